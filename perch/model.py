@@ -1,0 +1,227 @@
+"""The nouns of Perch: sites and what stands in them, sensors, readings and occupancy. All values are frozen."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, time
+from enum import StrEnum
+
+ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+QUARTER_MS = 15 * 60 * 1000
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text may name a site, floor, zone, space, agent or sensor."""
+    return ID_PATTERN.fullmatch(text) is not None
+
+
+class SpaceKind(StrEnum):
+    """What a space is for its visitors."""
+
+    DESK = "desk"
+    ROOM = "room"
+    BOOTH = "booth"
+    LOUNGE = "lounge"
+
+
+class Purpose(StrEnum):
+    """Who may use a space; members see `shared` ones only."""
+
+    SHARED = "shared"
+    ASSIGNED = "assigned"
+    PRIVATE = "private"
+
+
+class State(StrEnum):
+    """What is known of a space: `unknown` is a state of its own, never a kind of free."""
+
+    FREE = "free"
+    OCCUPIED = "occupied"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why a space is in its state (stable codes)."""
+
+    MOTION = "motion"
+    PRESENCE = "presence"
+    COUNT = "count"
+    HELD = "held"
+    QUIET = "quiet"
+    STARTING = "starting"
+    AGENT_OFFLINE = "agent-offline"
+    SENSOR_SILENT = "sensor-silent"
+    SENSOR_STUCK = "sensor-stuck"
+    EVENTS_LOST = "events-lost"
+    OUT_OF_SERVICE = "out-of-service"
+    NEVER_REPORTED = "never-reported"
+
+
+class Clock(StrEnum):
+    """Whether a wall clock time can be believed: a Raspberry Pi has no clock of its own."""
+
+    OK = "ok"
+    UNSYNCED = "unsynced"
+
+
+class SensorKind(StrEnum):
+    """What a sensor measures."""
+
+    MOTION = "motion"
+    PRESENCE = "presence"
+    CONTACT = "contact"
+    PRESSURE = "pressure"
+    DISTANCE = "distance"
+    BEAM_IN = "beam-in"
+    BEAM_OUT = "beam-out"
+    CO2 = "co2"
+    SOUND = "sound"
+    LIGHT = "light"
+
+
+EDGE_KINDS = frozenset(
+    {
+        SensorKind.MOTION,
+        SensorKind.PRESENCE,
+        SensorKind.CONTACT,
+        SensorKind.PRESSURE,
+        SensorKind.BEAM_IN,
+        SensorKind.BEAM_OUT,
+    }
+)
+"""Kinds that report edges when no `every_seconds` is given; the others are sampled each 60 s."""
+
+
+class Preference(StrEnum):
+    """Which of the two errors a space would rather make."""
+
+    NEVER_FALSE_FREE = "never-false-free"
+    BALANCED = "balanced"
+    RELEASE_FAST = "release-fast"
+
+
+class SensorHealth(StrEnum):
+    """How a sensor is doing."""
+
+    OK = "ok"
+    STARTING = "starting"
+    SILENT = "silent"
+    STUCK = "stuck"
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One sensor of an agent: `every_ms` is None where it reports edges; at most one of pin, channel, driver is set."""
+
+    id: str
+    kind: SensorKind
+    space: str
+    every_ms: int | None
+    pin: int | None = None
+    channel: int | None = None
+    driver: str | None = None
+
+    @property
+    def edge_driven(self) -> bool:
+        """Whether silence of this sensor means that nothing changed."""
+        return self.every_ms is None
+
+
+@dataclass(frozen=True, slots=True)
+class SensedSpace:
+    """A space as its agent knows it; `hold_ms` is None where the preference decides."""
+
+    id: str
+    kind: SpaceKind
+    capacity: int | None = None
+    prefer: Preference = Preference.BALANCED
+    hold_ms: int | None = None
+    quiet_limit_ms: int = 168 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value of a sensor at a time (ms; of which clock is the caller's business, as long as it is one)."""
+
+    time_ms: int
+    sensor: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """What is said of a space: probability that someone is there 0…1 (three decimals), people or None, and since when."""
+
+    state: State
+    probability: float
+    count: int | None
+    reason: Reason
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A storey; `plan` is the SVG text of its floor plan, None where there is none."""
+
+    id: str
+    name: str
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A part of a floor."""
+
+    id: str
+    floor: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A desk, room, booth or lounge as it stood from `valid_from` until before `valid_until` (local dates, None = open)."""
+
+    id: str
+    name: str
+    floor: str
+    zone: str
+    kind: SpaceKind
+    capacity: int | None
+    purpose: Purpose
+    features: frozenset[str]
+    agent: str | None
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    def stands_on(self, day: date) -> bool:
+        """Tell whether this row is in force on a local day."""
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day < self.valid_until
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSpan:
+    """Opening hours within one day, local wall time; `until` None means midnight at the day's end."""
+
+    start: time
+    until: time | None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place: `hours[0]` are Monday's spans; `spaces` holds one row per space and period (several when it changed)."""
+
+    id: str
+    name: str
+    time_zone: str
+    country: str | None
+    closed: tuple[tuple[date, date], ...]
+    hours: tuple[tuple[OpenSpan, ...], ...]
+    floors: tuple[Floor, ...]
+    zones: tuple[Zone, ...]
+    agents: tuple[str, ...]
+    spaces: tuple[Space, ...]
+
+    def spaces_on(self, day: date) -> tuple[Space, ...]:
+        """Give the rows in force on a local day, in the order of the layout."""
+        return tuple(space for space in self.spaces if space.stands_on(day))
