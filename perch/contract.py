@@ -17,6 +17,7 @@ from perch.model import Clock, Occupancy, Reason, SensorHealth, State, is_id
 
 ROOT = "perch/v1"
 QOS = 1
+VERSION = 1
 MAX_PAYLOAD_BYTES = 16 * 1024
 MAX_EVENTS = 100
 HEARTBEAT_S = 30
@@ -89,29 +90,30 @@ class Unreadable:
     why: str
 
 
-class Batch(Struct, frozen=True):
+class Batch(Struct, frozen=True, kw_only=True):
     """What an agent sends on `up`: consecutive events of one epoch; `sent_mono_ms` is None once that boot is over."""
 
+    v: int
     epoch: Hex32
     boot: Hex16
     sent_mono_ms: Milliseconds | None
     events: Annotated[tuple[Event, ...], Meta(min_length=1, max_length=MAX_EVENTS)]
-    v: int = 1
 
 
-class Ack(Struct, frozen=True):
+class Ack(Struct, frozen=True, kw_only=True):
     """What the collector answers: all up to `upto`, and all in the ranges `have`, is durably stored in this journal."""
 
+    v: int
     journal: Hex16
     epoch: Hex32
     upto: Upto
     have: tuple[SeqRange, ...] = ()
-    v: int = 1
 
 
-class LiveState(Struct, frozen=True):
+class LiveState(Struct, frozen=True, kw_only=True):
     """The retained state of a space; it may be believed for `valid_for_ms`, never longer."""
 
+    v: int
     epoch: Hex32
     state: State
     probability: Probability
@@ -121,7 +123,6 @@ class LiveState(Struct, frozen=True):
     sent_ms: Milliseconds
     clock: Clock
     valid_for_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = VALID_FOR_MS
-    v: int = 1
 
     def occupancy(self) -> Occupancy:
         """Give the same as a model value."""
@@ -136,17 +137,17 @@ class SensorStatus(Struct, frozen=True):
     last_ms: Milliseconds | None
 
 
-class Status(Struct, frozen=True):
+class Status(Struct, frozen=True, kw_only=True):
     """The retained status of an agent; the will is the same with `online` false and the fields below `run` left out."""
 
+    v: int
     online: bool
     epoch: Hex32
     run: Upto
     version: str = ""
     heartbeat_s: int = HEARTBEAT_S
     outbox: Upto = 0
-    sensors: dict[str, SensorStatus] = {}  # noqa: RUF012  msgspec copies an empty default
-    v: int = 1
+    sensors: dict[str, SensorStatus] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class Address:
 _CHANNELS = frozenset({"up", "ack", "status"})
 _encoder = msgspec.json.Encoder()
 _batch = msgspec.json.Decoder(Batch)
-_event = msgspec.json.Decoder(Event)
+_event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _ack = msgspec.json.Decoder(Ack)
 _live_state = msgspec.json.Decoder(LiveState)
 _status = msgspec.json.Decoder(Status)
@@ -275,8 +276,8 @@ def parse_up(payload: bytes) -> ParsedBatch:
     _check_size(payload)
     try:
         batch = _batch.decode(payload)
-        if batch.v != 1:
-            _refuse("unsupported-version", payload, f"version {batch.v}; this program knows version 1")
+        if batch.v != VERSION:
+            raise ContractError("unsupported-version", f"version {batch.v}")
         _check_batch(batch)
     except (*_READ_ERRORS, ContractError):
         return _salvage(payload)
@@ -324,8 +325,8 @@ def _check_version(payload: bytes) -> None:
         v = _version.decode(payload).v
     except _READ_ERRORS as error:
         _refuse("undecodable", payload, error)
-    if v != 1:
-        _refuse("unsupported-version", payload, f"version {v}; this program knows version 1")
+    if v != VERSION:
+        _refuse("unsupported-version", payload, f"version {v}; this program knows version {VERSION}")
 
 
 def _check_batch(batch: Batch) -> None:
@@ -385,5 +386,4 @@ def _refuse(code: str, payload: bytes, why: object) -> NoReturn:
 
 def will(epoch: str, run: int) -> Status:
     """Give the status that the broker publishes when the agent is gone."""
-    return Status(online=False, epoch=epoch, run=run)
-
+    return Status(v=VERSION, online=False, epoch=epoch, run=run)

@@ -149,7 +149,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """What is said of a space: probability that someone is there 0…1 (three decimals), people or None, and since when."""
+    """What is said of a space: probability 0…1 that someone is there (three decimals), people or None, since when."""
 
     state: State
     probability: float
@@ -178,7 +178,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A desk, room, booth or lounge as it stood from `valid_from` until before `valid_until` (local dates, None = open)."""
+    """A desk, room, booth or lounge as it stood from `valid_from` until before `valid_until` (local dates)."""
 
     id: str
     name: str
