@@ -1,0 +1,88 @@
+"""What the configuration files say, as frozen values."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perch.model import SensedSpace, Sensor, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the MQTT broker is and how to log in.
+
+    TLS is used where `ca` or `certificate` is set; `protocol` is 5, or 4 for MQTT 3.1.1.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    ca: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    protocol: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SensingSettings:
+    """Which spaces are sensed and by which sensors: `sensing.toml`, and the same part of `agent.toml`."""
+
+    spaces: tuple[SensedSpace, ...]
+    sensors: tuple[Sensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """One agent: who it is, where it keeps its outbox, which broker it talks to and what it senses (`agent.toml`)."""
+
+    site: str
+    agent: str
+    data: Path
+    broker: Broker
+    sensing: SensingSettings
+    outbox_events: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Influx:
+    """An InfluxDB: 2.x by token, organisation and buckets; 1.8 where `database` and `zones_database` are set."""
+
+    url: str
+    token_file: Path | None = None
+    org: str | None = None
+    bucket: str = "perch"
+    zones_bucket: str = "perch_zones"
+    database: str | None = None
+    zones_database: str | None = None
+    username: str | None = None
+    password_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where the API listens, and whether `/summary` needs no key."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_summary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long history is kept, in days; 0 means for ever."""
+
+    transitions_days: int = 400
+    quarter_hours_days: int = 1825
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Collector and API: `perch.toml`. `site_paths` are the files that `sites` were read from, in the same order."""
+
+    data: Path
+    sites: tuple[Site, ...]
+    site_paths: tuple[Path, ...]
+    broker: Broker
+    influx: Influx | None = None
+    api: Api = field(default_factory=Api)
+    retention: Retention = field(default_factory=Retention)
