@@ -1,0 +1,85 @@
+"""The wire: every MQTT topic and payload under `perch/v1/<site>/<agent>/`, built and parsed in this one place.
+
+An agent's identity is its topic; payloads never name it. `up` carries events one way, `ack` receipts the other way;
+`state/<space>` and `status` are retained and say what holds now. Parsing refuses what breaks the contract with a
+`ContractError`, and ignores fields it does not know, so that newer minor versions can add some. In a batch each event
+stands alone: one that cannot be read becomes `Unreadable` and its neighbours are still good.
+"""
+
+from perch.contract.building import build_ack, build_state, build_status, build_up, encode_event
+from perch.contract.messages import (
+    HEARTBEAT_S,
+    MAX_EVENTS,
+    MAX_PAYLOAD_BYTES,
+    VALID_FOR_MS,
+    VERSION,
+    Ack,
+    AliveEvent,
+    Batch,
+    ClockEvent,
+    Count,
+    Event,
+    Hex16,
+    Hex32,
+    LiveState,
+    LostEvent,
+    Milliseconds,
+    ParsedBatch,
+    Probability,
+    SensorStatus,
+    Seq,
+    SeqRange,
+    StateEvent,
+    Status,
+    Unreadable,
+    Upto,
+    will,
+)
+from perch.contract.parsing import decode_event, parse_ack, parse_state, parse_status, parse_up
+from perch.contract.topics import QOS, ROOT, Address, Publication, parse_topic, topic, user_name
+
+__all__ = [
+    "HEARTBEAT_S",
+    "MAX_EVENTS",
+    "MAX_PAYLOAD_BYTES",
+    "QOS",
+    "ROOT",
+    "VALID_FOR_MS",
+    "VERSION",
+    "Ack",
+    "Address",
+    "AliveEvent",
+    "Batch",
+    "ClockEvent",
+    "Count",
+    "Event",
+    "Hex16",
+    "Hex32",
+    "LiveState",
+    "LostEvent",
+    "Milliseconds",
+    "ParsedBatch",
+    "Probability",
+    "Publication",
+    "SensorStatus",
+    "Seq",
+    "SeqRange",
+    "StateEvent",
+    "Status",
+    "Unreadable",
+    "Upto",
+    "build_ack",
+    "build_state",
+    "build_status",
+    "build_up",
+    "decode_event",
+    "encode_event",
+    "parse_ack",
+    "parse_state",
+    "parse_status",
+    "parse_topic",
+    "parse_up",
+    "topic",
+    "user_name",
+    "will",
+]
