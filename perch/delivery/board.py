@@ -1,0 +1,125 @@
+"""All live states of a network, as they may be shown now; owns no clock and no timer."""
+
+import heapq
+from collections.abc import Iterator, Mapping
+
+from perch.delivery.liveness import Heard, Instant, Report, left_ms, overlaid
+from perch.model import Occupancy, Reason, State
+
+Key = tuple[str, str]
+"""(site, space), or (site, agent) where an agent is meant."""
+
+_EPOCHS_REMEMBERED = 4
+_PRIOR = 0.5
+
+
+class Board:
+    """What each space of the layout may be shown as; every call returns the keys of the spaces whose showing changed.
+
+    `homes` names the agent that serves each (site, space) today; what other agents say of a space is not heard.
+    Not safe for several threads: one owner calls it.
+    """
+
+    def __init__(self, homes: Mapping[Key, str]) -> None:
+        self._homes = dict(homes)
+        self._heard: dict[Key, Heard] = {}
+        self._shown: dict[Key, Occupancy] = {}
+        self._online: dict[Key, dict[str, bool]] = {}
+        self._spaces_of: dict[Key, list[Key]] = {}
+        self._timers: list[tuple[int, Key]] = []
+        self._timer_of: dict[Key, int] = {}
+        self._index_homes()
+
+    def __repr__(self) -> str:
+        return f"<Board of {len(self._homes)} spaces, {len(self._heard)} heard>"
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._homes)
+
+    @property
+    def deadline(self) -> int | None:
+        """The monotonic ms at which `tick` has something to do, None while nothing can go stale."""
+        return self._timers[0][0] if self._timers else None
+
+    def occupancy(self, site: str, space: str) -> Occupancy:
+        """Give what a space may be shown as (`since_ms` 0: never); raises KeyError where the layout has no such space."""
+        key = (site, space)
+        if key not in self._homes:
+            raise KeyError(key)
+        return self._shown.get(key) or Occupancy(State.UNKNOWN, _PRIOR, None, Reason.NEVER_REPORTED, 0)
+
+    def heard_ms(self, site: str, space: str) -> int | None:
+        """Give when the last evidence of a space was sent (wall ms), None where there never was any."""
+        heard = self._heard.get((site, space))
+        return None if heard is None else heard.evidence_ms
+
+    def hear_state(self, site: str, agent: str, space: str, report: Report, now: Instant, retained: bool) -> list[Key]:
+        """Take in a state, unless another agent serves that space."""
+        key = (site, space)
+        if self._homes.get(key) != agent:
+            return []
+        self._heard[key] = Heard(report, now, retained)
+        return self._show([key], now)
+
+    def hear_status(self, site: str, agent: str, online: bool, epoch: str, now: Instant) -> list[Key]:
+        """Take in a status or a will: it speaks of the states of its own epoch only."""
+        epochs = self._online.setdefault((site, agent), {})
+        epochs.pop(epoch, None)
+        epochs[epoch] = online
+        while len(epochs) > _EPOCHS_REMEMBERED:
+            del epochs[next(iter(epochs))]
+        return self._show(self._spaces_of.get((site, agent), []), now)
+
+    def tick(self, now: Instant) -> list[Key]:
+        """Let time pass: what is past its time becomes `unknown`."""
+        due = []
+        while self._timers and self._timers[0][0] <= now.mono_ms:
+            at_ms, key = heapq.heappop(self._timers)
+            if self._timer_of.get(key) == at_ms:
+                del self._timer_of[key]
+            due.append(key)
+        return self._show(due, now)
+
+    def set_homes(self, homes: Mapping[Key, str]) -> list[Key]:
+        """Adopt another layout; what was heard of a space that moved to another agent is forgotten."""
+        moved = {key for key in self._homes.keys() | homes.keys() if self._homes.get(key) != homes.get(key)}
+        for key in moved:
+            self._heard.pop(key, None)
+            self._shown.pop(key, None)
+        self._homes = dict(homes)
+        self._index_homes()
+        return sorted(moved)
+
+    def _index_homes(self) -> None:
+        self._spaces_of = {}
+        for (site, space), agent in self._homes.items():
+            self._spaces_of.setdefault((site, agent), []).append((site, space))
+
+    def _show(self, keys: list[Key], now: Instant) -> list[Key]:
+        changed = []
+        for key in dict.fromkeys(keys):
+            heard = self._heard.get(key)
+            if heard is None:
+                continue
+            online = self._online.get((key[0], self._homes[key]), {}).get(heard.report.epoch, True)
+            occupancy = overlaid(heard, now, online=online)
+            if self._was_stale_already(key, occupancy):
+                continue
+            if self._shown.get(key) != occupancy:
+                self._shown[key] = occupancy
+                changed.append(key)
+            self._set_timer(key, heard, now)
+        return changed
+
+    def _was_stale_already(self, key: Key, occupancy: Occupancy) -> bool:
+        """Whether a space stays overlaid: then the moment from which it was unknown stays as well."""
+        shown = self._shown.get(key)
+        return shown is not None and occupancy.reason is shown.reason is Reason.AGENT_OFFLINE
+
+    def _set_timer(self, key: Key, heard: Heard, now: Instant) -> None:
+        """Wake up when the report goes stale; a timer that is set already and rings before that sets the next one."""
+        left = left_ms(heard, now)
+        at_ms = now.mono_ms + left + 1
+        if left >= 0 and self._timer_of.get(key, at_ms + 1) > at_ms:
+            self._timer_of[key] = at_ms
+            heapq.heappush(self._timers, (at_ms, key))
