@@ -1,0 +1,361 @@
+"""A connection to the broker that is either up or being tried again, over paho-mqtt.
+
+Each connection attempt gets a client of its own, so nothing half-sent is carried over into the next one: sending again
+is the business of `perch.delivery`, which knows what was acknowledged. Callbacks run on paho's thread and may only put
+what they are given into a queue.
+"""
+
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from perch.contract import QOS, Publication
+from perch.errors import PerchError, StorageError, UnavailableError
+from perch.settings import Broker
+
+KEEPALIVE_S = 15
+MAX_INFLIGHT = 20  # what mosquitto grants an MQTT 5 client by default
+MAX_QUEUED = 1000
+ANSWER_S = 10.0
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 30.0
+
+
+class Received(NamedTuple):
+    """A message as it came in; `retained` tells that the broker had kept it."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class Connection:
+    """Keeps one MQTT client connected and subscribed from `start` to `stop`; usable as a context manager.
+
+    `on_message` is called for each message and `on_connection` with True once all subscriptions stand, and with False
+    when they are gone. What they raise is kept for `check`, which the owner calls now and then.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        client_id: str,
+        *,
+        will: Publication | None = None,
+        subscriptions: Sequence[str],
+        on_message: Callable[[Received], None],
+        on_connection: Callable[[bool], None] | None = None,
+    ) -> None:
+        self._broker = broker
+        self._client_id = client_id
+        self._will = will
+        self._subscriptions = tuple(subscriptions)
+        self._deliver = on_message
+        self._announce = on_connection
+        self._client: Client | None = None
+        self._last_sent: MQTTMessageInfo | None = None
+        self._expiries: dict[int, Properties] = {}
+        self._problem: UnavailableError | None = None
+        self._failure: BaseException | None = None
+        self._up = threading.Event()
+        self._ended = threading.Event()
+        self._tried = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
+
+    def __repr__(self) -> str:
+        state = "connected" if self.connected else "stopped" if self._stopping.is_set() else "not connected"
+        return f"<Connection {self._client_id!r} to {self._broker.host}:{self._broker.port}, {state}>"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(1.0)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted this client and all its subscriptions."""
+        return self._up.is_set()
+
+    @property
+    def problem(self) -> UnavailableError | None:
+        """Why the newest attempt failed, with what to do; None while connected or before the first attempt ended."""
+        return self._problem
+
+    def start(self) -> None:
+        """Begin to connect and return at once; raises StorageError where a password or certificate is unreadable."""
+        _credentials(self._broker)
+        _tls(self._broker)
+        self._thread.start()
+
+    def ready(self, timeout_s: float) -> None:
+        """Wait until connected; raises UnavailableError when the time is over or the first attempt has failed."""
+        deadline = time.monotonic() + timeout_s
+        while not self._up.wait(min(0.02, timeout_s)):
+            self.check()
+            if self._tried.is_set() and self._problem is not None:
+                raise self._problem
+            if time.monotonic() >= deadline:
+                raise self._unanswered()
+
+    def check(self) -> None:
+        """Raise what a callback or the connection's thread has raised, if anything; the connection is void then."""
+        if self._failure is not None:
+            raise self._failure
+
+    def publish(self, publication: Publication) -> bool:
+        """Hand a message to the broker at QoS 1; False, and nothing kept, while not connected or clogged."""
+        client = self._client
+        if client is None:
+            return False
+        sent = client.publish(
+            publication.topic,
+            publication.payload,
+            qos=QOS,
+            retain=publication.retain,
+            properties=self._properties(publication.expiry_s),
+        )
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False
+        self._last_sent = sent
+        return True
+
+    def stop(self, timeout_s: float) -> None:
+        """Send what was handed over, disconnect and end the thread, all within `timeout_s`; the will is not sent."""
+        deadline = time.monotonic() + timeout_s
+        self._drain(deadline)
+        self._stopping.set()
+        client = self._client
+        if client is not None:
+            client.disconnect()
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _drain(self, deadline: float) -> None:
+        sent = self._last_sent
+        while sent is not None and self.connected and not sent.is_published() and time.monotonic() < deadline:
+            sent.wait_for_publish(0.05)
+
+    def _properties(self, expiry_s: int | None) -> Properties | None:
+        if expiry_s is None or self._broker.protocol != MQTTProtocolVersion.MQTTv5:
+            return None
+        if expiry_s not in self._expiries:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it out
+            properties.MessageExpiryInterval = expiry_s
+            self._expiries[expiry_s] = properties
+        return self._expiries[expiry_s]
+
+    def _run(self) -> None:
+        wait_s = FIRST_WAIT_S
+        try:
+            while not self._stopping.is_set():
+                was_up = self._connect_once()
+                wait_s = FIRST_WAIT_S if was_up else min(2 * wait_s, LONGEST_WAIT_S)
+                self._stopping.wait(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd, guards nothing
+        except BaseException as error:
+            self._failure = self._failure or error
+
+    def _connect_once(self) -> bool:
+        """Connect and stay until the connection has ended; tells whether it ever was up."""
+        self._ended.clear()
+        try:
+            client = self._new_client()
+            self._dial(client)
+        except (OSError, ValueError, PerchError) as error:
+            self._fail(_explain(self._broker, error))
+            return False
+        client.loop_start()
+        try:
+            return self._stay(client)
+        finally:
+            self._client = None
+            self._hang_up(client)
+            self._say(up=False)
+            self._tried.set()
+
+    def _dial(self, client: Client) -> None:
+        if self._broker.protocol == MQTTProtocolVersion.MQTTv5:
+            client.connect(self._broker.host, self._broker.port, KEEPALIVE_S, clean_start=True)
+        else:
+            client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)
+
+    def _stay(self, client: Client) -> bool:
+        deadline = time.monotonic() + ANSWER_S
+        while not self._ended.wait(0.5):
+            if not self._up.is_set() and time.monotonic() > deadline:
+                self._fail(self._unanswered())
+                return False
+            # paho's thread still lives if it refuses to be started once more; an exception inside paho would end it
+            if client.loop_start() != MQTTErrorCode.MQTT_ERR_INVAL:
+                self._fail(UnavailableError("the MQTT client's thread ended by an error", "see the traceback above"))
+                break
+        return self._up.is_set()
+
+    def _hang_up(self, client: Client) -> None:
+        wire = client.socket()
+        if wire is not None and not self._stopping.is_set():
+            _shut(wire)
+        client.disconnect()
+        client.loop_stop()
+
+    def _new_client(self) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            protocol=MQTTProtocolVersion(self._broker.protocol),
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = ANSWER_S
+        client.max_inflight_messages_set(MAX_INFLIGHT)
+        client.max_queued_messages_set(MAX_QUEUED)
+        username, password = _credentials(self._broker)
+        if username is not None:
+            client.username_pw_set(username, password)
+        tls = _tls(self._broker)
+        if tls is not None:
+            client.tls_set_context(tls)
+        if self._will is not None:
+            client.will_set(self._will.topic, self._will.payload, qos=QOS, retain=self._will.retain)
+        client.on_socket_open = _without_delay
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        return client
+
+    def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if reason.is_failure:
+            self._fail(_refused(self._broker, str(reason)))
+        elif self._subscriptions:
+            client.subscribe([(topic, QOS) for topic in self._subscriptions])
+        else:
+            self._rise(client)
+
+    def _on_subscribe(self, client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
+        refused = [topic for topic, reason in zip(self._subscriptions, reasons, strict=True) if reason.is_failure]
+        if refused:
+            self._fail(_refused(self._broker, f"no right to subscribe to {', '.join(refused)}"))
+            self._ended.set()
+        else:
+            self._rise(client)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        try:
+            self._deliver(Received(message.topic, bytes(message.payload), message.retain))
+        except Exception as error:
+            self._failure = self._failure or error
+
+    def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if self._problem is None and reason.is_failure:
+            self._fail(UnavailableError(f"the connection to the broker at {_place(self._broker)} is lost", _RETRIED))
+        self._ended.set()
+
+    def _rise(self, client: Client) -> None:
+        self._problem = None
+        self._client = client
+        self._say(up=True)
+
+    def _say(self, *, up: bool) -> None:
+        if up == self._up.is_set():
+            return
+        if up:
+            self._up.set()
+        else:
+            self._up.clear()
+        try:
+            if self._announce is not None:
+                self._announce(up)
+        except Exception as error:
+            self._failure = self._failure or error
+
+    def _fail(self, problem: UnavailableError) -> None:
+        self._problem = problem
+        self._tried.set()
+
+    def _unanswered(self) -> UnavailableError:
+        return UnavailableError(f"the broker at {_place(self._broker)} does not answer", _CHECK_PLACE)
+
+
+_RETRIED = "nothing: it is tried again"
+_CHECK_PLACE = "start the broker, or correct host and port under [broker]"
+
+
+def _place(broker: Broker) -> str:
+    return f"{broker.host}:{broker.port}"
+
+
+def _explain(broker: Broker, error: Exception) -> UnavailableError:
+    place = _place(broker)
+    if isinstance(error, PerchError):
+        return UnavailableError(error.what, error.remedy)
+    if isinstance(error, ssl.SSLError):
+        return UnavailableError(
+            f"no TLS connection with the broker at {place}: {error}", "check ca, certificate and key under [broker]"
+        )
+    if isinstance(error, socket.gaierror):
+        return UnavailableError(f"the broker's name {broker.host!r} is not known: {error}", _CHECK_PLACE)
+    return UnavailableError(f"the broker at {place} cannot be reached: {error}", _CHECK_PLACE)
+
+
+def _refused(broker: Broker, why: str) -> UnavailableError:
+    return UnavailableError(
+        f"the broker at {_place(broker)} refuses: {why}",
+        "check username, password_file or certificate under [broker], and the broker's access list",
+    )
+
+
+def _credentials(broker: Broker) -> tuple[str | None, str | None]:
+    """Read user name and password anew at each connect, so that a changed password needs no restart."""
+    if broker.password_file is None:
+        return broker.username, None
+    try:
+        return broker.username, broker.password_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(broker.password_file, error) from error
+
+
+def _tls(broker: Broker) -> ssl.SSLContext | None:
+    """Build a context where `ca` or `certificate` is given; without them the connection is in the clear."""
+    if broker.ca is None and broker.certificate is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=broker.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if broker.certificate is not None:
+            context.load_cert_chain(broker.certificate, broker.key)
+    except OSError as error:
+        raise _unreadable(broker.certificate or broker.ca, error) from error
+    return context
+
+
+def _unreadable(path: Path | None, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error}", "correct the path under [broker], or the file's rights")
+
+
+def _without_delay(_client: Client, _data: Any, wire: Any) -> None:
+    """Send at once: waiting for more to send (Nagle) costs 40 ms for each window of messages."""
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _shut(wire: Any) -> None:
+    try:
+        wire.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
