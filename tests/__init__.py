@@ -1,0 +1,1 @@
+"""Tests of Perch; the real servers that they run against come from `tests/parts.py`."""

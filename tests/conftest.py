@@ -1,0 +1,133 @@
+"""Fixtures that give tests real servers and a real browser; what cannot be had is a skip with its name."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import settings
+
+from tests import parts
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+settings.register_profile("perch", deadline=None)  # a busy machine is not a failure
+settings.load_profile("perch")
+
+HOW_TO_GET = "run `make test`, which gets it, or scripts/get-parts"
+
+
+def _part(name: str, program: str | None) -> str:
+    if program is None:
+        pytest.skip(f"{name} is not installed: {HOW_TO_GET}")
+    return program
+
+
+def _folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    return tmp_path_factory.mktemp(name)
+
+
+@pytest.fixture
+def start_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., parts.Broker]]:
+    """A function `(extra="", persistence=False)` that starts one more mosquitto with extra lines of configuration."""
+    program = _part("mosquitto", parts.find_mosquitto())
+    started: list[parts.Broker] = []
+
+    def start(extra: str = "", persistence: bool = False) -> parts.Broker:
+        broker = parts.Broker(program, _folder(tmp_path_factory, "mosquitto"), extra=extra, persistence=persistence)
+        started.append(broker)
+        broker.start()
+        return broker
+
+    yield start
+    for broker in started:
+        broker.stop()
+
+
+@pytest.fixture
+def mosquitto(start_mosquitto: Callable[..., parts.Broker]) -> parts.Broker:
+    """A fresh mosquitto that anybody may use and that forgets everything when it ends."""
+    return start_mosquitto()
+
+
+@pytest.fixture
+def start_influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], parts.Influx]]:
+    """A function that starts an InfluxDB of the test's own, whose `.server` it may stop, kill and start again."""
+    program = _part("InfluxDB 1.8", parts.find_influxdb())
+    started: list[parts.InfluxServer] = []
+
+    def start() -> parts.Influx:
+        server = parts.InfluxServer(program, _folder(tmp_path_factory, "influxdb"))
+        started.append(server)
+        server.start()
+        return parts.Influx(server, "perch", "perch_zones")
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def influxdb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[parts.InfluxServer]:
+    """The InfluxDB that tests share; use `influxdb`, which has databases of its own in it."""
+    program = _part("InfluxDB 1.8", parts.find_influxdb())
+    server = parts.InfluxServer(program, _folder(tmp_path_factory, "influxdb"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def influxdb(influxdb_server: parts.InfluxServer) -> Iterator[parts.Influx]:
+    """Two fresh databases in the InfluxDB that tests share (never stop that: see `start_influxdb`)."""
+    name = f"perch_{uuid.uuid4().hex[:8]}"
+    influx = parts.Influx(influxdb_server, name, f"{name}_zones")
+    yield influx
+    influx.drop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    """A headless Chromium, driven by Playwright; open a `new_context` in it for each test."""
+    program = _part("Chromium", parts.find_chromium())
+    from playwright.sync_api import sync_playwright
+
+    flags = [*parts.CHROMIUM_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the browser's tests last: Playwright leaves an event loop running, which `asyncio.run` does not bear."""
+    items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
+
+
+def _skipped(config: pytest.Config) -> list[Any]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return list(reporter.stats.get("skipped", [])) if reporter else []
+
+
+def _skips_are_forbidden() -> bool:
+    return os.environ.get("PERCH_FORBID_SKIPS") == "1"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run when something was skipped although PERCH_FORBID_SKIPS=1 says that nothing may be."""
+    if _skips_are_forbidden() and _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why a run without a failed test has failed; what was skipped and why is in pytest's own summary."""
+    skipped = len(_skipped(config))
+    if skipped and _skips_are_forbidden():
+        terminalreporter.section("Skips are forbidden (PERCH_FORBID_SKIPS=1)", red=True)
+        terminalreporter.line(f"{skipped} skipped: this run has failed. Get the missing parts: scripts/get-parts")
