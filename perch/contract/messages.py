@@ -13,9 +13,10 @@ MAX_EVENTS = 100
 HEARTBEAT_S = 30
 VALID_FOR_MS = 90_000
 
-Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
-Seq = Annotated[int, Meta(ge=1, le=2**53)]
+Hex32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+Hex16 = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
+MAX_SEQ = 2**53
+Seq = Annotated[int, Meta(ge=1, le=MAX_SEQ)]
 Upto = Annotated[int, Meta(ge=0, le=2**53)]
 Milliseconds = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -135,7 +136,7 @@ class Status(Struct, frozen=True, kw_only=True):
     epoch: Hex32
     run: Upto
     version: str = ""
-    heartbeat_s: int = HEARTBEAT_S
+    heartbeat_s: Annotated[int, Meta(ge=1, le=86_400)] = HEARTBEAT_S
     outbox: Upto = 0
     sensors: dict[str, SensorStatus] = {}
 

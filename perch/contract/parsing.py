@@ -1,5 +1,6 @@
 """From messages back to values; whatever breaks the contract is a ContractError and nothing else."""
 
+from collections import Counter
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Meta, Struct
 from perch.contract.messages import (
     MAX_EVENTS,
     MAX_PAYLOAD_BYTES,
+    MAX_SEQ,
     VERSION,
     Ack,
     Batch,
@@ -70,7 +72,7 @@ def parse_up(payload: bytes) -> ParsedBatch:
     try:
         batch = _batch.decode(payload)
         if batch.v != VERSION:
-            raise ContractError("unsupported-version", f"version {batch.v}")
+            raise ContractError("unsupported-version", "of another major version")
         _check_batch(batch)
     except (*_READ_ERRORS, ContractError):
         return _salvage(payload)
@@ -119,7 +121,7 @@ def _check_version(payload: bytes) -> None:
     except _READ_ERRORS as error:
         _refuse("undecodable", payload, error)
     if v != VERSION:
-        _refuse("unsupported-version", payload, f"version {v}; this program knows version {VERSION}")
+        _refuse("unsupported-version", payload, f"version {str(v)[:20]}; this program knows version {VERSION}")
 
 
 def _check_batch(batch: Batch) -> None:
@@ -153,14 +155,17 @@ def _salvage(payload: bytes) -> ParsedBatch:
 
 
 def _first_sequence(raws: list[msgspec.Raw]) -> int | None:
-    """Find which number the first event must have, from the first event whose own number can be read."""
-    for place, raw in enumerate(raws):
-        try:
-            first = _sequence.decode(raw).seq - place
-        except _READ_ERRORS:
-            continue
-        return first if first >= 1 else None
-    return None
+    """Find which number the first event must have: the one that most events agree on, so that one alone is outvoted."""
+    votes = Counter(seq - place for place, raw in enumerate(raws) if (seq := _sequence_of(raw)) is not None)
+    (first, _), *_ = votes.most_common(1) or [(0, 0)]
+    return first if 1 <= first <= MAX_SEQ - len(raws) else None
+
+
+def _sequence_of(raw: msgspec.Raw) -> int | None:
+    try:
+        return _sequence.decode(raw).seq
+    except _READ_ERRORS:
+        return None
 
 
 def _salvage_event(raw: bytes, seq: int | None) -> Event | Unreadable:
