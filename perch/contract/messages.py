@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from perch.model import Clock, Occupancy, Reason, SensorHealth, State
+from perch.model import Clock, Occupancy, Reason, SensorHealth, SensorKind, State
 
 VERSION = 1
 MAX_PAYLOAD_BYTES = 16 * 1024
@@ -121,11 +121,13 @@ class LiveState(Struct, frozen=True, kw_only=True):
 
 
 class SensorStatus(Struct, frozen=True):
-    """How one sensor is doing, since when, and when it was last heard (ms UTC, None if never)."""
+    """How one sensor is doing, since when, when it was last heard (ms UTC, None if never), what it measures and where."""
 
     health: SensorHealth
     since_ms: Milliseconds
     last_ms: Milliseconds | None
+    kind: SensorKind | None = None
+    space: str | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):
