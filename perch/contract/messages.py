@@ -121,7 +121,7 @@ class LiveState(Struct, frozen=True, kw_only=True):
 
 
 class SensorStatus(Struct, frozen=True):
-    """How one sensor is doing, since when, when it was last heard (ms UTC, None if never), what it measures and where."""
+    """How a sensor does, since when, when last heard (ms UTC, None if never), what it measures and in which space."""
 
     health: SensorHealth
     since_ms: Milliseconds
