@@ -35,6 +35,8 @@ persistence_location {folder}/
 {extra}
 """
 
+MQTT_CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00"  # 3.1.1, clean session, client id of the broker's choice
+
 INFLUXDB_CONFIG = """\
 reporting-disabled = true
 bind-address = "127.0.0.1:{backup_port}"
@@ -173,12 +175,15 @@ class Server:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
-        until(self._is_ready, timeout_s=30)
+        until(self._is_up, timeout_s=30)
 
-    def _is_ready(self) -> bool:
+    def _is_up(self) -> bool:
         if not self.running:
             raise AssertionError(f"{self._command[0]} ended at start:\n{self.log()}")
-        return answers(self.port)
+        return answers(self.port) and self._speaks()
+
+    def _speaks(self) -> bool:
+        return True
 
     def stop(self) -> None:
         """Ask it to end (SIGTERM) and wait for that."""
@@ -221,6 +226,18 @@ class Broker(Server):
         )
         super().__init__([program, "-c", str(config)], port, folder / "mosquitto.log")
 
+    def _speaks(self) -> bool:
+        # It listens before its loop runs and before it obeys SIGTERM; any reaction, a refusal too, comes of the loop.
+        with socket.create_connection((LOOPBACK, self.port), timeout=1) as wire:
+            wire.sendall(MQTT_CONNECT)
+            try:
+                wire.recv(4)
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                pass
+        return True
+
 
 class InfluxServer(Server):
     """An InfluxDB 1.8 whose files are all in one folder."""
@@ -236,12 +253,7 @@ class InfluxServer(Server):
         """Where its HTTP interface is."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    def start(self) -> None:
-        """Start it and wait until it answers queries, not only connections."""
-        super().start()
-        until(self._answers_queries, timeout_s=30)
-
-    def _answers_queries(self) -> bool:
+    def _speaks(self) -> bool:
         try:
             self.ask("SHOW DATABASES")
         except OSError:

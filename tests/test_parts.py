@@ -1,7 +1,11 @@
 """The servers and the browser that tests run against."""
 
+import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,3 +87,20 @@ def test_until_names_the_condition_that_did_not_come() -> None:
 def test_ports_are_given_once() -> None:
     ports = [free_port() for _ in range(50)]
     assert len(set(ports)) == 50
+
+
+@pytest.mark.parametrize(("forbid", "exit_code"), [("1", 1), ("", 0)])
+def test_a_skip_fails_the_run_where_skips_are_forbidden(tmp_path: Path, forbid: str, exit_code: int) -> None:
+    skipping = tmp_path / "test_skipping.py"
+    skipping.write_text("import pytest\ndef test_of_a_part(): pytest.skip('mosquitto is not installed')\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", "pyproject.toml", str(skipping)],
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {"PERCH_FORBID_SKIPS": forbid},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == exit_code, run.stdout + run.stderr
+    assert "mosquitto is not installed" in run.stdout
+    assert ("this run has failed" in run.stdout) == bool(forbid)
