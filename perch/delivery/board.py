@@ -42,7 +42,7 @@ class Board:
         return self._timers[0][0] if self._timers else None
 
     def occupancy(self, site: str, space: str) -> Occupancy:
-        """Give what a space may be shown as (`since_ms` 0: never); raises KeyError where the layout has no such space."""
+        """Give what a space may be shown as (`since_ms` 0: never heard); raises KeyError for an unknown space."""
         key = (site, space)
         if key not in self._homes:
             raise KeyError(key)

@@ -25,6 +25,8 @@ WINDOW = 8
 BATCH = 50
 """Events a flight; the largest event has 250 bytes, so that a message stays below 16 KiB."""
 
+_NOTHING = Watermark()
+
 FIRST_RETRY_MS = 5_000
 LAST_RETRY_MS = 60_000
 
@@ -39,7 +41,7 @@ class Lane:
     epoch: str
     last: int = 0
     kept_from: int = 1
-    settled: Watermark = Watermark()
+    settled: Watermark = _NOTHING
     heard_upto: int = 0
 
 

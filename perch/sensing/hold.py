@@ -1,0 +1,211 @@
+"""The hold rule: a space is occupied while somebody is sensed and for a fixed time after that.
+
+    unknown/starting ──presence──► occupied ──quiet for the hold time──► free
+          │  └──quiet for the hold time────────────────────────────────►  │
+          ◄──── a sensor speaks again ──── unknown/sensor-silent ◄── all sensors silent (from any state)
+
+A belief is a value: `observe` and `expire` give a new one and touch nothing. Times are integer milliseconds of one
+clock that never goes back. A deadline fires strictly before a reading of the same moment is *not* heard: a reading
+counts first, so the order of readings of one moment changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from perch.model import Occupancy, Preference, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
+from perch.sensing.evidence import BEAMS, REASONS, VOICES, is_on
+
+HOLD_MS = {
+    SpaceKind.DESK: 900_000,
+    SpaceKind.ROOM: 300_000,
+    SpaceKind.BOOTH: 300_000,
+    SpaceKind.LOUNGE: 600_000,
+}
+"""Desks 10–15 min and rooms 5 min are what installers choose where a fixed time is all there is."""
+
+HOLD_FACTOR = {Preference.NEVER_FALSE_FREE: 2.0, Preference.BALANCED: 1.0, Preference.RELEASE_FAST: 0.5}
+PRIOR = 0.5
+SURE_OCCUPIED, SURE_FREE = 0.95, 0.05
+MISSED_SAMPLES = 3.5
+"""A sampled sensor is silent once its third sample in a row is half an interval overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one space is judged: its sensors that speak of presence, and the hold time in ms."""
+
+    space: SensedSpace
+    voices: tuple[Sensor, ...]
+    hold_ms: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether a sensor of this space can count people."""
+        return any(sensor.kind in BEAMS for sensor in self.voices)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What one sensor last said, and when (None: nothing yet); `silent_ms` is when it counts as silent from."""
+
+    value: float
+    said_ms: int | None
+    silent_ms: int
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is believed of one space: when somebody was last sensed and by what `cause`; beams count `people`."""
+
+    occupancy: Occupancy
+    voices: tuple[Voice, ...]
+    quiet_from_ms: int
+    present_ms: int | None = None
+    cause: Reason = Reason.PRESENCE
+    people: int = 0
+    deadline: int | None = None
+
+
+def rule_for(space: SensedSpace, sensors: tuple[Sensor, ...]) -> Rule:
+    """Give the rule of a space; the hold outlasts two samples of its slowest sensor unless it is set by hand."""
+    voices = tuple(sensor for sensor in sensors if sensor.space == space.id and sensor.kind in VOICES)
+    if space.hold_ms is not None:
+        return Rule(space, voices, space.hold_ms)
+    hold_ms = int(HOLD_MS[space.kind] * HOLD_FACTOR[space.prefer])
+    return Rule(space, voices, max([hold_ms, *(2 * sensor.every_ms for sensor in voices if sensor.every_ms)]))
+
+
+def begin(rule: Rule, time_ms: int, probability: float = PRIOR) -> Belief:
+    """Give the belief at a start: nothing is known, every sensor has its time to speak."""
+    voices = tuple(Voice(0.0, None, _silent_ms(rule, sensor, time_ms)) for sensor in rule.voices)
+    said = Occupancy(State.UNKNOWN, probability, None, Reason.STARTING, time_ms)
+    return _timed(rule, Belief(said, voices, time_ms))
+
+
+def with_levels(rule: Rule, belief: Belief, levels: Mapping[str, float], time_ms: int) -> Belief:
+    """Take in the levels found on the pins at a start: a level is no edge, so no door opened and nobody walked in."""
+    voices = tuple(
+        replace(voice, value=levels.get(sensor.id, voice.value)) if sensor.edge_driven else voice
+        for sensor, voice in zip(rule.voices, belief.voices, strict=True)
+    )
+    return _timed(rule, _judged(rule, replace(belief, voices=voices), time_ms, expired=False))
+
+
+def observe(rule: Rule, belief: Belief, reading: Reading) -> Belief:
+    """Take in a reading of one of the rule's sensors; every deadline before its time has been let expire."""
+    at = next(i for i, sensor in enumerate(rule.voices) if sensor.id == reading.sensor)
+    sensor, before = rule.voices[at], belief.voices[at]
+    if sensor.edge_driven and reading.value == before.value:
+        return belief
+    if all(voice.silent for voice in belief.voices):
+        belief = replace(belief, quiet_from_ms=reading.time_ms, present_ms=None, people=0)
+    voice = Voice(reading.value, reading.time_ms, _silent_ms(rule, sensor, reading.time_ms))
+    belief = replace(belief, voices=(*belief.voices[:at], voice, *belief.voices[at + 1 :]))
+    if sensor.kind in BEAMS and is_on(sensor.kind, reading.value):
+        belief = replace(belief, people=_people(rule, belief.people, sensor))
+    if _speaks_of_presence(sensor, before, reading.value):
+        belief = replace(belief, present_ms=reading.time_ms, cause=REASONS[sensor.kind])
+    return _timed(rule, _judged(rule, belief, reading.time_ms, expired=False))
+
+
+def expire(rule: Rule, belief: Belief) -> Belief:
+    """Let the deadline of a belief come; without one nothing changes."""
+    if belief.deadline is None:
+        return belief
+    now = belief.deadline
+    voices = tuple(replace(voice, silent=voice.silent or voice.silent_ms <= now) for voice in belief.voices)
+    return _timed(rule, _judged(rule, replace(belief, voices=voices), now, expired=True))
+
+
+def shown(rule: Rule, belief: Belief, time_ms: int) -> Occupancy:
+    """Give the occupancy as it stands at a moment: while a space is held, its probability falls towards even."""
+    said = belief.occupancy
+    if said.state is not State.OCCUPIED or belief.present_ms is None or _present_now(rule, belief) is not None:
+        return said
+    quiet_ms = max(time_ms - belief.present_ms, 0)
+    if quiet_ms == 0:
+        return said
+    doubt = (SURE_OCCUPIED - PRIOR) * min(quiet_ms / rule.hold_ms, 1.0)
+    return replace(said, probability=round(SURE_OCCUPIED - doubt, 3), reason=Reason.HELD)
+
+
+def _silent_ms(rule: Rule, sensor: Sensor, heard_ms: int) -> int:
+    limit_ms = rule.space.quiet_limit_ms if sensor.every_ms is None else int(sensor.every_ms * MISSED_SAMPLES)
+    return heard_ms + limit_ms
+
+
+def _speaks_of_presence(sensor: Sensor, before: Voice, value: float) -> bool:
+    """Whether a reading is a sign of somebody: a value that is on, the end of a level, a door that moved."""
+    if sensor.kind is SensorKind.CONTACT:
+        return value != before.value and (sensor.edge_driven or before.said_ms is not None)
+    fell = sensor.edge_driven and sensor.kind not in BEAMS and is_on(sensor.kind, before.value)
+    return is_on(sensor.kind, value) or fell
+
+
+def _people(rule: Rule, people: int, sensor: Sensor) -> int:
+    if sensor.kind is SensorKind.BEAM_IN:
+        return min(people + 1, rule.space.capacity or people + 1)
+    return max(people - 1, 0)
+
+
+def _only_beams(rule: Rule, belief: Belief) -> bool:
+    """Whether no sensor but door beams can be heard, so that the count alone decides."""
+    heard = (sensor.kind for sensor, voice in zip(rule.voices, belief.voices, strict=True) if not voice.silent)
+    return all(kind in BEAMS for kind in heard)
+
+
+def _present_now(rule: Rule, belief: Belief) -> Reason | None:
+    """Give why somebody is there at this very moment: a level that is on, or people counted where only beams speak."""
+    for sensor, voice in zip(rule.voices, belief.voices, strict=True):
+        is_level = sensor.edge_driven and sensor.kind not in BEAMS and sensor.kind is not SensorKind.CONTACT
+        if is_level and not voice.silent and is_on(sensor.kind, voice.value):
+            return REASONS[sensor.kind]
+    return Reason.COUNT if belief.people > 0 and _only_beams(rule, belief) else None
+
+
+def _judged(rule: Rule, belief: Belief, now: int, *, expired: bool) -> Belief:
+    """Say what follows from the voices at this moment; the hold time counts only when its deadline has come."""
+    if all(voice.silent for voice in belief.voices):
+        return _saying(rule, replace(belief, people=0), State.UNKNOWN, Reason.SENSOR_SILENT, now)
+    level = _present_now(rule, belief)
+    if level is not None:
+        return _saying(rule, replace(belief, present_ms=now, cause=level), State.OCCUPIED, level, now)
+    was = belief.occupancy.state
+    left = was is State.OCCUPIED and belief.people == 0 and _only_beams(rule, belief)
+    if left or (expired and now >= _quiet_since(belief) + rule.hold_ms):
+        reason = Reason.COUNT if left else Reason.QUIET
+        return _saying(rule, replace(belief, people=0), State.FREE, reason, now)
+    if was is State.OCCUPIED or (belief.present_ms == now and not _only_beams(rule, belief)):
+        reason = belief.cause if belief.present_ms == now else Reason.HELD
+        return _saying(rule, belief, State.OCCUPIED, reason, now)
+    return belief if was is State.FREE else _saying(rule, belief, State.UNKNOWN, Reason.STARTING, now)
+
+
+def _quiet_since(belief: Belief) -> int:
+    return belief.quiet_from_ms if belief.present_ms is None else belief.present_ms
+
+
+def _saying(rule: Rule, belief: Belief, state: State, reason: Reason, now: int) -> Belief:
+    said = belief.occupancy
+    probability = {
+        State.OCCUPIED: SURE_OCCUPIED,
+        State.FREE: SURE_FREE,
+        State.UNKNOWN: shown(rule, belief, now).probability,
+    }[state]
+    since_ms = said.since_ms if state is said.state else now
+    return replace(belief, occupancy=Occupancy(state, probability, _count(rule, belief, state), reason, since_ms))
+
+
+def _count(rule: Rule, belief: Belief, state: State) -> int | None:
+    if state is State.UNKNOWN or not rule.counts:
+        return None
+    return max(belief.people, 1) if state is State.OCCUPIED else 0
+
+
+def _timed(rule: Rule, belief: Belief) -> Belief:
+    """Set the deadline: the next moment at which silence alone changes something."""
+    moments = [voice.silent_ms for voice in belief.voices if not voice.silent]
+    if moments and belief.occupancy.state is not State.FREE and _present_now(rule, belief) is None:
+        moments.append(_quiet_since(belief) + rule.hold_ms)
+    return replace(belief, deadline=min(moments, default=None))
