@@ -1,0 +1,77 @@
+"""Reading the files that settings stand in; a file that will not do is refused with what to do."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from perch.errors import Complaint, InputError
+from perch.settings.reading import Reader, RefusedError, text
+from perch.settings.table import Complaints, Table
+
+MAX_BYTES = 16 * 1024 * 1024
+_AT_LINE = re.compile(r"^(?P<what>.*) \(at line (?P<line>\d+), column \d+\)$", re.DOTALL)
+_AT_END = " (at end of document)"
+
+
+def open_toml(path: Path, complaints: Complaints, environment: Mapping[str, str] | None = None) -> Table:
+    """Read a TOML file as a table that the environment overrides as `PERCH_…`; raises InputError if it is no TOML."""
+    try:
+        content = read_text(path)
+    except RefusedError as refused:
+        raise InputError((Complaint(str(path), refused.what, refused.remedy),)) from None
+    try:
+        values = tomllib.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError((_syntax_complaint(path, content, error),)) from None
+    return Table(values, str(path), complaints, variable="PERCH", environment=environment)
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file, with or without a byte order mark; raises RefusedError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise RefusedError(f"{path} is larger than {MAX_BYTES} bytes", "is it the right file?")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise RefusedError(f"there is no file {path}", "check the name, or make the file") from None
+    except UnicodeDecodeError as error:
+        raise RefusedError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise RefusedError(f"{path} cannot be read: {why}", "check the file, and who may read it") from None
+
+
+def path_beside(folder: Path) -> Reader[Path]:
+    """Make a reader of paths; relative ones are taken from the folder of the file they are written in."""
+
+    def read(value: object) -> Path:
+        return folder / text(value)
+
+    return read
+
+
+def file_beside(folder: Path) -> Reader[Path]:
+    """Make a reader of paths at which there must be a file that can be read."""
+
+    def read(value: object) -> Path:
+        path = folder / text(value)
+        if not os.path.isfile(path) or not os.access(path, os.R_OK):
+            raise RefusedError(f"there is no file {path} that may be read", "check the path, and who may read the file")
+        return path
+
+    return read
+
+
+def _syntax_complaint(path: Path, content: str, error: Exception) -> Complaint:
+    what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    line: str | int = ""
+    if found := _AT_LINE.match(what):
+        what, line = found["what"], found["line"]
+    elif what.endswith(_AT_END):
+        what, line = what.removesuffix(_AT_END) + ", but the file ends", content.count("\n") + 1
+    where = f"{path}:{line}" if line else str(path)
+    return Complaint(where, f"this is not TOML: {what}", "see https://toml.io for how it is written")

@@ -1,0 +1,78 @@
+"""`sensing.toml`, and the same part of `agent.toml`: spaces, and the sensors in them."""
+
+from pathlib import Path
+
+from perch.model import EDGE_KINDS, Preference, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.settings.files import open_toml
+from perch.settings.reading import choice, identifier, milliseconds, text, whole
+from perch.settings.table import Complaints, Table, refuse_twice
+from perch.settings.values import SensingSettings
+
+HOUR_MS = 3_600_000
+SAMPLED_EVERY_MS = 60_000
+LAST_PIN = 27
+LAST_CHANNEL = 7
+AGENT_KEYS = ("site", "agent", "data", "outbox_events", "broker")
+
+
+def load_sensing(path: Path) -> SensingSettings:
+    """Read a `sensing.toml`, or the same part of an `agent.toml`; raises InputError with every complaint."""
+    complaints = Complaints()
+    table = open_toml(path, complaints)
+    table.ignore(*AGENT_KEYS)
+    sensing = read_sensing(table)
+    table.finish()
+    complaints.settle()
+    return sensing
+
+
+def read_sensing(table: Table) -> SensingSettings:
+    """Read the spaces and sensors of a file and see that they fit together."""
+    space_tables, sensor_tables = table.tables("space"), table.tables("sensor")
+    spaces = tuple(map(_space, space_tables))
+    sensors = tuple(map(_sensor, sensor_tables))
+    if not space_tables:
+        table.complain("space", "there is none", "add a [[space]] for each desk or room that is sensed")
+    refuse_twice(space_tables, spaces, "id", lambda space: space.id)
+    refuse_twice(sensor_tables, sensors, "id", lambda sensor: sensor.id)
+    refuse_twice(sensor_tables, sensors, "pin", lambda sensor: sensor.pin)
+    refuse_twice(sensor_tables, sensors, "channel", lambda sensor: sensor.channel)
+    known = {space.id for space in spaces}
+    for at, sensor in zip(sensor_tables, sensors, strict=True):
+        if sensor.space and sensor.space not in known:
+            at.complain("space", f"there is no space {sensor.space}", "add a [[space]] of that id, or name another")
+    return SensingSettings(spaces, sensors)
+
+
+def _space(table: Table) -> SensedSpace:
+    space = SensedSpace(
+        id=table.need("id", identifier, ""),
+        kind=table.need("kind", choice(SpaceKind), SpaceKind.DESK),
+        capacity=table.take("capacity", whole(1, 100_000), None),
+        prefer=table.take("prefer", choice(Preference), Preference.BALANCED),
+        hold_ms=table.take("hold_seconds", milliseconds(1000, 86_400), None),
+        quiet_limit_ms=table.take("quiet_limit_hours", milliseconds(HOUR_MS, 8_760), 168 * HOUR_MS),
+    )
+    table.finish()
+    return space
+
+
+def _sensor(table: Table) -> Sensor:
+    kind = table.need("kind", choice(SensorKind), SensorKind.MOTION)
+    every_ms = table.take("every_seconds", milliseconds(1000, 86_400), None)
+    sensor = Sensor(
+        id=table.need("id", identifier, ""),
+        kind=kind,
+        space=table.need("space", identifier, ""),
+        every_ms=SAMPLED_EVERY_MS if every_ms is None and kind not in EDGE_KINDS else every_ms,
+        pin=table.take("pin", whole(0, LAST_PIN), None),
+        channel=table.take("channel", whole(0, LAST_CHANNEL), None),
+        driver=table.take("driver", text, None),
+    )
+    inputs = [key for key in ("pin", "channel", "driver") if key in table]
+    if len(inputs) > 1:
+        table.complain(
+            "", f"{' and '.join(inputs)} are both given", "a sensor hangs on one of them: leave the others out"
+        )
+    table.finish()
+    return sensor

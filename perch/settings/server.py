@@ -1,0 +1,120 @@
+"""`perch.toml`: collector and API, and the sites that they serve."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from perch.errors import InputError
+from perch.model import Site
+from perch.settings.broker import read_broker
+from perch.settings.files import file_beside, open_toml, path_beside
+from perch.settings.reading import RefusedError, flag, several, shown, text, whole
+from perch.settings.site import load_site
+from perch.settings.table import Complaints, Table
+from perch.settings.values import Api, Influx, Retention, ServerSettings
+
+
+def load_server(path: Path, environment: Mapping[str, str] = os.environ) -> ServerSettings:
+    """Read a `perch.toml` and its sites, overridden by `PERCH_…`; raises InputError with every complaint."""
+    complaints = Complaints()
+    settings = _server(open_toml(path, complaints, environment), path.parent, complaints)
+    complaints.settle()
+    return settings
+
+
+def _server(table: Table, folder: Path, complaints: Complaints) -> ServerSettings:
+    paths: tuple[Path, ...] = table.need("sites", several(path_beside(folder)), ())
+    if "sites" in table and not paths:
+        table.complain("sites", "there is none", 'name the file of at least one site, as in ["hq/site.toml"]')
+    broker_table = table.table("broker")
+    broker = read_broker(broker_table, folder)
+    if broker.password_file is not None and broker.username is None:
+        broker_table.complain("username", "is missing beside password_file", "add it")
+    settings = ServerSettings(
+        data=table.need("data", path_beside(folder), folder),
+        sites=_sites(table, paths, complaints),
+        site_paths=paths,
+        broker=broker,
+        influx=_influx(table, folder),
+        api=_api(table.table("api")),
+        retention=_retention(table.table("retention")),
+    )
+    table.finish()
+    return settings
+
+
+def _sites(table: Table, paths: tuple[Path, ...], complaints: Complaints) -> tuple[Site, ...]:
+    """Read every site, and see that no two have the same id."""
+    sites: dict[str, Site] = {}
+    for path in paths:
+        try:
+            site = load_site(path)
+        except InputError as error:
+            complaints.take_over(error)
+            continue
+        if site.id in sites:
+            table.complain("sites", f"{path} is a second site {site.id}", "give each site an id of its own")
+        sites.setdefault(site.id, site)
+    return tuple(sites.values())
+
+
+def _influx(parent: Table, folder: Path) -> Influx | None:
+    table = parent.table("influx")
+    if "influx" not in parent and "url" not in table:
+        return None
+    file = file_beside(folder)
+    first_version = "database" in table or "zones_database" in table
+    influx = Influx(
+        url=table.need("url", web_address, ""),
+        token_file=table.take("token_file", file, None),
+        org=table.take("org", text, None),
+        bucket=table.take("bucket", text, "perch"),
+        zones_bucket=table.take("zones_bucket", text, "perch_zones"),
+        database=table.take("database", text, "perch" if first_version else None),
+        zones_database=table.take("zones_database", text, "perch_zones" if first_version else None),
+        username=table.take("username", text, None),
+        password_file=table.take("password_file", file, None),
+    )
+    _check_influx(table, influx)
+    table.finish()
+    return influx
+
+
+def _check_influx(table: Table, influx: Influx) -> None:
+    if influx.database is not None:
+        for key in ("token_file", "org", "bucket", "zones_bucket"):
+            if key in table:
+                table.complain(key, "belongs to InfluxDB 2, databases to 1.8", "keep those of the version that you run")
+    names = (influx.bucket, influx.zones_bucket), (influx.database, influx.zones_database)
+    if any(one is not None and one == other for one, other in names):
+        table.complain("", "single spaces and zones share one place", "give them two: dashboards may read zones only")
+    if ("username" in table) != ("password_file" in table):
+        table.complain("", "username and password_file go together", "give both of them, or neither")
+
+
+def _api(table: Table) -> Api:
+    api = Api(
+        host=table.take("host", text, "127.0.0.1"),
+        port=table.take("port", whole(0, 65_535), 8080),
+        public_summary=table.take("public_summary", flag, False),
+    )
+    table.finish()
+    return api
+
+
+def _retention(table: Table) -> Retention:
+    days = whole(0, 100_000)
+    retention = Retention(
+        transitions_days=table.take("transitions_days", days, 400),
+        quarter_hours_days=table.take("quarter_hours_days", days, 1825),
+    )
+    table.finish()
+    return retention
+
+
+def web_address(value: object) -> str:
+    """Read the address of a web service."""
+    address = text(value)
+    if not address.startswith(("http://", "https://")):
+        raise RefusedError(f"{shown(address)} is no web address", "write it as http://127.0.0.1:8086")
+    return address
