@@ -1,0 +1,266 @@
+"""The laws of `docs/architecture.md` as functions from source texts to complaints; `test_architecture.py` applies them.
+
+A `Tree` maps a module's dotted name to its source. Every import counts wherever it stands: inside a function, and under
+`TYPE_CHECKING` too; only the law against cycles looks at module level alone.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+Tree = Mapping[str, str]
+Law = Callable[[Tree], list[str]]
+
+SHELLS = ("sensor_agent", "collector", "api", "dashboards")
+PACKAGES = ("perch", *SHELLS)
+PURE_PACKAGES = ("perch.sensing", "perch.delivery", "perch.history")
+PURE_ROOMS = ("perch.errors", "perch.model", "perch.contract", *PURE_PACKAGES)
+MIDDLE = (*PURE_PACKAGES, "perch.contract", "perch.settings", "perch.venue")
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("perch.errors",),
+    ("perch.model",),
+    MIDDLE,
+    ("perch.adapters",),
+    SHELLS,
+    ("perch.commands",),
+)
+"""Rooms from the ground up: arrows point down."""
+
+SIDEWAYS = {"perch.venue": MIDDLE}
+"""Arrows between rooms of one floor: the simulated venue may use all."""
+
+PURE_STANDARD_LIBRARY = {
+    *("abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum"),
+    *("fractions", "functools", "hashlib", "heapq", "itertools", "math", "numbers", "operator", "re", "statistics"),
+    *("string", "struct", "textwrap", "types", "typing", "unicodedata", "zoneinfo"),
+}
+"""What pure rooms may use of the standard library. `zoneinfo` reads files, but only the world's own table of times."""
+
+THIRD_PARTY_OF_PURE_ROOMS = {"perch.contract": {"msgspec"}, "perch.history": {"numpy"}}
+
+IMPURE_CALLS = re.compile(
+    r"(?:(?:.*\.)?(?:datetime|date)\.(?:now|utcnow|today)|open|input|print|exec|eval|(?:.*\.)?random\.(?:rand\w*|seed))$"
+)
+
+OWNERS = {
+    "gpiozero": ("sensor_agent",),
+    "fastapi": ("api",),
+    "starlette": ("api",),
+    "grafana_api": ("dashboards",),
+    "paho": ("perch.adapters",),
+    "influxdb_client": ("perch.adapters",),
+    "click": ("perch.commands",),
+}
+"""Third parties that one room keeps to itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import: who imports what (dotted, down to the module), in which line, and whether it runs at import."""
+
+    importer: str
+    imported: str
+    line: int
+    at_import: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+def is_in(module: str, room: str) -> bool:
+    """Tell whether a module is a room or lies in it."""
+    return module == room or module.startswith(room + ".")
+
+
+def room_of(module: str) -> str | None:
+    """Name the room that a module lies in; None for `perch` itself and for what is not ours."""
+    return next((room for floor in FLOORS for room in floor if is_in(module, room)), None)
+
+
+def floor_of(room: str) -> int:
+    """Number a room's floor from the ground."""
+    return next(number for number, floor in enumerate(FLOORS) if room in floor)
+
+
+def imports(tree: Tree) -> Iterator[Import]:
+    """Give every import of every module."""
+    for module, source in tree.items():
+        parsed = ast.parse(source)
+        deferred = {id(node) for function in _functions(parsed) for node in ast.walk(function)}
+        for node in ast.walk(parsed):
+            for imported in _imported(node, tree):
+                yield Import(module, imported, getattr(node, "lineno", 0), id(node) not in deferred)
+
+
+def _functions(parsed: ast.Module) -> Iterator[ast.AST]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    return (node for node in ast.walk(parsed) if isinstance(node, kinds))
+
+
+def _imported(node: ast.AST, tree: Tree) -> list[str]:
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=str(origin), names=names, level=0):
+            inner = [f"{origin}.{alias.name}" for alias in names]
+            return sorted({name if name in tree else origin for name in inner})
+        case ast.ImportFrom():
+            return ["a relative module"]
+        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
+            return [name] if _dotted(function).endswith(("import_module", "__import__")) else []
+    return []
+
+
+def _dotted(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attribute):
+            return f"{_dotted(value)}.{attribute}"
+    return ""
+
+
+def no_shell_imports_a_shell(tree: Tree) -> list[str]:
+    """Shells meet over MQTT, files and InfluxDB only."""
+    return [
+        str(found)
+        for found in imports(tree)
+        for mine in SHELLS
+        for other in SHELLS
+        if mine != other and is_in(found.importer, mine) and is_in(found.imported, other)
+    ]
+
+
+def arrows_point_down(tree: Tree) -> list[str]:
+    """No room imports from a floor above, nor from a neighbour, save where `SIDEWAYS` says so."""
+    return [str(found) for found in imports(tree) if not _points_down(found)]
+
+
+def _points_down(found: Import) -> bool:
+    mine, other = room_of(found.importer), room_of(found.imported)
+    if other is None or mine == other:
+        return True
+    if mine is None:
+        return False  # `perch/__init__.py` is everybody's ground
+    if floor_of(mine) == floor_of(other):
+        return other in SIDEWAYS.get(mine, ())
+    return floor_of(mine) > floor_of(other)
+
+
+def pure_packages_keep_apart(tree: Tree) -> list[str]:
+    """Sensing, delivery and history know the model and themselves, not each other nor the wire."""
+    ground = ("perch.errors", "perch.model")
+    return [
+        str(found)
+        for found in imports(tree)
+        for mine in PURE_PACKAGES
+        if is_in(found.importer, mine) and is_in(found.imported, "perch")
+        if not any(is_in(found.imported, room) for room in (mine, *ground))
+    ]
+
+
+def pure_rooms_import_nothing_impure(tree: Tree) -> list[str]:
+    """Pure rooms use the listed part of the standard library, msgspec in the contract and NumPy in history."""
+    return [
+        f"{found}, which is not on the list of pure modules"
+        for found in imports(tree)
+        for room in PURE_ROOMS
+        if is_in(found.importer, room) and not _is_pure(found.imported, room)
+    ]
+
+
+def _is_pure(imported: str, room: str) -> bool:
+    top = imported.partition(".")[0]
+    return top in PURE_STANDARD_LIBRARY | THIRD_PARTY_OF_PURE_ROOMS.get(room, set()) | {"perch"}
+
+
+def pure_rooms_call_nothing_impure(tree: Tree) -> list[str]:
+    """Pure rooms read no clock, open no file, print nothing and draw no unseeded random number."""
+    return [
+        f"{module}:{call.lineno} calls {_dotted(call.func)}"
+        for module, source in tree.items()
+        if any(is_in(module, room) for room in PURE_ROOMS)
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call) and _is_impure(call)
+    ]
+
+
+def _is_impure(call: ast.Call) -> bool:
+    name = _dotted(call.func)
+    unseeded = name.endswith("default_rng") and not call.args and not call.keywords
+    return unseeded or IMPURE_CALLS.match(name) is not None
+
+
+def third_parties_stay_with_their_owner(tree: Tree) -> list[str]:
+    """The only importer of gpiozero is the sensor agent, of FastAPI the API, and so on."""
+    return [
+        f"{found}, which belongs to {' and '.join(owners)}"
+        for found in imports(tree)
+        for third_party, owners in OWNERS.items()
+        if is_in(found.imported, third_party) and not any(is_in(found.importer, owner) for owner in owners)
+    ]
+
+
+def no_import_cycles(tree: Tree) -> list[str]:
+    """No module needs itself to be imported, over however many others."""
+    graph = {module: set[str]() for module in tree}
+    for found in imports(tree):
+        if found.at_import and found.imported in graph and found.imported != found.importer:
+            graph[found.importer].add(found.imported)
+    return [f"{module} imports itself, by way of others" for module in graph if module in _reached(graph, module)]
+
+
+def _reached(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(graph[start])
+    while waiting:
+        if (module := waiting.pop()) not in seen:
+            seen.add(module)
+            waiting.extend(graph[module])
+    return seen
+
+
+def nothing_undeclared_is_imported(tree: Tree, declared: Callable[[str], set[str]]) -> list[str]:
+    """Every third party that a module imports is declared in `pyproject.toml` for the machine that it runs on."""
+    ours = {module.partition(".")[0] for module in tree}
+    return [
+        f"{found}, which pyproject.toml does not declare for it"
+        for found in imports(tree)
+        if found.imported.partition(".")[0] not in ours | sys.stdlib_module_names | declared(found.importer)
+    ]
+
+
+def tests_are_honest(tree: Tree) -> list[str]:
+    """No test mocks, patches or sleeps: fakes are product, and tests wait for conditions."""
+    by_import = [str(found) for found in imports(tree) if found.imported.split(".")[-1] == "mock"]
+    by_call = [
+        f"{module}:{call.lineno} calls {name}"
+        for module, source in tree.items()
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call) and _is_dishonest(name := _dotted(call.func))
+    ]
+    return by_import + by_call
+
+
+def _is_dishonest(name: str) -> bool:
+    last = name.rpartition(".")[2]
+    return last in {"sleep", "wait_for_timeout", "Mock", "MagicMock", "AsyncMock", "patch"} or name in {
+        "monkeypatch.setattr",
+        "monkeypatch.setitem",
+        "monkeypatch.delattr",
+    }
+
+
+LAWS: tuple[Law, ...] = (
+    no_shell_imports_a_shell,
+    arrows_point_down,
+    pure_packages_keep_apart,
+    pure_rooms_import_nothing_impure,
+    pure_rooms_call_nothing_impure,
+    third_parties_stay_with_their_owner,
+    no_import_cycles,
+)
+"""The laws that hold for the whole product."""
