@@ -57,6 +57,11 @@ class Watch:
         return tuple(space for space, rule in self._rules.items() if not rule.voices)
 
     @property
+    def now_ms(self) -> int:
+        """The latest moment seen; readings and times before it are refused."""
+        return self._now_ms
+
+    @property
     def deadline(self) -> int | None:
         """The next moment at which `advance` has something to say, None where there is none."""
         while self._deadlines:

@@ -1,0 +1,185 @@
+"""One agent: author, courier and herald around one outbox and one connection, owned by one loop.
+
+Other threads (gpiozero's, paho's) only put into the inbox; whoever runs the loop takes from it with `take`. Sensing
+runs on the agent's `Clock`, delivery and heartbeats on the machine's monotonic time: the two differ in a replay.
+"""
+
+import queue
+import random
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from perch import contract
+from perch.adapters.mqtt import Connection, Received
+from perch.adapters.outbox import Outbox
+from perch.contract import Event
+from perch.errors import ContractError
+from perch.model import Occupancy, Sensor
+from perch.sensing.watch import Change
+from perch.settings import AgentSettings
+from sensor_agent.author import Author
+from sensor_agent.clock import Clock
+from sensor_agent.courier import Courier
+from sensor_agent.herald import Herald
+from sensor_agent.inputs import Inputs
+
+LONGEST_WAIT_S = 5.0
+PURGE_EVERY_MS = 3_600_000
+
+
+def machine_ms() -> int:
+    """Give the machine's monotonic time in ms, on which delivery runs."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class Agent:
+    """Use as a context manager: entering opens outbox, pins and connection, leaving closes them."""
+
+    def __init__(self, settings: AgentSettings, clock: Clock, sensors: Sequence[Sensor]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._sensors = tuple(sensors)
+        self._inbox: queue.SimpleQueue[tuple[str, float, int] | Received | bool] = queue.SimpleQueue()
+        self._purge_ms = machine_ms() + PURGE_EVERY_MS
+        epoch, site, agent = secrets.token_hex(16), settings.site, settings.agent
+        self._epoch = epoch
+        self._outbox = Outbox.open(Path(settings.data) / "outbox.db")
+        run = self._outbox.begin(epoch, clock.boot)
+        self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish)
+        self._courier = Courier(site, agent, self._outbox, clock, self._publish, random.random)
+        self.author = Author(self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted)
+        self._connection = Connection(
+            settings.broker,
+            f"{contract.user_name(site, agent)}",
+            will=self._herald.will(),
+            subscriptions=[contract.topic(site, agent, "ack")],
+            on_message=self._inbox.put,
+            on_connection=self._inbox.put,
+        )
+        self.inputs = Inputs((), self.edge)
+
+    def __repr__(self) -> str:
+        return f"<Agent {self._settings.site}/{self._settings.agent}, {self.unsettled} events to deliver>"
+
+    def __enter__(self) -> Self:
+        try:
+            self.inputs = Inputs(self._sensors, self.edge)
+            self.author.start(self.inputs.levels())
+            self._connection.start()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.author.note()
+            self._herald.farewell()
+        self._connection.stop(1.0)
+        self._close()
+
+    @property
+    def unsettled(self) -> int:
+        """How many events the collector has not acknowledged yet."""
+        return self._courier.unsettled
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._connection.connected
+
+    @property
+    def problem(self) -> str | None:
+        """Why there is no connection, None where there is one or none was tried yet."""
+        problem = self._connection.problem
+        return None if problem is None else f"{problem.what} ({problem.remedy})"
+
+    def edge(self, sensor: str, value: float) -> None:
+        """Take in an edge; may be called from any thread."""
+        self._inbox.put((sensor, value, self._clock.mono_ms()))
+
+    def poll(self, sensor: str) -> None:
+        """Read a polled sensor now; a read that fails is a missing sample."""
+        try:
+            value = self.inputs[sensor].read()
+        except OSError:
+            return
+        self.edge(sensor, value)
+
+    def take(self, timeout_s: float) -> bool:
+        """Wait for the next thing in the inbox and deal with it; tells whether there was one."""
+        self._connection.check()
+        try:
+            item = self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
+        except queue.Empty:
+            return False
+        if isinstance(item, Received):
+            self._hear(item)
+        elif isinstance(item, bool):
+            self._link(item)
+        else:
+            sensor, value, mono_ms = item
+            self._say(self.author.observe(sensor, value, max(mono_ms, self.author.watch.now_ms)))
+        return True
+
+    def advance(self) -> None:
+        """Let the agent's time pass up to now."""
+        self._say(self.author.advance(self._clock.mono_ms()))
+
+    def deliver(self) -> None:
+        """Do what delivery and heartbeats have to do by now."""
+        now = machine_ms()
+        self._courier.send(now)
+        if now >= self._herald.deadline:
+            self._herald.beat(self.author, self.unsettled, now)
+        if now >= self._purge_ms:
+            self._purge_ms = now + PURGE_EVERY_MS
+            self._courier.purge()
+
+    @property
+    def delivery_deadline(self) -> int:
+        """When `deliver` has something to do (machine's monotonic ms)."""
+        moments = (self._courier.deadline, self._herald.deadline, self._purge_ms)
+        return min(moment for moment in moments if moment is not None)
+
+    def resume(self) -> bool:
+        """Begin again if the loop stood still for more than a minute."""
+        if not self.author.stood_still:
+            return False
+        self.author.resume(self.inputs.levels())
+        self._herald.beat(self.author, self.unsettled, machine_ms())
+        return True
+
+    def _hear(self, message: Received) -> None:
+        try:
+            ack = contract.parse_ack(message.payload)
+        except ContractError:
+            return
+        if not message.retained:
+            self._courier.heard(ack, machine_ms())
+
+    def _link(self, connected: bool) -> None:
+        self._courier.linked(connected, machine_ms())
+        if connected:
+            self._herald.beat(self.author, self.unsettled, machine_ms())
+
+    def _say(self, changes: Sequence[Change]) -> None:
+        latest: dict[str, Occupancy] = {change.space: change.occupancy for change in changes}
+        if latest:
+            self._herald.say(self.author, latest)
+
+    def _accepted(self, events: Sequence[Event]) -> None:
+        self._courier.accepted(self._epoch, events, machine_ms())
+
+    def _publish(self, publication: contract.Publication) -> bool:
+        return self._connection.publish(publication)
+
+    def _close(self) -> None:
+        self.inputs.close()
+        self._outbox.close()

@@ -1,0 +1,75 @@
+"""Clocks that an agent can be given: the machine's own, and one that a recording moves."""
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from perch.model import Clock as ClockState
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TIMESYNC = Path("/run/systemd/timesync")
+_EARLIEST_WALL_MS = 1_735_689_600_000
+"""2025-01-01: a machine that thinks it is earlier has not been told the time."""
+
+
+class Clock(Protocol):
+    """Two clocks of one machine: laws.
+
+    `mono_ms` never goes back, goes on while the machine sleeps, and counts from its boot, which `boot` names (16 hex
+    digits). `wall_ms` is UTC and may jump. `state` says whether wall time can be believed.
+    """
+
+    @property
+    def boot(self) -> str: ...
+
+    def mono_ms(self) -> int: ...
+
+    def wall_ms(self) -> int: ...
+
+    def state(self) -> ClockState: ...
+
+
+class SystemClock:
+    """The machine's clocks; wall time is believed unless systemd-timesyncd runs and has not synchronised it yet."""
+
+    def __init__(self) -> None:
+        self.boot = _BOOT_ID.read_text().replace("-", "")[:16] if _BOOT_ID.exists() else secrets.token_hex(8)
+
+    def mono_ms(self) -> int:
+        """Milliseconds since boot, sleep included."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+    def wall_ms(self) -> int:
+        """Milliseconds UTC."""
+        return time.time_ns() // 1_000_000
+
+    def state(self) -> ClockState:
+        """Whether wall time has been synchronised since boot, as far as can be told."""
+        waiting = _TIMESYNC.is_dir() and not (_TIMESYNC / "synchronized").exists()
+        return ClockState.UNSYNCED if waiting or self.wall_ms() < _EARLIEST_WALL_MS else ClockState.OK
+
+
+@dataclass(slots=True)
+class RecordedClock:
+    """Virtual time: `now_ms` is wall time as recorded, set by the replay; the boot was at `start_ms`."""
+
+    start_ms: int
+    now_ms: int = 0
+    boot: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def __post_init__(self) -> None:
+        self.now_ms = max(self.now_ms, self.start_ms)
+
+    def mono_ms(self) -> int:
+        """Milliseconds of virtual time since the start."""
+        return self.now_ms - self.start_ms
+
+    def wall_ms(self) -> int:
+        """The recorded time."""
+        return self.now_ms
+
+    def state(self) -> ClockState:
+        """A recording's times are as good as they were written."""
+        return ClockState.OK

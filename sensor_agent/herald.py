@@ -1,0 +1,89 @@
+"""Says what holds now: the retained state of each space and the retained status of the agent."""
+
+from collections.abc import Callable, Mapping
+
+from perch import __version__, contract
+from perch.contract import VERSION, LiveState, Publication, SensorStatus, Status
+from perch.model import Occupancy, Sensor
+from perch.sensing.watch import Health
+from sensor_agent.author import Author
+from sensor_agent.clock import Clock
+
+HEARTBEAT_MS = contract.HEARTBEAT_S * 1000
+
+
+class Herald:
+    """Publishes on change and at each heartbeat; what the broker does not take is said again at the next one."""
+
+    def __init__(
+        self,
+        site: str,
+        agent: str,
+        epoch: str,
+        run: int,
+        sensors: tuple[Sensor, ...],
+        clock: Clock,
+        publish: Callable[[Publication], bool],
+    ) -> None:
+        self._site, self._agent = site, agent
+        self._epoch, self._run = epoch, run
+        self._sensors = {sensor.id: sensor for sensor in sensors}
+        self._clock = clock
+        self._publish = publish
+        self.deadline = 0
+
+    def __repr__(self) -> str:
+        return f"<Herald of {self._site}/{self._agent}>"
+
+    def beat(self, author: Author, unsettled: int, now_ms: int) -> None:
+        """Say everything anew: the status first, so that no state is taken for that of an agent that is offline."""
+        self.deadline = now_ms + HEARTBEAT_MS
+        virtual_ms = self._clock.mono_ms()
+        self._publish(self._status(author, author.watch.healths(virtual_ms), unsettled))
+        self.say(author, author.watch.occupancies(virtual_ms))
+
+    def say(self, author: Author, occupancies: Mapping[str, Occupancy]) -> None:
+        """Say what some spaces are; `since_ms` is in the author's monotonic time."""
+        for space, said in occupancies.items():
+            state = LiveState(
+                v=VERSION,
+                epoch=self._epoch,
+                state=said.state,
+                probability=said.probability,
+                count=said.count,
+                reason=said.reason,
+                since_ms=author.wall_of(said.since_ms),
+                sent_ms=self._clock.wall_ms(),
+                clock=self._clock.state(),
+            )
+            self._publish(contract.build_state(self._site, self._agent, space, state))
+
+    def farewell(self) -> None:
+        """Say that this agent vouches for nothing from now on, as the broker would if it died."""
+        self._publish(self.will())
+
+    def will(self) -> Publication:
+        """Give what the broker is to say when the agent is gone."""
+        return contract.build_status(self._site, self._agent, contract.will(self._epoch, self._run))
+
+    def _status(self, author: Author, healths: Mapping[str, Health], unsettled: int) -> Publication:
+        sensors = {
+            sensor: SensorStatus(
+                health.health,
+                author.wall_of(health.since_ms),
+                None if health.last_ms is None else author.wall_of(health.last_ms),
+                self._sensors[sensor].kind,
+                self._sensors[sensor].space,
+            )
+            for sensor, health in healths.items()
+        }
+        status = Status(
+            v=VERSION,
+            online=True,
+            epoch=self._epoch,
+            run=self._run,
+            version=__version__,
+            outbox=unsettled,
+            sensors=sensors,
+        )
+        return contract.build_status(self._site, self._agent, status)

@@ -1,0 +1,159 @@
+"""Pins in: one small class per way of sensing, opened from the configuration; the only place that knows gpiozero.
+
+A gpiozero callback runs on a thread of gpiozero's own: it puts one value into a queue, or sets one flag, and returns.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, Self
+
+from gpiozero import Device, DigitalInputDevice
+from gpiozero.exc import GPIOZeroError
+from gpiozero.pins.mock import MockFactory
+
+from perch.errors import PerchError
+from perch.model import Sensor, SensorKind
+
+PULLED_UP = frozenset({SensorKind.CONTACT, SensorKind.PRESSURE, SensorKind.BEAM_IN, SensorKind.BEAM_OUT})
+"""Switches and open-collector outputs: they pull the pin to ground when they are on, so the pin idles high."""
+
+BOUNCE_S = {SensorKind.CONTACT: 0.05, SensorKind.PRESSURE: 0.05}
+
+
+class Input(Protocol):
+    """A sensor that can be read: `read` gives its value now and may raise OSError where that fails."""
+
+    def read(self) -> float: ...
+
+    def close(self) -> None: ...
+
+
+class EdgeInput:
+    """A digital pin that reports every change of its level to `changed` as it happens."""
+
+    def __init__(self, sensor: Sensor, changed: Callable[[str, float], None]) -> None:
+        self._device = _open(sensor)
+        self._device.when_activated = lambda: changed(sensor.id, 1.0)
+        self._device.when_deactivated = lambda: changed(sensor.id, 0.0)
+
+    def read(self) -> float:
+        """Give the level now: 1.0 is on."""
+        return float(self._device.value)
+
+    def close(self) -> None:
+        """Let go of the pin."""
+        self._device.close()
+
+
+class LatchedInput:
+    """A digital pin that is polled: an edge since the last poll counts as on, however short it was."""
+
+    def __init__(self, sensor: Sensor) -> None:
+        self._latched = False
+        self._device = _open(sensor)
+        self._device.when_activated = self._latch
+
+    def read(self) -> float:
+        """Give 1.0 if the pin is on or was on since the last call."""
+        latched, self._latched = self._latched, False
+        return float(latched or self._device.value)
+
+    def close(self) -> None:
+        """Let go of the pin."""
+        self._device.close()
+
+    def _latch(self) -> None:
+        self._latched = True
+
+
+class RecordedInput:
+    """A value that a recording sets, for kinds of sensors that have no pin."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def read(self) -> float:
+        """Give the value last set."""
+        return self.value
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Inputs:
+    """All sensors of an agent; use it as a context manager. Edges go to `changed(sensor id, value)`."""
+
+    def __init__(self, sensors: Sequence[Sensor], changed: Callable[[str, float], None]) -> None:
+        self._inputs: dict[str, Input] = {}
+        self._edge_driven = frozenset(sensor.id for sensor in sensors if sensor.edge_driven)
+        try:
+            for sensor in sensors:
+                self._inputs[sensor.id] = _input(sensor, changed)
+        except GPIOZeroError as error:
+            self.close()
+            raise _unusable(error) from error
+        except PerchError:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Inputs {', '.join(self._inputs)}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getitem__(self, sensor: str) -> Input:
+        return self._inputs[sensor]
+
+    def levels(self) -> Mapping[str, float]:
+        """Give the level of every edge-driven sensor as it is now."""
+        return {sensor: self._inputs[sensor].read() for sensor in sorted(self._edge_driven)}
+
+    def close(self) -> None:
+        """Let go of every pin."""
+        for one in self._inputs.values():
+            one.close()
+        self._inputs.clear()
+
+
+def use_mock_pins() -> None:
+    """Make this process sense with gpiozero's mock pins instead of hardware."""
+    Device.pin_factory = MockFactory()
+
+
+def move_pin(sensor: Sensor, value: float) -> None:
+    """Drive the mock pin of a digital sensor to the level that means `value`; its callbacks run before this returns."""
+    pin = Device.pin_factory.pin(sensor.pin)
+    if (value > 0.5) != (sensor.kind in PULLED_UP):
+        pin.drive_high()
+    else:
+        pin.drive_low()
+
+
+def _input(sensor: Sensor, changed: Callable[[str, float], None]) -> Input:
+    if sensor.driver == RECORDED:
+        return RecordedInput()
+    if sensor.pin is None:
+        raise PerchError(
+            f"sensor {sensor.id!r} ({sensor.kind}) has no pin",
+            "give it `pin = …`; analogue channels and drivers are not supported by this version",
+        )
+    return EdgeInput(sensor, changed) if sensor.edge_driven else LatchedInput(sensor)
+
+
+RECORDED = "recorded"
+"""The driver of a sensor whose values come from a recording."""
+
+
+def _open(sensor: Sensor) -> DigitalInputDevice:
+    return DigitalInputDevice(sensor.pin, pull_up=sensor.kind in PULLED_UP, bounce_time=BOUNCE_S.get(sensor.kind))
+
+
+def _unusable(error: GPIOZeroError) -> PerchError:
+    return PerchError(
+        f"the pins cannot be used: {error}",
+        "on a Raspberry Pi install python3-lgpio and see that no other program holds the pin;"
+        " elsewhere set GPIOZERO_PIN_FACTORY=mock",
+    )

@@ -1,0 +1,73 @@
+"""The agent's process: startup, loop, shutdown."""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from perch.model import Sensor
+from perch.settings import AgentSettings
+from sensor_agent.agent import LONGEST_WAIT_S, Agent, machine_ms
+from sensor_agent.clock import Clock, SystemClock
+
+log = logging.getLogger("perch.agent")
+
+
+class Polls:
+    """When each polled sensor is to be read next, on the agent's clock."""
+
+    def __init__(self, sensors: Sequence[Sensor], now_ms: int) -> None:
+        self._every = {sensor.id: sensor.every_ms for sensor in sensors if sensor.every_ms is not None}
+        self._due = dict.fromkeys(self._every, now_ms)
+
+    @property
+    def deadline(self) -> int | None:
+        """The next moment at which a sensor is to be read."""
+        return min(self._due.values(), default=None)
+
+    def due(self, now_ms: int) -> list[str]:
+        """Give the sensors to read now; polls that were missed are not made up for."""
+        due = [sensor for sensor, at_ms in self._due.items() if at_ms <= now_ms]
+        for sensor in due:
+            late = now_ms - self._due[sensor]
+            self._due[sensor] += (late // self._every[sensor] + 1) * self._every[sensor]
+        return due
+
+
+def run(settings: AgentSettings, stop: threading.Event) -> None:
+    """Sense and report until `stop` is set; raises PerchError where outbox or pins cannot be used."""
+    clock = SystemClock()
+    with Agent(settings, clock, settings.sensing.sensors) as agent:
+        log.info("agent %s/%s senses %d spaces", settings.site, settings.agent, len(settings.sensing.spaces))
+        loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop)
+
+
+def loop(agent: Agent, clock: Clock, polls: Polls, stop: threading.Event) -> None:
+    """Own the agent: one thing at a time, in the order in which things happen."""
+    said = ""
+    while not stop.is_set():
+        if agent.resume():
+            log.warning("the agent stood still for more than a minute; that time is unknown")
+        for sensor in polls.due(clock.mono_ms()):
+            agent.poll(sensor)
+        agent.take(_wait_s(agent, clock, polls))
+        while agent.take(0):
+            pass
+        agent.advance()
+        agent.deliver()
+        said = _say_once(agent, said)
+
+
+def _wait_s(agent: Agent, clock: Clock, polls: Polls) -> float:
+    """Give how long nothing is due, capped so that a stop is seen soon."""
+    waits = [agent.author.deadline + 1 - clock.mono_ms(), agent.delivery_deadline - machine_ms()]
+    if polls.deadline is not None:
+        waits.append(polls.deadline - clock.mono_ms())
+    return min(max(min(waits) / 1000, 0.001), LONGEST_WAIT_S)
+
+
+def _say_once(agent: Agent, said: str) -> str:
+    """Log a change of the connection once, not each time that it is tried."""
+    now = "connected" if agent.connected else agent.problem or said
+    if now != said:
+        (log.info if agent.connected else log.warning)("broker: %s", now)
+    return now

@@ -1,0 +1,160 @@
+"""Replays a recording through the real agent: its mock pins are moved, and time is the recording's own.
+
+Edge-driven sensors have their pins driven; sampled ones are polled at their rows' times, so that a missing row is a
+failed poll. It ends at the last reading, once the collector has acknowledged everything.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from perch.errors import UnavailableError
+from perch.model import Reading, Sensor, SensorKind
+from perch.settings import AgentSettings
+from sensor_agent.agent import Agent, machine_ms
+from sensor_agent.clock import RecordedClock, SystemClock
+from sensor_agent.inputs import RECORDED, RecordedInput, move_pin, use_mock_pins
+
+BACKLOG = 2_000
+"""Events that may wait for their acknowledgement before the replay waits for the collector."""
+
+PATIENCE_S = 30.0
+"""How long the replay waits without any acknowledgement before it gives up."""
+
+_DIGITAL = frozenset(
+    {
+        SensorKind.MOTION,
+        SensorKind.PRESENCE,
+        SensorKind.CONTACT,
+        SensorKind.PRESSURE,
+        SensorKind.BEAM_IN,
+        SensorKind.BEAM_OUT,
+    }
+)
+_PINS = range(2, 28)
+_SLICE_S = 0.25
+
+
+def run(
+    settings: AgentSettings,
+    readings: Iterable[Reading],
+    stop: threading.Event,
+    *,
+    speed: float | None = None,
+    shift: bool = False,
+    start_ms: int | None = None,
+) -> None:
+    """Replay readings in order of time, `speed` times as fast as recorded (None: as fast as it goes).
+
+    With `shift` the first reading happens now. `start_ms` is the recorded time at which the agent starts, by default
+    that of the first reading. Raises UnavailableError where the collector does not take the events.
+    """
+    use_mock_pins()
+    rows = iter(readings)
+    first = next(rows, None)
+    if first is None:
+        return
+    shift_ms = SystemClock().wall_ms() - first.time_ms if shift else 0
+    clock = RecordedClock((start_ms if start_ms is not None else first.time_ms) + shift_ms)
+    sensors = with_mock_pins(settings.sensing.sensors)
+    with Agent(settings, clock, sensors) as agent:
+        replay = _Replay(agent, clock, sensors, speed, stop)
+        replay.play(_shifted(first, shift_ms))
+        for row in rows:
+            if stop.is_set():
+                return
+            replay.play(_shifted(row, shift_ms))
+        replay.finish()
+
+
+def with_mock_pins(sensors: Sequence[Sensor]) -> tuple[Sensor, ...]:
+    """Give every digital sensor a pin that has none; the values of all others are set by the recording."""
+    free = iter([pin for pin in _PINS if pin not in {sensor.pin for sensor in sensors}])
+    return tuple(
+        replace(sensor, driver=RECORDED, pin=None, channel=None)
+        if sensor.kind not in _DIGITAL
+        else sensor
+        if sensor.pin is not None
+        else replace(sensor, pin=next(free), driver=None, channel=None)
+        for sensor in sensors
+    )
+
+
+class _Replay:
+    """Moves pins and time together."""
+
+    def __init__(
+        self, agent: Agent, clock: RecordedClock, sensors: Sequence[Sensor], speed: float | None, stop: threading.Event
+    ) -> None:
+        self._agent = agent
+        self._clock = clock
+        self._sensors = {sensor.id: sensor for sensor in sensors}
+        self._speed = speed
+        self._stop = stop
+        self._began_s = time.monotonic()
+
+    def play(self, row: Reading) -> None:
+        """Let time pass until a reading is due, then make it happen at its sensor."""
+        self._pace(row.time_ms)
+        self._clock.now_ms = max(self._clock.now_ms, row.time_ms)
+        self._agent.advance()
+        sensor = self._sensors.get(row.sensor)
+        if sensor is None:
+            return
+        at = self._agent.inputs[sensor.id]
+        if isinstance(at, RecordedInput):
+            at.value = row.value
+        else:
+            move_pin(sensor, row.value)
+        if not sensor.edge_driven or isinstance(at, RecordedInput):
+            self._agent.poll(sensor.id)
+        self._drain()
+
+    def finish(self) -> None:
+        """Wait until everything is acknowledged; raises UnavailableError where that takes too long."""
+        self._await_acks(0)
+
+    def _pace(self, until_ms: int) -> None:
+        """Run the agent until a recorded moment comes; at full speed only see to what is due."""
+        if self._speed is None:
+            self._agent.deliver()
+            if self._agent.unsettled > BACKLOG:
+                self._await_acks(BACKLOG // 2)
+            return
+        while not self._stop.is_set():
+            elapsed_ms = int((time.monotonic() - self._began_s) * 1000 * self._speed)
+            self._clock.now_ms = min(max(self._clock.now_ms, self._clock.start_ms + elapsed_ms), until_ms)
+            self._drain()
+            self._agent.advance()
+            self._agent.deliver()
+            if self._clock.now_ms >= until_ms:
+                return
+            left_s = (until_ms - self._clock.now_ms) / 1000 / self._speed
+            self._agent.take(min(left_s, self._due_s(), _SLICE_S))
+
+    def _due_s(self) -> float:
+        left_ms = self._agent.delivery_deadline - machine_ms()
+        return max(left_ms / 1000, 0.001)
+
+    def _drain(self) -> None:
+        while self._agent.take(0):
+            pass
+
+    def _await_acks(self, most: int) -> None:
+        left, gave_up_s = self._agent.unsettled, time.monotonic() + PATIENCE_S
+        while left > most and not self._stop.is_set():
+            self._agent.take(0.1)
+            self._agent.deliver()
+            if self._agent.unsettled < left:
+                left, gave_up_s = self._agent.unsettled, time.monotonic() + PATIENCE_S
+            if time.monotonic() > gave_up_s:
+                raise UnavailableError(
+                    f"{left} events were not acknowledged within {PATIENCE_S:.0f} s"
+                    + (f": {self._agent.problem}" if self._agent.problem else ""),
+                    "see that the collector runs; the events stay in the outbox and are sent at the next start",
+                )
+
+
+def _shifted(row: Reading, shift_ms: int) -> Reading:
+    return replace(row, time_ms=row.time_ms + shift_ms)
