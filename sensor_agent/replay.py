@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from perch.errors import UnavailableError
+from perch.errors import PerchError, UnavailableError
 from perch.model import Reading, Sensor, SensorKind
 from perch.settings import AgentSettings
 from sensor_agent.agent import Agent, machine_ms
@@ -32,7 +32,7 @@ _DIGITAL = frozenset(
         SensorKind.BEAM_OUT,
     }
 )
-_PINS = range(2, 28)
+_PINS = range(4, 28)  # GPIO 2 and 3 have pull-up resistors of their own
 _SLICE_S = 0.25
 
 
@@ -70,15 +70,20 @@ def run(
 
 def with_mock_pins(sensors: Sequence[Sensor]) -> tuple[Sensor, ...]:
     """Give every digital sensor a pin that has none; the values of all others are set by the recording."""
-    free = iter([pin for pin in _PINS if pin not in {sensor.pin for sensor in sensors}])
-    return tuple(
-        replace(sensor, driver=RECORDED, pin=None, channel=None)
-        if sensor.kind not in _DIGITAL
-        else sensor
-        if sensor.pin is not None
-        else replace(sensor, pin=next(free), driver=None, channel=None)
-        for sensor in sensors
-    )
+    free = [pin for pin in _PINS if pin not in {sensor.pin for sensor in sensors}]
+    without = [sensor.id for sensor in sensors if sensor.kind in _DIGITAL and sensor.pin is None]
+    if len(without) > len(free):
+        raise PerchError(
+            f"{len(without)} sensors have no pin and only {len(free)} pins are left", "replay fewer spaces at once"
+        )
+    given = dict(zip(without, free, strict=False))
+    return tuple(_on_mock_pin(sensor, given.get(sensor.id, sensor.pin)) for sensor in sensors)
+
+
+def _on_mock_pin(sensor: Sensor, pin: int | None) -> Sensor:
+    if sensor.kind in _DIGITAL:
+        return replace(sensor, pin=pin, driver=None, channel=None)
+    return replace(sensor, pin=None, driver=RECORDED, channel=None)
 
 
 class _Replay:
