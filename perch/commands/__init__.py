@@ -1,0 +1,133 @@
+"""The `perch` command: which subcommands there are, and how whatever goes wrong reaches the user.
+
+Subcommands are imported when they are called, so that `perch --help` is quick and an agent needs no server packages.
+"""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+import click
+
+from perch import __version__
+from perch.commands.output import print_error
+from perch.errors import Complaint, InputError, PerchError
+
+INTERRUPTED = 130
+
+
+class Entry(NamedTuple):
+    """Where a subcommand is found (`module:function`), what it does, and the extra that its packages come with."""
+
+    target: str
+    summary: str
+    extra: str = ""
+
+
+COMMANDS = {
+    "demo": Entry("perch.commands.demo:demo", "Run the whole system on this machine, with simulated people.", "demo"),
+    "up": Entry("perch.commands.processes:up", "Run collector and API of a one-box venue.", "server"),
+    "agent": Entry("perch.commands.processes:agent", "Sense spaces on a Raspberry Pi, or replay a recording.", "agent"),
+    "collector": Entry("perch.commands.processes:collector", "Store what the agents send.", "server"),
+    "api": Entry("perch.commands.processes:api", "Serve live states, history and the page.", "server"),
+    "sense": Entry("perch.commands.sense:sense", "Turn recorded readings into states, offline."),
+    "simulate": Entry("perch.commands.simulate:simulate", "Make a venue's readings with their ground truth."),
+    "site": Entry("perch.commands.site:site", "Check a site's configuration.", "server"),
+    "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards.", "grafana"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are listed from the table and imported only when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Give the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        """Import a subcommand; raises PerchError where a package that it needs is not installed."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.target.partition(":")
+        try:
+            command = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            extra = f"[{entry.extra}]" if entry.extra else ""
+            remedy = f"install it with: pip install 'perch-occupancy{extra}'"
+            what = f"perch {cmd_name} needs the package {error.name}, which is not installed"
+            raise PerchError(what, remedy) from error
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        """List the subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="perch", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere in the line.")
+def perch(debug: bool) -> None:
+    """Perch knows which desks and rooms are free, and says so when it does not know.
+
+    Try it: perch demo
+    """
+    del debug  # taken from the line by `run`, so that it may stand behind the subcommand too
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and exit with its code."""
+    code = run(sys.argv[1:])
+    _quiet_exit()
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and give its exit code: 0 done, 1 failed, 2 wrong usage, configuration or input file."""
+    debug, as_json = "--debug" in arguments, "--json" in arguments
+    try:
+        result = perch.main([word for word in arguments if word != "--debug"], "perch", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _explain(error, as_json=as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: Exception, *, as_json: bool) -> int:
+    """Tell the user what went wrong, and give the exit code."""
+    if isinstance(error, click.ClickException):
+        if not as_json:
+            error.show()
+            return error.exit_code
+        known: PerchError = InputError((Complaint("command line", error.format_message(), "see --help"),))
+    elif isinstance(error, PerchError):
+        known = error
+    elif isinstance(error, OSError) and error.strerror:
+        name = f": {error.filename}" if error.filename else ""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "make room there, then run it again" if full else "run again with --debug to see where"
+        known = PerchError(f"{error.strerror}{name}", remedy)
+    else:
+        known = PerchError(f"unexpected {type(error).__name__}: {error}", "run again with --debug to see where")
+    print_error(known, as_json=as_json)
+    return known.exit_code
+
+
+def _quiet_exit() -> None:
+    """Leave nothing for the interpreter to write at its end, where a reader that is gone would be complained of."""
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
