@@ -1,0 +1,129 @@
+"""Reading the journal from where one left off; any number of readers beside the one writer."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from perch.adapters import journal_codec
+from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
+from perch.contract import Event
+
+SCHEMA_VERSION = 1
+
+
+class Stream(NamedTuple):
+    """Whose sequence numbers: one epoch of one agent."""
+
+    site: str
+    agent: str
+    epoch: str
+
+
+class Entry(NamedTuple):
+    """An event with its place in the journal and what is known of its arrival.
+
+    `position` counts events from 1 in the order of their commit and never changes; `received_ms` is the collector's
+    wall clock; `boot` and `sent_mono_ms` are the agent's machine and its monotonic clock when the message was sent
+    (None once that boot was over).
+    """
+
+    position: int
+    site: str
+    agent: str
+    epoch: str
+    received_ms: int
+    event: Event
+    boot: str = ""
+    sent_mono_ms: int | None = None
+
+
+class JournalReader:
+    """Reads committed entries in order of position over a read-only connection of its own.
+
+    Reads are short, so that the writer's log does not grow behind them. One thread at a time; raises StorageError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._words: dict[int, str] = {}
+        self._streams: dict[int, Stream] = {}
+        self._db = open_reader(path)
+        refuse_other_schema(self._db, path, SCHEMA_VERSION)
+        with reported(path):
+            self.id: str = self._db.execute("SELECT id FROM journal").fetchone()[0]
+
+    def __repr__(self) -> str:
+        return f"<JournalReader of {str(self._path)!r}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; no other call may follow."""
+        self._db.close()
+
+    def end(self) -> int:
+        """Give the position of the newest entry, 0 while there is none."""
+        with reported(self._path):
+            return end_of(self._db)
+
+    def read(self, after: int, limit: int) -> list[Entry]:
+        """Give up to `limit` entries whose positions are larger than `after`, without gaps."""
+        entries: list[Entry] = []
+        with reported(self._path):
+            for run in self._runs(after):
+                entries.extend(self._entries(run, after))
+                if len(entries) >= limit:
+                    break
+        return entries[:limit]
+
+    def _runs(self, after: int) -> Iterator[tuple[int, int, int, int, int | None, int, bytes]]:
+        cursor = self._db.execute(
+            "SELECT position, stream, seq, boot, sent_mono_ms, received_ms, body FROM run"
+            " WHERE position >= coalesce((SELECT max(position) FROM run WHERE position <= ?), 0) ORDER BY position",
+            (after + 1,),
+        )
+        try:
+            yield from cursor
+        finally:
+            cursor.close()
+
+    def _entries(self, run: tuple[int, int, int, int, int | None, int, bytes], after: int) -> Iterator[Entry]:
+        position, number, seq, boot, sent_mono_ms, received_ms, body = run
+        site, agent, epoch = self._stream(number)
+        words = self._words_with(boot)
+        try:
+            events = journal_codec.decode(body, seq, received_ms, words)
+        except KeyError:
+            self._load_words()
+            events = journal_codec.decode(body, seq, received_ms, words)
+        for place, event in enumerate(events, position):
+            if place > after:
+                yield Entry(place, site, agent, epoch, received_ms, event, words[boot], sent_mono_ms)
+
+    def _stream(self, number: int) -> Stream:
+        if number not in self._streams:
+            row = self._db.execute("SELECT site, agent, epoch FROM stream WHERE stream = ?", (number,)).fetchone()
+            self._streams[number] = Stream(*row)
+        return self._streams[number]
+
+    def _words_with(self, word: int) -> dict[int, str]:
+        if word not in self._words:
+            self._load_words()
+        return self._words
+
+    def _load_words(self) -> None:
+        self._words.update(self._db.execute("SELECT word, text FROM word WHERE word > ?", (len(self._words),)))
+
+
+def end_of(connection: sqlite3.Connection) -> int:
+    """Give the position of the newest event in a journal."""
+    row = connection.execute("SELECT position + count - 1 FROM run ORDER BY position DESC LIMIT 1").fetchone()
+    return 0 if row is None else int(row[0])

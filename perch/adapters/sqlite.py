@@ -1,0 +1,157 @@
+"""Opening SQLite files so that what was committed survives a power cut, and saying in words what went wrong.
+
+One process writes a file, over one connection. Others open it with `open_reader`, which never checkpoints: on Debian
+12 (SQLite 3.40) two connections that checkpoint at once can lose what was committed.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from perch.errors import StorageError
+
+BUSY_SECONDS = 5.0
+_FULL = 2
+
+_RIGHTS = "check that its folder exists and that this user may write there"
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: ("is locked by another program", "end the other program that writes it"),
+    sqlite3.SQLITE_LOCKED: ("is locked by another program", "end the other program that writes it"),
+    sqlite3.SQLITE_FULL: ("cannot grow, the disk is full", "free some space on the disk, then start again"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", _RIGHTS),
+    sqlite3.SQLITE_READONLY: ("cannot be written", "check the rights of the file and of its folder"),
+    sqlite3.SQLITE_PERM: ("cannot be written", "check the rights of the file and of its folder"),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", "restore it from a backup, or move it away to begin a new one"),
+    sqlite3.SQLITE_NOTADB: ("is no database", "restore it from a backup, or move it away to begin a new one"),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk; the system's log may say more"),
+}
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open a file for its only writer, made where it is missing: WAL, every commit synced; raises StorageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"the folder {path.parent} cannot be made: {error.strerror}", _RIGHTS) from error
+    with reported(path):
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            _make_durable(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open an existing file that another connection writes, for short reads only; raises StorageError."""
+    with reported(path):
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def claim(path: Path) -> IO[bytes]:
+    """Make this process the only writer of a file until the claim is closed; raises StorageError if another one is."""
+    lock = path.with_name(path.name + ".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = lock.open("ab")
+    except OSError as error:
+        raise StorageError(f"{lock} cannot be written: {error.strerror}", _RIGHTS) from error
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.close()
+        raise StorageError(
+            f"{path} is in use by another process", "end that one, or give this one another data folder"
+        ) from error
+    return held
+
+
+def adopt_schema(connection: sqlite3.Connection, path: Path, version: int, schema: str) -> None:
+    """Make the tables in an empty file, and refuse one that this version of Perch cannot use; raises StorageError."""
+    with transaction(connection, path):
+        found = schema_version(connection)
+        if found == 0 and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            for statement in filter(str.strip, schema.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version}")
+            return
+    refuse_other_schema(connection, path, version)
+
+
+def refuse_other_schema(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Raise StorageError where a file's schema is not of this version."""
+    with reported(path):
+        found = schema_version(connection)
+    if found > version:
+        raise StorageError(
+            f"{path} was written by a newer version of Perch (schema {found}; this one knows {version})",
+            "upgrade Perch, or restore the backup that was made before the upgrade",
+        )
+    if found < version:
+        raise StorageError(
+            f"{path} is no file of this kind, or of an older Perch (schema {found}; this one knows {version})",
+            "move it away to begin a new one",
+        )
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Give the schema version written in a file, 0 where there is none."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Commit what is done inside, or nothing of it; raises StorageError."""
+    with reported(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into a StorageError that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(path, error) from error
+
+
+def explain(path: Path, error: sqlite3.Error) -> StorageError:
+    """Say of a file what SQLite found wrong with it, and what to do."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    what, remedy = _REMEDIES.get(code, (f"cannot be used: {error}", "check the file and its disk"))
+    return StorageError(f"{path} {what}", remedy)
+
+
+def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    connection.execute("PRAGMA synchronous = FULL")
+    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != "wal" or synchronous != _FULL:
+        raise StorageError(
+            f"{path} cannot be made safe against power cuts (journal mode {mode}, synchronous {synchronous})",
+            "put the data folder on a local disk: network file systems do not offer what SQLite needs",
+        )
