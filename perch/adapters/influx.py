@@ -34,7 +34,7 @@ LATEST_MS = 9_223_372_036_854
 """The times that fit into InfluxDB's nanoseconds, in milliseconds: the years 1677 to 2262."""
 
 _REFUSED = frozenset({400, 413, 422})
-_BEYOND_RETENTION = re.compile(r"points beyond retention policy dropped=(\d+)")
+_BEYOND_RETENTION = re.compile(r"beyond retention policy dropped=(\d+)|dropped (\d+) points outside retention policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +143,11 @@ class InfluxWriter:
         return Written()
 
     def _after_refusal(self, bucket: Bucket, lines: Sequence[str], refusal: "ApiException") -> Written:
-        why = str(refusal.body or refusal.reason).strip()
         if refusal.status not in _REFUSED:
-            raise UnavailableError(
-                f"InfluxDB at {self._settings.url} answers {refusal.status}: {why}",
-                "check the token or password, its rights, and that the bucket or database exists",
-            ) from refusal
+            raise self._refused_altogether(refusal) from refusal
+        why = _reason(refusal)
         if expired := _BEYOND_RETENTION.search(why):
-            return Written(expired=int(expired[1]))
+            return Written(expired=int(expired[1] or expired[2]))
         if len(lines) == 1:
             return Written(refused=(RefusedLine(lines[0], why),))
         middle = len(lines) // 2
@@ -189,8 +186,20 @@ class InfluxWriter:
             self._client.delete_api().delete(
                 _rfc3339(first_ns), _rfc3339(end_ns - 1), predicate, self._target(bucket), self._org
             )
-        except (ApiException, HTTPError, OSError) as error:
+        except ApiException as refusal:
+            raise self._refused_altogether(refusal) from refusal
+        except (HTTPError, OSError) as error:
             raise unavailable(self._settings, error) from error
+
+    def _refused_altogether(self, refusal: "ApiException") -> UnavailableError:
+        return UnavailableError(
+            f"InfluxDB at {self._settings.url} answers {refusal.status}: {_reason(refusal)}",
+            "check the token or password, its rights, and that the bucket or database exists",
+        )
+
+
+def _reason(refusal: "ApiException") -> str:
+    return str(refusal.body or refusal.reason).strip()
 
 
 def quoted(text: str) -> str:

@@ -4,20 +4,16 @@ from pathlib import Path
 
 import click
 
+from perch.commands.examples import ExampleCommand
 from perch.errors import PerchError
 
 
 @click.group("dashboards")
 def dashboards() -> None:
-    """Make Grafana's files.
-
-    \b
-    Example:
-      perch dashboards build
-    """
+    """Make Grafana's files."""
 
 
-@dashboards.command("build")
+@dashboards.command("build", cls=ExampleCommand)
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is not what the code builds.")
 @click.option(
     "--out",
@@ -27,12 +23,10 @@ def dashboards() -> None:
     help="Folder to write to, or to check.",
 )
 def build(check: bool, out: Path) -> None:
-    """Write the dashboards, data sources and provisioning of Grafana.
+    """Example: perch dashboards build --out /etc/perch/grafana
 
-    \b
-    Example:
-      perch dashboards build --out /etc/perch/grafana
-      perch dashboards build --check
+    Write the dashboards, data sources and provisioning of Grafana below a folder. With --check write nothing, and fail
+    if a file there is not what the code builds.
     """
     from dashboards import building
 
