@@ -1,0 +1,111 @@
+"""`perch agent`, `collector`, `api` and `up`: each is startup and a loop that ends when it is told to."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from perch.adapters.csv_files import read_readings, survey_readings
+from perch.commands.examples import ExampleCommand
+from perch.commands.sense import warn_of_strangers
+from perch.commands.stopping import stop_on_signals, stop_with_parent
+from perch.commands.supervisor import perch_command, supervise
+from perch.settings import AgentSettings, load_agent, load_server
+
+File = click.Path(path_type=Path)
+Function = Callable[..., Any]
+LINE = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+
+
+def _process_options(function: Function) -> Function:
+    """Add what every process takes."""
+    config = click.option("--config", required=True, type=File, help="Its configuration file.")
+    parent = click.option("--end-with-parent", type=int, metavar="PID", hidden=True)
+    return config(parent(function))
+
+
+@click.command(cls=ExampleCommand)
+@_process_options
+@click.option("--replay", type=File, metavar="READINGS.csv", help="Move the pins by a recording, then end.")
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), help="Times as fast; left out: as fast as it goes."
+)
+@click.option("--shift-to-now", is_flag=True, help="Replay as if it happened now, at speed 1, to be seen live.")
+def agent(
+    config: Path, end_with_parent: int | None, replay: Path | None, speed: float | None, shift_to_now: bool
+) -> None:
+    """Example: perch agent --config agent.toml
+
+    Sense the spaces of one agent and report them. With --replay the pins are mock pins that a recording moves, and
+    time is the recording's own.
+    """
+    from sensor_agent import process
+
+    if replay is None and (speed is not None or shift_to_now):
+        raise click.UsageError("--speed and --shift-to-now go with --replay.")
+    settings = load_agent(config)
+    if replay is None:
+        process.run(settings, _stop(end_with_parent))
+    else:
+        _replay(settings, replay, speed, shift_to_now, end_with_parent)
+
+
+def _replay(settings: AgentSettings, path: Path, speed: float | None, shift: bool, end_with_parent: int | None) -> None:
+    from sensor_agent import replay
+
+    if shift and speed not in (None, 1):
+        raise click.UsageError("--shift-to-now runs at speed 1: leave --speed out.")
+    warn_of_strangers(survey_readings(path), settings.sensing)
+    readings = read_readings(path, {sensor.id for sensor in settings.sensing.sensors})
+    stop = _stop(end_with_parent)
+    replay.run(settings, readings, stop, speed=1 if shift else speed, shift=shift)
+
+
+@click.command(cls=ExampleCommand)
+@_process_options
+def collector(config: Path, end_with_parent: int | None) -> None:
+    """Example: perch collector --config perch.toml
+
+    Store what the agents send in the journal, acknowledge it, and keep history and InfluxDB up to date.
+    """
+    from collector import process
+
+    process.run(load_server(config), _stop(end_with_parent))
+
+
+@click.command(cls=ExampleCommand)
+@_process_options
+def api(config: Path, end_with_parent: int | None) -> None:
+    """Example: perch api --config perch.toml
+
+    Serve live states, history and the page over HTTP.
+    """
+    from api import process
+
+    process.run(load_server(config), _stop(end_with_parent))
+
+
+@click.command(cls=ExampleCommand)
+@_process_options
+def up(config: Path, end_with_parent: int | None) -> None:
+    """Example: perch up --config perch.toml
+
+    Run collector and API of a one-box venue as child processes, and start again whichever dies.
+    """
+    load_server(config)  # every complaint once, before two children find the same
+    stop = _stop(end_with_parent)
+    supervise({name: perch_command(name, "--config", str(config)) for name in ("collector", "api")}, stop)
+
+
+def _stop(end_with_parent: int | None) -> threading.Event:
+    """Begin to be a process: log to stderr, and stop when told to."""
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(format=LINE, datefmt="%Y-%m-%dT%H:%M:%S", level="INFO")
+    stop = stop_on_signals()
+    if end_with_parent is not None:
+        stop_with_parent(stop, end_with_parent)
+    return stop
