@@ -1,0 +1,65 @@
+# Perch's targets; `make` alone says what there is. ARGS are passed on: make demo ARGS="--port 8081", make test ARGS="-k mqtt".
+
+PYTHON ?=
+ARGS ?=
+UPGRADE ?=
+bin := .venv/bin
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-long lint bench accuracy chaos lock dist
+
+help:
+	@echo 'make demo       the whole system on this machine, with simulated people (Ctrl-C ends it)'
+	@echo 'make setup      everything for working on Perch, in .venv'
+	@echo 'make test       the tests, on real servers and a real browser'
+	@echo 'make test-long  the tests that take minutes'
+	@echo 'make lint       style, types, and whether the committed dashboards are what the code builds'
+	@echo 'make bench      speed and size, beside peers measured in the same run'
+	@echo 'make lock       resolve the dependencies anew into locks/ (UPGRADE=1 takes newer versions)'
+	@echo 'make dist       wheel and source archive, in dist/'
+
+# The stamps say which lock .venv was last made with; the development one holds all that the demo needs.
+.venv/.demo: locks/demo.txt pyproject.toml
+	@PYTHON='$(PYTHON)' scripts/make-venv demo
+	@touch $@
+
+.venv/.dev: locks/dev.txt pyproject.toml
+	@PYTHON='$(PYTHON)' scripts/make-venv dev
+	@touch $@ .venv/.demo
+
+setup: .venv/.dev
+
+demo: .venv/.demo
+	@$(bin)/perch demo $(ARGS)
+
+test: setup
+	@scripts/get-parts
+	$(bin)/pytest $(ARGS)
+
+test-long: setup
+	@scripts/get-parts
+	$(bin)/pytest -m long $(ARGS)
+
+lint: setup
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	$(bin)/perch dashboards build --check
+
+bench: setup
+	$(bin)/python -m benchmarks $(ARGS)
+
+accuracy chaos:
+	@echo 'make $@ does not exist yet: it comes with a later release (see CHANGELOG.md).' >&2; exit 1
+
+compile := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+lock: setup
+	$(compile) pyproject.toml --extra demo --extra build -o locks/demo.txt
+	$(compile) pyproject.toml --extra dev -c locks/demo.txt -o locks/dev.txt
+
+dist: setup
+	rm -rf dist
+	$(bin)/python -m hatchling build -d dist
