@@ -32,6 +32,8 @@ def test_a_watermark_is_the_set_of_the_numbers_added(ranges: list[tuple[int, int
     missing = {seq for first, last in watermark.missing(*asked) for seq in range(first, last + 1)}
     assert missing == set(range(asked[0], asked[1] + 1)) - model
     assert watermark.highest == max(model, default=0)
+    edges = [watermark.upto, *(edge for pair in watermark.have for edge in pair)]
+    assert all(later > earlier + 1 for earlier, later in zip(edges[::2], edges[1::2], strict=False))
 
 
 @given(st.lists(spans, max_size=12), st.randoms())
@@ -122,8 +124,9 @@ def test_a_lost_connection_makes_everything_in_flight_due_again() -> None:
 def test_another_journal_makes_the_agent_send_all_that_it_keeps() -> None:
     sender, _ = sending.heard(with_events(5), "j1", "a", Watermark(5))
     assert sender.unsettled == 0
-    sender, settled = sending.heard(sender, "j2", "a", Watermark(2))
-    assert settled.forgotten == ("a",)
+    sender, settled = sending.heard(sender, "j2", "a", Watermark(5))
+    assert (settled.forgotten, settled.ranges) == (("a",), ((1, 5),))
+    sender, settled = sending.heard(sender, "j3", "a", Watermark(2))
     assert sender.unsettled == 3
 
 

@@ -74,6 +74,14 @@ def test_a_retained_state_whose_age_cannot_be_told_is_unknown_at_once() -> None:
         assert state_of(live) is State.UNKNOWN
 
 
+def test_an_older_report_that_arrives_later_brings_its_own_earlier_end() -> None:
+    live = board()
+    live.hear_state("hq", "pi-1", "d01", report(), at(0), retained=False)
+    live.hear_state("hq", "pi-1", "d01", report(sent_ms=T0 - 80_000), at(1_000), retained=False)
+    live.tick(at(11_000))
+    assert state_of(live) is State.UNKNOWN
+
+
 def test_an_unsynced_sender_is_believed_by_the_time_of_receipt_alone() -> None:
     live = board()
     live.hear_state("hq", "pi-1", "d01", report(sent_ms=0, clock=Clock.UNSYNCED), at(0), retained=False)
