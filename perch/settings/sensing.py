@@ -28,11 +28,9 @@ def load_sensing(path: Path) -> SensingSettings:
 
 def read_sensing(table: Table) -> SensingSettings:
     """Read the spaces and sensors of a file and see that they fit together."""
-    space_tables, sensor_tables = table.tables("space"), table.tables("sensor")
+    space_tables, sensor_tables = table.tables("space", needed=True), table.tables("sensor")
     spaces = tuple(map(_space, space_tables))
     sensors = tuple(map(_sensor, sensor_tables))
-    if not space_tables:
-        table.complain("space", "there is none", "add a [[space]] for each desk or room that is sensed")
     refuse_twice(space_tables, spaces, "id", lambda space: space.id)
     refuse_twice(sensor_tables, sensors, "id", lambda sensor: sensor.id)
     refuse_twice(sensor_tables, sensors, "pin", lambda sensor: sensor.pin)
@@ -71,8 +69,7 @@ def _sensor(table: Table) -> Sensor:
     )
     inputs = [key for key in ("pin", "channel", "driver") if key in table]
     if len(inputs) > 1:
-        table.complain(
-            "", f"{' and '.join(inputs)} are both given", "a sensor hangs on one of them: leave the others out"
-        )
+        what = f"more than one of {', '.join(inputs)} is given"
+        table.complain("", what, "a sensor hangs on one of them: leave the others out")
     table.finish()
     return sensor

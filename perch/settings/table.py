@@ -101,13 +101,15 @@ class Table:
         variable = self._variable_of(key) if self._variable else ""
         return Table(values, place, self._complaints, variable=variable, environment=self._environment)
 
-    def tables(self, key: str) -> list["Table"]:
+    def tables(self, key: str, *, needed: bool = False) -> list["Table"]:
         """Open each of the tables of one name, in order; places count from 1."""
         self._asked.add(key)
         rows = self._values.get(key, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             self.complain(key, f"{shown(rows)} is no list of tables", f"write a line [[{key}]] above each of them")
             return []
+        if needed and not rows:
+            self.complain(f"[[{key}]]", "there is none", "add at least one")
         places = (f"{self._place}: [[{key}]][{number}]" for number in range(1, len(rows) + 1))
         return [Table(row, place, self._complaints) for row, place in zip(rows, places, strict=True)]
 

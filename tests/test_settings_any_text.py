@@ -1,0 +1,89 @@
+"""Whatever stands in a configuration file, loading it gives settings or an InputError, and nothing else."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from perch.errors import Complaint, InputError
+from perch.settings import load_agent, load_sensing, load_server, load_site
+
+HEADERS = "[site] [hours] [broker] [influx] [api] [retention] [[space]] [[sensor]] [[floor]] [[zone]] [[agent]] [x]"
+KEYS = """
+site agent data outbox_events id name kind space zone floor pin channel driver every_seconds hold_seconds prefer
+capacity quiet_limit_hours purpose features valid_from valid_until time_zone country closed mon sun plan host port ca
+key certificate password_file protocol url org bucket database sites public_summary transitions_days
+"""
+VALUES = """
+"hq" "d01" "desk" "motion" "co2" "quiet" "" "\\u0000" "é" "PT" "UTC" "http://x" "08:00-20:00" "5" 5 0 -1 17 1e308 nan
+inf -0.0 true false [] [1] ["a.toml"] [["a"]] {} {a=1} 1979-05-27 07:32:00 1979-05-27T07:32:00Z "2026-01-01"
+99999999999999999999
+"""
+MARKS = """ = == [ ] [[ ]] { } , . : # " \""" ' \n \r \\ """
+lines = st.builds("{} = {}".format, st.sampled_from(KEYS.split()), st.sampled_from(VALUES.split()))
+tables = st.builds(
+    lambda header, body: "\n".join([header, *body]), st.sampled_from(HEADERS.split()), st.lists(lines, max_size=8)
+)
+files = st.builds(lambda *parts: "\n".join(chain(*parts)), st.lists(lines, max_size=6), st.lists(tables, max_size=6))
+words = st.sampled_from([*KEYS.split(), *VALUES.split(), *HEADERS.split(), *MARKS.split(" "), "9" * 5000])
+TEXTS = st.one_of(files, st.text(max_size=200), st.lists(words, max_size=40).map(" ".join))
+CELLS = st.lists(
+    st.sampled_from(["d01", "quiet", "desk", "", '"', "2026-05-01", "9" * 5000, "\0", "é", " "]), max_size=14
+)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder in which files are written again and again."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+LOADERS: list[Callable[[Path], object]] = [
+    lambda path: load_agent(path, {}),
+    load_sensing,
+    load_site,
+    lambda path: load_server(path, {}),
+]
+
+
+def loads_or_complains(load: Callable[[Path], object], path: Path) -> None:
+    """Load a file; an InputError must say where, what and what to do."""
+    complaints: tuple[Complaint, ...] = ()
+    try:
+        load(path)
+    except InputError as error:
+        complaints = error.complaints or (Complaint("", ""),)
+    assert all(complaint.where and complaint.what and complaint.remedy for complaint in complaints)
+
+
+@pytest.mark.parametrize("load", LOADERS, ids=["agent", "sensing", "site", "server"])
+@settings(max_examples=150)
+@given(content=TEXTS)
+@example(content="[" * 100_000)
+@example(content="x = " + "[" * 100_000)
+@example(content="site = " + "9" * 5000)
+@example(content="[site]\nid = " + "9" * 5000)
+@example(content='data = "\\u0000"\nsites = ["\\u0000"]\n[site]\ntime_zone = "\\u0000"')
+@example(content='[[floor]]\nid = "f"\nplan = "' + "x" * 5000 + '"')
+@example(content="[[space]]\nvalid_from = 1979-05-27T07:32:00Z\ncapacity = nan\nhold_seconds = 1e308")
+@example(content="a." * 900 + "a = 1")
+def test_any_text_loads_or_is_an_input_error(load: Callable[[Path], object], content: str, folder: Path) -> None:
+    path = folder / "any.toml"
+    path.write_text(content, encoding="utf-8", errors="replace")
+    loads_or_complains(load, path)
+
+
+@settings(max_examples=150)
+@given(rows=st.lists(CELLS, max_size=6), tail=st.binary(max_size=40))
+def test_any_table_of_spaces_loads_or_is_an_input_error(rows: list[list[str]], tail: bytes, folder: Path) -> None:
+    head = '[site]\nid = "hq"\ntime_zone = "UTC"\n[hours]\n[[floor]]\nid = "f"\n[[zone]]\nid = "quiet"\nfloor = "f"\n'
+    columns = "id,zone,kind,name,capacity,purpose,features,valid_from,valid_until\n"
+    (folder / "site.toml").write_text(head)
+    lines = "\n".join(map(",".join, rows)).encode()
+    (folder / "spaces.csv").write_bytes(columns.encode() + lines + b"\n" + tail)
+    loads_or_complains(load_site, folder / "site.toml")
