@@ -1,6 +1,5 @@
 """What a single value may be: each reader takes what TOML, the environment or a CSV cell holds, and gives it typed."""
 
-import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime
@@ -74,8 +73,7 @@ def milliseconds(unit_ms: int, highest: int) -> Reader[int]:
     """Make a reader of times above 0 and up to `highest`, both in units of `unit_ms`, that gives milliseconds."""
 
     def read(value: object) -> int:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not fits or not isinstance(value, int | float) or not 0 < value <= highest:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= highest:
             remedy = f"write a number above 0, at most {highest}, without quotes"
             raise RefusedError(f"{shown(value)} is no number above 0 and up to {highest}", remedy)
         return max(1, round(value * unit_ms))
