@@ -134,13 +134,15 @@ EXTRAS = {
     "perch.settings": ("server",),
     "perch.commands": ("server", "agent", "demo", "grafana", "export"),
     "perch.adapters": ("server",),
+    "perch.history": ("server",),
+    "perch.venue": ("server",),
     "perch": (),
     "sensor_agent": ("agent",),
     "collector": ("server",),
     "api": ("server", "export"),
     "dashboards": ("server", "grafana"),
 }
-"""Which extras a room may count on, beside the core dependencies (`perch.venue` is imported by the demo alone)."""
+"""Which extras a room may count on, beside the core dependencies: an agent has neither history nor venue."""
 
 
 @functools.cache
