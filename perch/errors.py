@@ -48,6 +48,16 @@ class IllegalEventError(PerchError):
     """A state machine was given an event that its state does not allow; nothing was changed."""
 
 
+class QuestionError(PerchError):
+    """A question cannot be answered as asked; `parameter` names what to ask otherwise."""
+
+    exit_code = 2
+
+    def __init__(self, parameter: str, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)
+        self.parameter = parameter
+
+
 class StorageError(PerchError):
     """A local database or folder cannot be read or written."""
 

@@ -1,0 +1,130 @@
+"""Following the journal: one mechanism for whatever is made from it.
+
+A projection keeps a cursor into the journal and commits it with the rows it stands for. So nothing is projected twice
+and nothing is left out, whatever dies in between; and a projection that is lost, or belongs to another journal, is made
+again from the start.
+"""
+
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Protocol
+
+from perch.adapters.cursor import Cursor
+from perch.adapters.journal import Entry
+from perch.errors import UnavailableError
+
+BATCH_ENTRIES = 2_000
+IDLE_SECONDS = 1.0
+RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Log(Protocol):
+    """A journal as its readers see it: entries in order of position, none of which ever changes."""
+
+    @property
+    def id(self) -> str:
+        """The journal's id; another one means another journal."""
+        ...
+
+    def end(self) -> int:
+        """Give the position of the newest entry."""
+        ...
+
+    def read(self, after: int, limit: int) -> Sequence[Entry]:
+        """Give up to `limit` entries after a position, without gaps."""
+        ...
+
+
+class Projection(Protocol):
+    """Something made from the journal. Laws:
+
+    - `apply` commits the rows and the cursor together, or neither; entries at or before the cursor change nothing.
+    - Equal journals give equal projections, however they were cut into batches and however often one was retried.
+    - One thread at a time. May raise UnavailableError, which is retried for ever, and StorageError, which is not.
+    """
+
+    def cursor(self) -> Cursor | None:
+        """Tell how far it has come; None before the first time."""
+        ...
+
+    def reset(self, journal: str) -> None:
+        """Forget everything and begin at the start of a journal."""
+        ...
+
+    def apply(self, entries: Sequence[Entry], journal: str) -> None:
+        """Take in entries in order of position."""
+        ...
+
+
+class Trailing:
+    """A log that ends where another projection of it has come: for a projection made from that one's rows."""
+
+    def __init__(self, log: Log, leader: Callable[[], Cursor | None]) -> None:
+        self._log = log
+        self._leader = leader
+
+    def __repr__(self) -> str:
+        return f"<Trailing, {self._log!r}>"
+
+    @property
+    def id(self) -> str:
+        """The journal's id."""
+        return self._log.id
+
+    def end(self) -> int:
+        """Give how far the leader has come; 0 while it follows another journal."""
+        cursor = self._leader()
+        return cursor.position if cursor is not None and cursor.journal == self._log.id else 0
+
+    def read(self, after: int, limit: int) -> Sequence[Entry]:
+        """Give up to `limit` entries after a position, as far as the leader has come."""
+        return self._log.read(after, min(limit, max(self.end() - after, 0)))
+
+
+def resume(log: Log, projection: Projection) -> int:
+    """Find where to go on; a projection whose cursor is void is emptied and begins anew."""
+    cursor = projection.cursor()
+    if cursor is None or cursor.is_void(log.id, log.end()):
+        projection.reset(log.id)
+        return 0
+    return cursor.position
+
+
+def advance(log: Log, projection: Projection, position: int, limit: int = BATCH_ENTRIES) -> int:
+    """Project the next batch; gives the new position, the same one if there was nothing."""
+    entries = log.read(position, limit)
+    if not entries:
+        return position
+    projection.apply(entries, log.id)
+    return entries[-1].position
+
+
+def run(
+    log: Log,
+    projection: Projection,
+    wake: Event,
+    stop: Event,
+    trouble: Callable[[UnavailableError | None], None] = lambda _: None,
+) -> None:
+    """Follow the log until `stop`; whoever sets that, or adds to the log, sets `wake` too.
+
+    `trouble` hears of each failure that is retried, and None once it is over. Raises what is not worth a retry.
+    """
+    position: int | None = None
+    failures = 0
+    while not stop.is_set():
+        wake.clear()
+        try:
+            before = resume(log, projection) if position is None else position
+            position = advance(log, projection, before)
+        except UnavailableError as error:
+            position = None
+            trouble(error)
+            stop.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
+            continue
+        if failures:
+            failures = 0
+            trouble(None)
+        if position == before:
+            wake.wait(IDLE_SECONDS)

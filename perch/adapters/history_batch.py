@@ -1,0 +1,50 @@
+"""A batch of events, sorted into what `history.db` keeps of them."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from perch.history.source import SENSIBLE_MS
+from perch.history.told import Lost, Marked, Stated, Told, Unplaced
+
+Span = tuple[int, int]
+
+
+class Batch:
+    """Statements by (site, agent, space), marks by (site, agent), lost and unplaced, spans of epochs and sites."""
+
+    def __init__(self, told: Iterable[Told]) -> None:
+        self.stated: dict[tuple[str, str, str], list[Stated]] = {}
+        self.marked: dict[tuple[str, str], list[Marked]] = {}
+        self.lost: list[tuple[str, str, str, int, int, int, int]] = []
+        self.unplaced: Counter[tuple[str, str]] = Counter()
+        self.epochs: dict[tuple[str, str, str], Span] = {}
+        self.horizons: dict[str, Span] = {}
+        for one in told:
+            self._sort(one)
+
+    def __repr__(self) -> str:
+        return f"<Batch for {len(self.stated)} spaces and {len(self.marked)} agents>"
+
+    def _sort(self, one: Told) -> None:
+        if isinstance(one, Stated):
+            self.stated.setdefault((one.site, one.agent, one.space), []).append(one)
+            self._lived(one.site, one.agent, one.epoch, one.time_ms, one.received_ms)
+        elif isinstance(one, Marked):
+            self.marked.setdefault((one.site, one.agent), []).append(one)
+            self._lived(one.site, one.agent, one.epoch, one.time_ms, one.received_ms)
+        elif isinstance(one, Lost):
+            self.lost.append((one.site, one.agent, *one.span))
+            self._lived(one.site, one.agent, one.span.epoch, one.span.to_ms, one.received_ms)
+        elif isinstance(one, Unplaced):
+            self.unplaced[one] += 1
+
+    def _lived(self, site: str, agent: str, epoch: str, time_ms: int, received_ms: int) -> None:
+        key = (site, agent, epoch)
+        self.epochs[key] = _widened(self.epochs.get(key), time_ms)
+        heard_ms = min(time_ms, received_ms)
+        if heard_ms >= SENSIBLE_MS:
+            self.horizons[site] = _widened(self.horizons.get(site), heard_ms)
+
+
+def _widened(span: Span | None, ms: int) -> Span:
+    return (ms, ms) if span is None else (min(span[0], ms), max(span[1], ms))

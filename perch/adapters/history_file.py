@@ -1,0 +1,103 @@
+"""How history lies on disk: tables, and chunks of rows packed side by side.
+
+A chunk holds the rows of one series (what one agent says of one space, or its marks) over one week, in order of (time,
+seq). Its key puts the chunks of a series next to each other in order of time, so that a window is one range of the
+table, and a late event rewrites one chunk. A state row takes 23 bytes.
+"""
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE cursor (journal TEXT NOT NULL, position INTEGER NOT NULL);
+CREATE TABLE site (id TEXT PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE series (
+    series INTEGER PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, space TEXT NOT NULL,
+    UNIQUE (site, agent, space)
+);
+CREATE TABLE epoch (
+    epoch INTEGER PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, id TEXT NOT NULL,
+    first_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, UNIQUE (site, agent, id)
+);
+CREATE TABLE lost (
+    site TEXT NOT NULL, agent TEXT NOT NULL, epoch TEXT NOT NULL, first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
+    PRIMARY KEY (site, agent, from_ms, epoch, first_seq, last_seq, to_ms)
+) WITHOUT ROWID;
+CREATE TABLE unplaced (site TEXT NOT NULL, agent TEXT NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (site, agent));
+CREATE TABLE chunk (key INTEGER PRIMARY KEY, rows BLOB NOT NULL)
+"""
+TABLES = ("cursor", "site", "series", "epoch", "lost", "unplaced", "chunk")
+
+WEEK_MS = 7 * 24 * 3_600_000
+MARKS = ""
+"""Stands for the space in the series of an agent's marks."""
+
+_WEEKS = 2**25
+"""Weeks in a key: more than the wire's times (± 2^53 ms) can name."""
+_MOST_MS = 2**53
+
+STATE_ROW = np.dtype(
+    [
+        ("time", "<u4"),
+        ("seq", "<i8"),
+        ("epoch", "<u4"),
+        ("thousandths", "<u2"),
+        ("count", "<i4"),
+        ("code", "u1"),
+    ]
+)
+"""A state row: `time` counts from the start of the week, `code` is the reason, the state and the clock."""
+MARK_ROW = np.dtype([("time", "<u4"), ("epoch", "<u4")])
+pack_state = struct.Struct("<IqIHiB").pack
+pack_mark = struct.Struct("<II").pack
+
+
+def code_of(state: int, reason: int, clock: int) -> int:
+    """Put three codes into one byte."""
+    return reason << 3 | state << 1 | clock
+
+
+def chunk_key(series: int, ms: int) -> int:
+    """Give the key of the chunk of a series in which a moment lies; moments beyond the wire's are the wire's last."""
+    week: int = max(-_MOST_MS, min(_MOST_MS, ms)) // WEEK_MS
+    return series * _WEEKS + week + _WEEKS // 2
+
+
+def chunk_range(series: int) -> tuple[int, int]:
+    """Give the least and the largest key that chunks of a series can have."""
+    return series * _WEEKS, (series + 1) * _WEEKS - 1
+
+
+def week_start_ms(key: int) -> int:
+    """Give the moment at which the week of a chunk begins."""
+    return (key % _WEEKS - _WEEKS // 2) * WEEK_MS
+
+
+def merged_states(old: bytes, new: bytes) -> bytes:
+    """Join packed state rows of a chunk by time and sequence, each once; cheap where the new ones follow the old."""
+    rows = np.frombuffer(old + new, dtype=STATE_ROW)
+    tail = rows[max(len(old) // STATE_ROW.itemsize - 1, 0) :]
+    time, seq = tail["time"], tail["seq"]
+    if ((time[:-1] < time[1:]) | ((time[:-1] == time[1:]) & (seq[:-1] < seq[1:]))).all():
+        return old + new
+    return np.unique(rows).tobytes()
+
+
+def merged_marks(old: bytes, new: bytes) -> bytes:
+    """Join packed marks of a chunk in order of time, each once."""
+    return np.unique(np.frombuffer(old + new, dtype=MARK_ROW)).tobytes()
+
+
+def unpacked(
+    chunks: Sequence[tuple[int, bytes]], row: np.dtype[np.void]
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:
+    """Unpack neighbouring chunks (key, rows): all rows, and the moment of each."""
+    rows = np.frombuffer(b"".join(body for _, body in chunks), dtype=row)
+    starts_ms = np.array([week_start_ms(key) for key, _ in chunks], dtype=np.int64)
+    lengths = [len(body) // row.itemsize for _, body in chunks]
+    return rows, np.repeat(starts_ms, lengths) + rows["time"]

@@ -1,0 +1,212 @@
+"""Reading `history.db` while the collector writes it."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from perch.adapters import history_file as file
+from perch.adapters.cursor import Cursor
+from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
+from perch.history.source import (
+    Columns,
+    EpochSpan,
+    Horizon,
+    Mark,
+    Stretch,
+    Vouch,
+)
+from perch.history.told import LostSpan
+
+
+class HistoryReader:
+    """A `WordSource` over a file that another connection writes; raises StorageError.
+
+    It never writes and never checkpoints. Any thread may call: calls take turns on one connection, each in one short
+    transaction, and arithmetic is left to the caller.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = Lock()
+        self._db = open_reader(path)
+        try:
+            refuse_other_schema(self._db, path, file.SCHEMA_VERSION)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<HistoryReader of {str(self._path)!r}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; no other call may follow."""
+        with self._turn:
+            self._db.close()
+
+    def cursor(self) -> Cursor | None:
+        """Tell how far the journal is projected; None before the first time."""
+        with self._snapshot() as db:
+            row = db.execute("SELECT journal, position FROM cursor").fetchone()
+            return None if row is None else Cursor(*row)
+
+    def read(self, site: str, stretches: Sequence[Stretch]) -> list[Columns]:
+        """Give what was stated in each stretch."""
+        with self._snapshot() as db:
+            vouches: dict[int, Vouch] = {}
+            return [_columns(db, site, stretch, vouches) for stretch in stretches]
+
+    def horizon(self, site: str) -> Horizon | None:
+        """Give the first and the last evidence of a site; None where there is none."""
+        with self._snapshot() as db:
+            row = db.execute("SELECT first_ms, last_ms FROM site WHERE id = ?", (site,)).fetchone()
+            return None if row is None else Horizon(*row)
+
+    def next_row_ms(self, site: str, agent: str, space: str, after_ms: int) -> int | None:
+        """Give the time of the agent's first row of a space after a moment."""
+        with self._snapshot() as db:
+            series = _series(db, site, agent, space)
+            if series is None:
+                return None
+            keys = (file.chunk_key(series, after_ms), file.chunk_range(series)[1])
+            for chunk in db.execute("SELECT key, rows FROM chunk WHERE key BETWEEN ? AND ? ORDER BY key", keys):
+                times_ms = file.unpacked([chunk], file.STATE_ROW)[1]
+                if times_ms[-1] > after_ms:
+                    return int(times_ms[np.searchsorted(times_ms, after_ms, side="right")])
+            return None
+
+    def marks(self, site: str, agent: str, from_ms: int, to_ms: int) -> list[Mark]:
+        """Give the agent's marks and the last evidence of its epochs in [from_ms, to_ms), in order."""
+        with self._snapshot() as db:
+            ends = db.execute(
+                "SELECT until_ms, id FROM epoch WHERE site = ? AND agent = ? AND until_ms >= ? AND until_ms < ?",
+                (site, agent, from_ms, to_ms),
+            )
+            return sorted({*_marks(db, site, agent, from_ms, to_ms), *(Mark(*end) for end in ends)})
+
+    def mark_before(self, site: str, agent: str, epoch: str, before_ms: int) -> int | None:
+        """Give the epoch's last mark before a moment, else its first evidence if that is before it, else None."""
+        with self._snapshot() as db:
+            row = db.execute(
+                "SELECT first_ms, until_ms FROM epoch WHERE site = ? AND agent = ? AND id = ?", (site, agent, epoch)
+            ).fetchone()
+            if row is None or row[0] >= before_ms:
+                return None
+            first_ms, until_ms = row
+            return until_ms if until_ms < before_ms else _mark_back(db, site, agent, epoch, first_ms, before_ms)
+
+    def epochs(self, site: str) -> list[EpochSpan]:
+        """Give every epoch of every agent of the site, by agent and first evidence."""
+        with self._snapshot() as db:
+            rows = db.execute(
+                "SELECT agent, id, first_ms, until_ms FROM epoch WHERE site = ? ORDER BY agent, first_ms, id", (site,)
+            )
+            return [EpochSpan(*row) for row in rows]
+
+    def unplaced(self, site: str) -> dict[str, int]:
+        """Give for each agent how many of its events stay out of history, because it did not know the time."""
+        with self._snapshot() as db:
+            return dict(db.execute("SELECT agent, events FROM unplaced WHERE site = ?", (site,)))
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Let one caller at a time see one moment of the file."""
+        with self._turn, reported(self._path):
+            self._db.execute("BEGIN")
+            try:
+                yield self._db
+            finally:
+                self._db.execute("COMMIT")
+
+
+def _series(db: sqlite3.Connection, site: str, agent: str, space: str) -> int | None:
+    row = db.execute(
+        "SELECT series FROM series WHERE site = ? AND agent = ? AND space = ?", (site, agent, space)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[int, Vouch]) -> Columns:
+    """Read a stretch; `vouches` remembers epochs, by their number in the file, within one snapshot."""
+    series = _series(db, site, stretch.agent, stretch.space)
+    chunks = [] if series is None else _chunks(db, series, stretch.from_ms, stretch.to_ms)
+    rows, times_ms = file.unpacked(chunks, file.STATE_ROW)
+    first, last = np.searchsorted(times_ms, (stretch.from_ms, stretch.to_ms))
+    if first:
+        first = np.searchsorted(times_ms, times_ms[first - 1])
+    last = max(first, last)
+    rows, times_ms = rows[first:last], times_ms[first:last]
+    numbers, epoch = np.unique(rows["epoch"], return_inverse=True)
+    code = rows["code"].astype(np.int64)
+    return Columns(
+        times_ms,
+        rows["seq"].astype(np.int64),
+        epoch.astype(np.int64),
+        code >> 1 & 3,
+        code >> 3,
+        code & 1,
+        rows["thousandths"].astype(np.int64),
+        rows["count"].astype(np.int64),
+        tuple(_vouch(db, number, vouches) for number in numbers.tolist()),
+        _lost(db, site, stretch),
+    )
+
+
+def _chunks(db: sqlite3.Connection, series: int, from_ms: int, to_ms: int) -> list[tuple[int, bytes]]:
+    """Read the chunks that a window meets, and the one before them."""
+    from_key = file.chunk_key(series, from_ms)
+    return db.execute(
+        "SELECT key, rows FROM chunk WHERE key <= ?2 AND key >="
+        " coalesce((SELECT max(key) FROM chunk WHERE key < ?1 AND key >= ?3), ?1) ORDER BY key",
+        (from_key, max(from_key, file.chunk_key(series, to_ms)), file.chunk_range(series)[0]),
+    ).fetchall()
+
+
+def _vouch(db: sqlite3.Connection, number: int, vouches: dict[int, Vouch]) -> Vouch:
+    if number not in vouches:
+        vouches[number] = Vouch(*db.execute("SELECT id, until_ms FROM epoch WHERE epoch = ?", (number,)).fetchone())
+    return vouches[number]
+
+
+def _lost(db: sqlite3.Connection, site: str, stretch: Stretch) -> tuple[LostSpan, ...]:
+    rows = db.execute(
+        "SELECT epoch, first_seq, last_seq, from_ms, to_ms FROM lost WHERE site = ? AND agent = ? AND from_ms < ?"
+        " ORDER BY from_ms, epoch, first_seq",
+        (site, stretch.agent, stretch.to_ms),
+    )
+    return tuple(LostSpan(*row) for row in rows)
+
+
+def _marks(db: sqlite3.Connection, site: str, agent: str, from_ms: int, to_ms: int) -> Iterator[Mark]:
+    series = _series(db, site, agent, file.MARKS)
+    if series is None:
+        return
+    rows, times_ms = file.unpacked(_chunks(db, series, from_ms, to_ms), file.MARK_ROW)
+    vouches: dict[int, Vouch] = {}
+    within = (times_ms >= from_ms) & (times_ms < to_ms)
+    for ms, number in zip(times_ms[within].tolist(), rows["epoch"][within].tolist(), strict=True):
+        yield Mark(ms, _vouch(db, number, vouches).epoch)
+
+
+def _mark_back(db: sqlite3.Connection, site: str, agent: str, epoch: str, first_ms: int, before_ms: int) -> int:
+    """Walk back, chunk by chunk, to the last mark of an epoch before a moment; without any, to its first evidence."""
+    while before_ms > first_ms:
+        week_ms = (before_ms - 1) // file.WEEK_MS * file.WEEK_MS
+        marks = [mark.time_ms for mark in _marks(db, site, agent, week_ms, before_ms) if mark.epoch == epoch]
+        if marks:
+            return marks[-1]
+        before_ms = week_ms
+    return first_ms

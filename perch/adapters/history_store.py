@@ -1,0 +1,168 @@
+"""Writing `history.db`: the collector's own projection of the journal, made for the API's questions.
+
+It can always be made again from the journal, so a power cut may cost the last commits, never their consistency: the
+cursor is committed with the rows it stands for.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from perch.adapters import history_file as file
+from perch.adapters.cursor import Cursor
+from perch.adapters.history_batch import Batch
+from perch.adapters.history_reader import HistoryReader
+from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, schema_version, transaction
+from perch.history.source import CLOCK_CODES, NO_COUNT, REASON_CODES, STATE_CODES
+from perch.history.told import Marked, Stated, Told
+
+__all__ = ["HistoryReader", "HistoryStore"]
+
+
+class HistoryStore:
+    """The one writer of a history. One thread at a time; every call raises StorageError where the file fails."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, held: IO[bytes]) -> None:
+        self._db = connection
+        self._path = path
+        self._held = held
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a history or make it; one that another version of Perch wrote is emptied, to be projected anew."""
+        held = claim(path)
+        try:
+            connection = open_writer(path)
+            try:
+                with reported(path):
+                    connection.execute("PRAGMA synchronous = NORMAL")
+                    if schema_version(connection) not in (0, file.SCHEMA_VERSION):
+                        _drop_all(connection, path)
+                adopt_schema(connection, path, file.SCHEMA_VERSION, file.SCHEMA)
+                return cls(connection, path, held)
+            except BaseException:
+                connection.close()
+                raise
+        except BaseException:
+            held.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<HistoryStore {str(self._path)!r}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; no other call may follow."""
+        self._db.close()
+        self._held.close()
+
+    def cursor(self) -> Cursor | None:
+        """Tell how far the journal is projected; None before the first time."""
+        with reported(self._path):
+            row = self._db.execute("SELECT journal, position FROM cursor").fetchone()
+            return None if row is None else Cursor(*row)
+
+    def reset(self, journal: str) -> None:
+        """Forget everything and begin at the start of a journal."""
+        with transaction(self._db, self._path):
+            for table in file.TABLES:
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
+            self._move(Cursor(journal, 0))
+
+    def add(self, told: Iterable[Told], cursor: Cursor) -> None:
+        """Take in events and move the cursor, in one transaction; a repeated event changes no answer."""
+        batch = Batch(told)
+        with transaction(self._db, self._path):
+            numbers = {epoch: self._widen(epoch, *span) for epoch, span in batch.epochs.items()}
+            for key, stated in batch.stated.items():
+                self._merge(self._series(*key), _packed_states(stated, numbers), file.merged_states)
+            for (site, agent), marks in batch.marked.items():
+                self._merge(self._series(site, agent, file.MARKS), _packed_marks(marks, numbers), file.merged_marks)
+            self._note(batch)
+            self._move(cursor)
+
+    def _widen(self, epoch: tuple[str, str, str], first_ms: int, until_ms: int) -> int:
+        """Extend what an epoch (site, agent, id) is known to have lived through; gives its number."""
+        number: int = self._db.execute(
+            "INSERT INTO epoch (site, agent, id, first_ms, until_ms) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms),"
+            " until_ms = max(until_ms, excluded.until_ms) RETURNING epoch",
+            (*epoch, first_ms, until_ms),
+        ).fetchone()[0]
+        return number
+
+    def _series(self, site: str, agent: str, space: str) -> int:
+        key = (site, agent, space)
+        self._db.execute("INSERT OR IGNORE INTO series (site, agent, space) VALUES (?, ?, ?)", key)
+        found = self._db.execute("SELECT series FROM series WHERE site = ? AND agent = ? AND space = ?", key)
+        number: int = found.fetchone()[0]
+        return number
+
+    def _merge(self, series: int, packed: Mapping[int, bytes], merged: Callable[[bytes, bytes], bytes]) -> None:
+        """Add packed rows, by the start of their week, to the chunks of a series."""
+        for week_ms, new in packed.items():
+            key = file.chunk_key(series, week_ms)
+            row = self._db.execute("SELECT rows FROM chunk WHERE key = ?", (key,)).fetchone()
+            body = merged(b"" if row is None else row[0], new)
+            self._db.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?)", (key, body))
+
+    def _note(self, batch: Batch) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?)", batch.lost)
+        self._db.executemany(
+            "INSERT INTO unplaced VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events",
+            [(*agent, events) for agent, events in batch.unplaced.items()],
+        )
+        self._db.executemany(
+            "INSERT INTO site VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms),"
+            " last_ms = max(last_ms, excluded.last_ms)",
+            [(site, *horizon) for site, horizon in batch.horizons.items()],
+        )
+
+    def _move(self, cursor: Cursor) -> None:
+        self._db.execute("DELETE FROM cursor")
+        self._db.execute("INSERT INTO cursor VALUES (?, ?)", cursor)
+
+
+def _packed_states(stated: Iterable[Stated], numbers: Mapping[tuple[str, str, str], int]) -> dict[int, bytes]:
+    """Pack statements of one series, by the start of their week."""
+    weeks: dict[int, list[bytes]] = {}
+    for one in stated:
+        offset_ms = one.time_ms % file.WEEK_MS
+        weeks.setdefault(one.time_ms - offset_ms, []).append(
+            file.pack_state(
+                offset_ms,
+                one.seq,
+                numbers[one.site, one.agent, one.epoch],
+                round(one.probability * 1000),
+                NO_COUNT if one.people is None else one.people,
+                file.code_of(STATE_CODES[one.state], REASON_CODES[one.reason], CLOCK_CODES[one.clock]),
+            )
+        )
+    return {week_ms: b"".join(rows) for week_ms, rows in weeks.items()}
+
+
+def _packed_marks(marks: Iterable[Marked], numbers: Mapping[tuple[str, str, str], int]) -> dict[int, bytes]:
+    """Pack marks of one agent, by the start of their week."""
+    weeks: dict[int, list[bytes]] = {}
+    for mark in marks:
+        offset_ms = mark.time_ms % file.WEEK_MS
+        number = numbers[mark.site, mark.agent, mark.epoch]
+        weeks.setdefault(mark.time_ms - offset_ms, []).append(file.pack_mark(offset_ms, number))
+    return {week_ms: b"".join(rows) for week_ms, rows in weeks.items()}
+
+
+def _drop_all(connection: sqlite3.Connection, path: Path) -> None:
+    with transaction(connection, path):
+        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            connection.execute(f'DROP TABLE "{table}"')
+        connection.execute("PRAGMA user_version = 0")

@@ -1,0 +1,117 @@
+"""History in memory: the plainest source there is, for tests, invented days, and to compare others with."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from perch.history.source import (
+    CLOCK_CODES,
+    NO_COUNT,
+    REASON_CODES,
+    SENSIBLE_MS,
+    STATE_CODES,
+    Columns,
+    EpochSpan,
+    Horizon,
+    Mark,
+    Stretch,
+    Vouch,
+)
+from perch.history.told import Lost, LostSpan, Marked, Stated, Told, evidence
+
+
+class MemoryHistory:
+    """A `WordSource` over events that are handed to it; adding an event again changes nothing. One thread writes."""
+
+    def __init__(self, told: Iterable[Told] = ()) -> None:
+        self._told: set[Told] = set()
+        self.add(told)
+
+    def __repr__(self) -> str:
+        return f"<MemoryHistory of {len(self._told)} events>"
+
+    def add(self, told: Iterable[Told]) -> None:
+        """Take in events, in any order."""
+        self._told = self._told.union(told)
+
+    def read(self, site: str, stretches: Sequence[Stretch]) -> list[Columns]:
+        """Give what was stated in each stretch."""
+        told = self._told
+        return [self._columns(told, site, stretch) for stretch in stretches]
+
+    def horizon(self, site: str) -> Horizon | None:
+        """Give the first and the last evidence of a site; None where there is none."""
+        words = (evidence(one) for one in self._told if one.site == site)
+        heard = [min(word.time_ms, word.received_ms) for word in words if word is not None]
+        sensible = [ms for ms in heard if ms >= SENSIBLE_MS]
+        return Horizon(min(sensible), max(sensible)) if sensible else None
+
+    def next_row_ms(self, site: str, agent: str, space: str, after_ms: int) -> int | None:
+        """Give the time of the agent's first row of a space after a moment."""
+        times = (row.time_ms for row in self._stated(self._told, site, agent, space))
+        return min((ms for ms in times if ms > after_ms), default=None)
+
+    def marks(self, site: str, agent: str, from_ms: int, to_ms: int) -> list[Mark]:
+        """Give the agent's marks and the last evidence of its epochs in [from_ms, to_ms), in order."""
+        marks = {
+            Mark(one.time_ms, one.epoch)
+            for one in self._told
+            if isinstance(one, Marked) and (one.site, one.agent) == (site, agent)
+        }
+        marks.update(Mark(span.until_ms, span.epoch) for span in self.epochs(site) if span.agent == agent)
+        return sorted(mark for mark in marks if from_ms <= mark.time_ms < to_ms)
+
+    def mark_before(self, site: str, agent: str, epoch: str, before_ms: int) -> int | None:
+        """Give the epoch's last mark before a moment, else its first evidence if that is before it, else None."""
+        spans = [span for span in self.epochs(site) if (span.agent, span.epoch) == (agent, epoch)]
+        if not spans or spans[0].first_ms >= before_ms:
+            return None
+        marks = self.marks(site, agent, spans[0].first_ms, before_ms)
+        return max((mark.time_ms for mark in marks if mark.epoch == epoch), default=spans[0].first_ms)
+
+    def epochs(self, site: str) -> list[EpochSpan]:
+        """Give every epoch of every agent of the site, by agent and first evidence."""
+        times: dict[tuple[str, str], list[int]] = {}
+        for word in map(evidence, self._told):
+            if word is not None and word.site == site:
+                times.setdefault((word.agent, word.epoch), []).append(word.time_ms)
+        spans = [EpochSpan(agent, epoch, min(of), max(of)) for (agent, epoch), of in times.items()]
+        return sorted(spans, key=lambda span: (span.agent, span.first_ms, span.epoch))
+
+    def _columns(self, told: Iterable[Told], site: str, stretch: Stretch) -> Columns:
+        rows = sorted(self._stated(told, site, stretch.agent, stretch.space), key=lambda row: (row.time_ms, row.seq))
+        before_ms = max((row.time_ms for row in rows if row.time_ms < stretch.from_ms), default=stretch.from_ms)
+        rows = [row for row in rows if before_ms <= row.time_ms < stretch.to_ms]
+        until_ms = {span.epoch: span.until_ms for span in self.epochs(site) if span.agent == stretch.agent}
+        epochs = sorted({row.epoch for row in rows})
+        codes = np.array([_codes(row, epochs) for row in rows], dtype=np.int64).reshape(len(rows), 8)
+        time_ms, seq, epoch, state, reason, clock, thousandths, count = codes.T
+        vouches = tuple(Vouch(epoch, until_ms[epoch]) for epoch in epochs)
+        lost = self._lost(told, site, stretch)
+        return Columns(time_ms, seq, epoch, state, reason, clock, thousandths, count, vouches, lost)
+
+    @staticmethod
+    def _stated(told: Iterable[Told], site: str, agent: str, space: str) -> list[Stated]:
+        key = (site, agent, space)
+        return [one for one in told if isinstance(one, Stated) and (one.site, one.agent, one.space) == key]
+
+    @staticmethod
+    def _lost(told: Iterable[Told], site: str, stretch: Stretch) -> tuple[LostSpan, ...]:
+        key = (site, stretch.agent)
+        spans = {one.span for one in told if isinstance(one, Lost) and (one.site, one.agent) == key}
+        begun = (span for span in spans if span.from_ms < stretch.to_ms)
+        return tuple(sorted(begun, key=lambda span: (span.from_ms, span.epoch, span.first_seq)))
+
+
+def _codes(row: Stated, epochs: Sequence[str]) -> tuple[int, ...]:
+    """Give the numbers of a row in the order of the columns."""
+    return (
+        row.time_ms,
+        row.seq,
+        epochs.index(row.epoch),
+        STATE_CODES[row.state],
+        REASON_CODES[row.reason],
+        CLOCK_CODES[row.clock],
+        round(row.probability * 1000),
+        NO_COUNT if row.people is None else row.people,
+    )

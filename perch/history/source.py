@@ -1,0 +1,198 @@
+"""Where history comes from: the law that every store of it keeps, and the shape in which it hands things over.
+
+A store keeps words, not answers. It knows nothing of layouts, calendars or metrics: rows are kept by (site, agent,
+space), whoever serves that space today, and what a row is worth is decided at the moment of asking.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from perch.history.told import LostSpan
+from perch.model import Clock, Reason, State
+
+Integers = npt.NDArray[np.int64]
+
+SENSIBLE_MS = 946_684_800_000
+"""The year 2000: a clock that reads less is wrong, whatever it claims, and opens no horizon."""
+
+BEGINNING_MS = -(2**60)
+END_MS = 2**60
+"""Bounds beyond every time on the wire, for spaces that always stood and for ever will."""
+
+STATES = (State.FREE, State.OCCUPIED, State.UNKNOWN)
+REASONS = (
+    Reason.MOTION,
+    Reason.PRESENCE,
+    Reason.COUNT,
+    Reason.HELD,
+    Reason.QUIET,
+    Reason.STARTING,
+    Reason.AGENT_OFFLINE,
+    Reason.SENSOR_SILENT,
+    Reason.SENSOR_STUCK,
+    Reason.EVENTS_LOST,
+    Reason.OUT_OF_SERVICE,
+    Reason.NEVER_REPORTED,
+)
+CLOCKS = (Clock.OK, Clock.UNSYNCED)
+"""Places in these three are written to disk: new values are appended, none is moved or taken away."""
+
+STATE_CODES: Mapping[State, int] = {state: code for code, state in enumerate(STATES)}
+REASON_CODES: Mapping[Reason, int] = {reason: code for code, reason in enumerate(REASONS)}
+CLOCK_CODES: Mapping[Clock, int] = {clock: code for code, clock in enumerate(CLOCKS)}
+FREE, OCCUPIED, UNKNOWN = (STATE_CODES[state] for state in STATES)
+NO_COUNT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """One statement about a space: `probability` in thousandths exactly, `count` None where nothing counts."""
+
+    time_ms: int
+    seq: int
+    epoch: str
+    state: State
+    probability: float
+    count: int | None
+    reason: Reason
+    clock: Clock
+
+
+class Vouch(NamedTuple):
+    """An epoch (its id of 32 hex digits) and the last moment at which it is known to have lived."""
+
+    epoch: str
+    until_ms: int
+
+
+class Stretch(NamedTuple):
+    """What to read: the words of one agent about one space over [from_ms, to_ms)."""
+
+    space: str
+    agent: str
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Statements of one agent about one space as arrays of equal length, in order of (time, seq).
+
+    `epoch` points into `vouches`; `state`, `reason` and `clock` into STATES, REASONS and CLOCKS; `thousandths` is the
+    probability; `count` is NO_COUNT where nothing counts. `lost` are the agent's lost spans that reach the stretch.
+    """
+
+    time_ms: Integers
+    seq: Integers
+    epoch: Integers
+    state: Integers
+    reason: Integers
+    clock: Integers
+    thousandths: Integers
+    count: Integers
+    vouches: tuple[Vouch, ...]
+    lost: tuple[LostSpan, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    def take(self, places: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> "Columns":
+        """Give the rows at some places, in that order, or those where a mask is true."""
+        return Columns(
+            self.time_ms[places],
+            self.seq[places],
+            self.epoch[places],
+            self.state[places],
+            self.reason[places],
+            self.clock[places],
+            self.thousandths[places],
+            self.count[places],
+            self.vouches,
+            self.lost,
+        )
+
+    def row(self, place: int) -> StateRow:
+        """Give one row as a value."""
+        count = int(self.count[place])
+        return StateRow(
+            int(self.time_ms[place]),
+            int(self.seq[place]),
+            self.vouches[int(self.epoch[place])].epoch,
+            STATES[self.state[place]],
+            int(self.thousandths[place]) / 1000,
+            None if count == NO_COUNT else count,
+            REASONS[self.reason[place]],
+            CLOCKS[self.clock[place]],
+        )
+
+
+class Horizon(NamedTuple):
+    """First and last evidence of a site's agents since 2000: times of events, but none later than it was received."""
+
+    first_ms: int
+    last_ms: int
+
+
+class Mark(NamedTuple):
+    """An `alive` mark of an agent, or the last evidence of one of its epochs."""
+
+    time_ms: int
+    epoch: str
+
+
+class HistorySource(Protocol):
+    """Words of the past, at rest. Laws:
+
+    - Times are milliseconds UTC. What was never told is simply absent: unknown sites, spaces and agents are empty,
+      never an error.
+    - `read` answers all stretches from one moment of the store, in the order asked. Each answer holds every row of its
+      stretch, and before them all rows of the latest earlier millisecond that has any; its order is (time, seq), ties
+      between epochs in any order. `vouches` are exactly the epochs that occur, with all that is known of them, also
+      from outside the stretch. `lost` are all spans of the agent that begin before the stretch ends, by beginning.
+    - Equal events give equal answers, in whatever order and however often they were stored.
+    - Any thread may call, several at once. May raise StorageError or UnavailableError, nothing else.
+    """
+
+    def read(self, site: str, stretches: Sequence[Stretch]) -> list[Columns]:
+        """Give what was stated in each stretch."""
+        ...
+
+    def horizon(self, site: str) -> Horizon | None:
+        """Give the first and the last evidence of a site; None where there is none."""
+        ...
+
+
+class WordSource(HistorySource, Protocol):
+    """A source that also knows the words around a word, for projections that follow it. The same laws hold."""
+
+    def next_row_ms(self, site: str, agent: str, space: str, after_ms: int) -> int | None:
+        """Give the time of the agent's first row of a space after a moment."""
+        ...
+
+    def marks(self, site: str, agent: str, from_ms: int, to_ms: int) -> list[Mark]:
+        """Give the agent's marks in [from_ms, to_ms) in order of (time, epoch), each once.
+
+        The last evidence of an epoch is one of them, whether it was an `alive` mark or not.
+        """
+        ...
+
+    def mark_before(self, site: str, agent: str, epoch: str, before_ms: int) -> int | None:
+        """Give the epoch's last mark before a moment, else its first evidence if that is before it, else None."""
+        ...
+
+    def epochs(self, site: str) -> list["EpochSpan"]:
+        """Give every epoch of every agent of the site, by agent and first evidence."""
+        ...
+
+
+class EpochSpan(NamedTuple):
+    """How long an epoch of an agent is known to have lived."""
+
+    agent: str
+    epoch: str
+    first_ms: int
+    until_ms: int

@@ -1,0 +1,118 @@
+"""From statements to time: which of a space's moments are known free, known occupied, or unknown.
+
+A counted statement holds until the space's next counted statement, but never past the last evidence of its own epoch,
+nor past the end of its agent's tenure. All the rest is unknown. A space that is out of service is unknown, and its
+time is no inventory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from perch.history.layout import Tenure
+from perch.history.source import (
+    BEGINNING_MS,
+    END_MS,
+    OCCUPIED,
+    REASON_CODES,
+    STATES,
+    UNKNOWN,
+    Columns,
+    Integers,
+)
+from perch.model import Reason, State
+
+OUT_OF_SERVICE = REASON_CODES[Reason.OUT_OF_SERVICE]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A state over [from_ms, to_ms); `count` is None where nothing counted."""
+
+    from_ms: int
+    to_ms: int
+    state: State
+    count: int | None
+
+
+class Spent(NamedTuple):
+    """Milliseconds of a space in each of n spans: occupied, known, out of service, and people counted times time."""
+
+    occupied_ms: Integers
+    known_ms: Integers
+    out_ms: Integers
+    counted_ms: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A space's states without a gap: each holds from its start to the next one's; the first starts at BEGINNING_MS."""
+
+    start_ms: Integers
+    state: Integers
+    count: Integers
+    out: npt.NDArray[np.bool_]
+
+    def intervals(self) -> list[Interval]:
+        """Give the known and unknown intervals in order, neighbours that are equal joined."""
+        joined: list[Interval] = []
+        ends = [*self.start_ms[1:].tolist(), END_MS]
+        for start, end, state, count in zip(
+            self.start_ms.tolist(), ends, self.state.tolist(), self.count.tolist(), strict=True
+        ):
+            said = (STATES[state], None if count < 0 or state == UNKNOWN else count)
+            if joined and (joined[-1].state, joined[-1].count) == said:
+                start = joined.pop().from_ms
+            joined.append(Interval(start, end, *said))
+        return joined
+
+    def spent(self, bounds_ms: Integers) -> Spent:
+        """Measure the spans between n + 1 rising bounds, exactly."""
+        places = np.searchsorted(self.start_ms, bounds_ms, side="right") - 1
+        known = self.state != UNKNOWN
+        rates = (self.state == OCCUPIED, known, self.out, np.where(known, np.maximum(self.count, 0), 0))
+        return Spent(*(self._integral(rate.astype(np.int64), places, bounds_ms) for rate in rates))
+
+    def _integral(self, rate: Integers, places: Integers, bounds_ms: Integers) -> Integers:
+        """Integrate a step function between bounds; `places` says in which step each bound lies."""
+        sums = np.zeros(len(rate), dtype=np.int64)
+        np.cumsum(rate[:-1] * np.diff(self.start_ms), out=sums[1:])
+        return np.diff(sums[places] + rate[places] * (bounds_ms - self.start_ms[places]))
+
+
+class Held(NamedTuple):
+    """Counted statements of a tenure and until when each holds."""
+
+    tenure: Tenure
+    columns: Columns
+    until_ms: Integers
+
+
+def hold(columns: Columns, tenure: Tenure) -> Held:
+    """Find until when each counted statement holds."""
+    vouched_ms = np.array([vouch.until_ms for vouch in columns.vouches], dtype=np.int64)[columns.epoch]
+    next_ms = np.append(columns.time_ms[1:], tenure.to_ms)[: len(columns)]
+    return Held(tenure, columns, np.minimum(next_ms, vouched_ms))
+
+
+def timeline(parts: Sequence[Held]) -> Timeline:
+    """Join what holds in each of a space's tenures, in order of time."""
+    starts, states, counts, outs = [np.array([BEGINNING_MS])], [np.array([UNKNOWN])], [np.array([-1])], [np.array([0])]
+    for _, columns, until_ms in parts:
+        starts.append(np.stack((columns.time_ms, until_ms), axis=1).ravel())
+        states.append(_with_unknown(columns.state, UNKNOWN))
+        counts.append(_with_unknown(columns.count, -1))
+        outs.append(_with_unknown((columns.reason == OUT_OF_SERVICE).astype(np.int64), 0))
+    start_ms = np.concatenate(starts)
+    lasting = np.append(start_ms[1:] > start_ms[:-1], True)
+    state = np.concatenate(states)[lasting]
+    out = (np.concatenate(outs)[lasting] != 0) & (state == UNKNOWN)
+    return Timeline(start_ms[lasting], state, np.concatenate(counts)[lasting], out)
+
+
+def _with_unknown(values: Integers, unknown: int) -> Integers:
+    """Put what is said of unknown time after each value."""
+    return np.stack((values, np.full_like(values, unknown)), axis=1).ravel()
