@@ -1,0 +1,43 @@
+"""The application put together: routes, problems, document, door."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from api import events_resource, history_resources, live_resources, operations, page
+from api.door import Door
+from api.drawings import Drawings
+from api.kept import Kept
+from api.live import Live
+from api.openapi import DOCUMENT, describe
+from api.operations import Check
+from api.past import Past
+from api.problems import declare_problems
+
+
+def build(live: Live, past: Past, checks: Sequence[tuple[str, Check]], *, demo: bool = False) -> ASGIApp:
+    """Put the application together around what it serves.
+
+    `checks` are the parts that readiness depends on; `demo` says on the page that its data are simulated.
+    """
+    app = FastAPI(
+        title="Perch",
+        version="1",
+        summary="Desk and room occupancy: what holds now, and what was.",
+        openapi_url=DOCUMENT,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.live = live
+    app.state.past = past
+    app.state.checks = checks
+    app.state.demo = demo
+    app.state.drawings = Drawings(live.directory.sites.values())
+    app.state.kept = kept = Kept(lambda: live.version, lambda: live.now().mono_ms)
+    for routes in (live_resources, events_resource, history_resources, operations, page):
+        app.include_router(routes.router)
+    declare_problems(app)
+    describe(app)
+    return Door(app, live, kept)

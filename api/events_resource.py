@@ -1,0 +1,81 @@
+"""What changes, as it changes: server-sent events that can be resumed."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import StreamingResponse
+
+from api.access import Matter, Reader
+from api.directory import Place
+from api.feed import Condition, Feed, Subscription
+from api.live import Live
+from api.live_resources import visible
+from api.openapi import answers
+from api.parameters import OptionalKind, OptionalSite, StrictRoute, TheLive, TheReader, known_site, required
+from api.selection import Selection
+from api.shapes import Snapshot
+
+router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["live"])
+_encoder = msgspec.json.Encoder()
+_RETRY = b"retry: 2000\n\n"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+@router.get("/events", **answers(Snapshot, media_type="text/event-stream"), dependencies=[required(Matter.LIVE)])
+async def events(
+    live: TheLive,
+    reader: TheReader,
+    site: OptionalSite = None,
+    kind: OptionalKind = None,
+    last_event_id: Annotated[str | None, Header(description="the last `id` seen, to resume after it")] = None,
+) -> Response:
+    """Stream `snapshot`, then `space` and `agent` for each change.
+
+    Ids increase. With `Last-Event-ID` the stream goes on after that event; where that cannot be, `reset` comes first,
+    then a snapshot. A comment is sent each 15 s.
+    """
+    known_site(live, reader, site)
+    selection = Selection(site=site, kind=kind)
+    subscription = live.feed.subscribe(
+        _wanted(reader, selection), lambda: _snapshot(live, reader, selection), _number(last_event_id)
+    )
+    return StreamingResponse(_stream(live.feed, subscription), media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _stream(feed: Feed, subscription: Subscription) -> AsyncIterator[bytes]:
+    try:
+        yield _RETRY
+        async for chunk in subscription.chunks():
+            yield chunk
+    finally:
+        feed.leave(subscription)
+
+
+def _wanted(reader: Reader, selection: Selection) -> Condition:
+    """Take changes of the spaces that are asked for, and of the agents of their sites where the role reads agents."""
+
+    def wants(subject: object) -> bool:
+        if isinstance(subject, Place):
+            return (
+                selection.site in (None, subject.site)
+                and selection.kind in (None, subject.space.kind)
+                and reader.may_see(subject.site, subject.space)
+            )
+        site = subject[0] if isinstance(subject, tuple) else ""
+        return selection.site in (None, site) and reader.may_see_site(site) and reader.may_read(Matter.FLEET)
+
+    return wants
+
+
+def _snapshot(live: Live, reader: Reader, selection: Selection) -> bytes:
+    now = live.now()
+    return _encoder.encode(Snapshot(tuple(live.item(shown, now) for _, shown in visible(live, reader, selection))))
+
+
+def _number(last_event_id: str | None) -> int | None:
+    """Read the last id; one that no server of ours ever gave is as old as can be."""
+    if last_event_id is None:
+        return None
+    return int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 20 else -1

@@ -1,0 +1,136 @@
+"""What happens, to many readers at once: numbered events, a window to resume from, a bounded queue per reader."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+WINDOW_EVENTS = 5_000
+QUEUE_EVENTS = 1_000
+KEEP_ALIVE_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: `subject` is what a subscriber's condition is asked about."""
+
+    id: int
+    subject: object
+    frame: bytes
+
+
+Condition = Callable[[object], bool]
+
+
+def frame(name: str, number: int, data: bytes) -> bytes:
+    """Write an event in the format of server-sent events; the data is one line of JSON."""
+    return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), number, data)
+
+
+class Subscription:
+    """One reader's queue; a reader that does not keep up is cut off and may resume with the last id it saw."""
+
+    def __init__(self, wants: Condition, frames: Iterator[bytes]) -> None:
+        self.wants = wants
+        self.ended = False
+        self._frames = deque(frames)
+        self._ready = asyncio.Event()
+        self._ready.set()
+
+    def __repr__(self) -> str:
+        return f"<Subscription, {len(self._frames)} waiting{', ended' if self.ended else ''}>"
+
+    def put(self, frame: bytes) -> bool:
+        """Queue a frame; False once the reader is too slow."""
+        if len(self._frames) >= QUEUE_EVENTS:
+            self._frames.clear()
+            self.end()
+            return False
+        self._frames.append(frame)
+        self._ready.set()
+        return True
+
+    def end(self) -> None:
+        """Let the reader see what is queued, then the end."""
+        self.ended = True
+        self._ready.set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give what to write: all that is queued, or a comment when nothing came for a while."""
+        while True:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_S):
+                    await self._ready.wait()
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            self._ready.clear()
+            if self._frames:
+                chunk = b"".join(self._frames)
+                self._frames.clear()
+                yield chunk
+            if self.ended and not self._frames:
+                return
+
+
+class Feed:
+    """Numbers events upward from `first_id`, which must lie beyond the ids of earlier runs."""
+
+    def __init__(self, first_id: int) -> None:
+        self._first_id = first_id
+        self._window: deque[Event] = deque(maxlen=WINDOW_EVENTS)
+        self._subscriptions: set[Subscription] = set()
+        self.last_id = first_id
+
+    def __repr__(self) -> str:
+        return f"<Feed at {self.last_id}, {len(self._subscriptions)} readers>"
+
+    @property
+    def readers(self) -> int:
+        """How many subscriptions are open."""
+        return len(self._subscriptions)
+
+    def publish(self, name: str, subject: object, data: bytes) -> None:
+        """Number an event and give it to whoever wants it."""
+        self.last_id += 1
+        event = Event(self.last_id, subject, frame(name, self.last_id, data))
+        self._window.append(event)
+        for subscription in tuple(self._subscriptions):
+            if subscription.wants(subject) and not subscription.put(event.frame):
+                self._subscriptions.discard(subscription)
+
+    def missed_since(self, number: int) -> tuple[Event, ...] | None:
+        """Give what came after an event, None where that cannot be told any more."""
+        oldest = self._window[0].id if self._window else self.last_id + 1
+        if not max(self._first_id, oldest - 1) <= number <= self.last_id:
+            return None
+        return tuple(event for event in self._window if event.id > number)
+
+    def subscribe(self, wants: Condition, snapshot: Callable[[], bytes], last_seen: int | None) -> Subscription:
+        """Open a subscription, resumed after `last_seen`; where that cannot be, it begins with `reset` and a snapshot."""
+        missed = None if last_seen is None else self.missed_since(last_seen)
+        if missed is not None:
+            frames = [event.frame for event in missed if wants(event.subject)]
+        else:
+            reset = [] if last_seen is None else [frame("reset", self.last_id, b"{}")]
+            frames = [*reset, frame("snapshot", self.last_id, snapshot())]
+        subscription = Subscription(wants, iter(frames))
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """Close a subscription."""
+        self._subscriptions.discard(subscription)
+
+    def begin_anew(self) -> None:
+        """Close every subscription, and let nobody resume from before now: what they know no longer holds."""
+        self.last_id += 1
+        self._first_id = self.last_id
+        self._window.clear()
+        self.end()
+
+    def end(self) -> None:
+        """Close every subscription."""
+        for subscription in self._subscriptions:
+            subscription.end()
+        self._subscriptions.clear()

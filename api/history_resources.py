@@ -1,0 +1,174 @@
+"""What was: metrics with their coverage, transitions of single spaces, and what each number means."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+
+from api.access import Matter, Reader
+from api.moments import parse_moment, rfc3339, zone_of
+from api.openapi import answers
+from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, known_site, required
+from api.past import Past
+from api.problems import ParametersError, not_found
+from api.shapes import (
+    AnswerDefinition,
+    DefinitionItem,
+    DefinitionPage,
+    HistoryAnswer,
+    HistoryRow,
+    ProblemCause,
+    TransitionAnswer,
+    TransitionRow,
+)
+from perch.history.definitions import DEFINITIONS
+from perch.history.question import Answer, Definition, Hours, Question, Resolution, Row, Scope
+from perch.history.source import StateRow
+from perch.model import ID_PATTERN, Site, SpaceKind
+
+router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["history"])
+_encoder = msgspec.json.Encoder()
+_HEADERS = {"Cache-Control": "private, no-cache"}
+
+_ID = f"^{ID_PATTERN.pattern}$"
+RequiredSite = Annotated[str, Query(pattern=_ID, description="id of a site")]
+RequiredSpace = Annotated[str, Query(pattern=_ID, description="id of a space of that site")]
+From = Annotated[str, Query(alias="from", max_length=64, description="RFC 3339; without offset: the site's own time")]
+To = Annotated[str, Query(max_length=64, description="the same; the end is not part of the window")]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A site and a half-open span of time, ms UTC."""
+
+    site: Site
+    from_ms: int
+    to_ms: int
+
+
+def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From, to: To) -> Window:
+    """Read site and times; raises ParametersError with every cause."""
+    known_site(live, reader, site)
+    place = live.directory.sites[site]
+    causes, moments = [], []
+    for name, text in (("from", from_), ("to", to)):
+        try:
+            moments.append(parse_moment(text, zone_of(place.time_zone)))
+        except ValueError as error:
+            causes.append(ProblemCause(name, str(error)))
+    if not causes and moments[0] >= moments[1]:
+        causes.append(ProblemCause("to", "this is not after `from`, so there is no time between them"))
+    if causes:
+        raise ParametersError(causes)
+    return Window(place, *moments)
+
+
+TheWindow = Annotated[Window, Depends(window_of)]
+
+
+def past_of(request: Request) -> Past:
+    """Give the history that the application serves."""
+    past: Past = request.app.state.past
+    return past
+
+
+ThePast = Annotated[Past, Depends(past_of)]
+
+
+@router.get(
+    "/history/transitions",
+    **answers(TransitionAnswer, 403, 404, 503),
+    dependencies=[required(Matter.HISTORY_OF_SPACES)],
+)
+def transitions(past: ThePast, window: TheWindow, space: RequiredSpace) -> Response:
+    """List the changes of a space's state or count."""
+    site = window.site
+    if all(known.id != space for known in site.spaces):
+        raise not_found(f"there never was a space {site.id}/{space}")
+    rows = past.transitions(site, space, window.from_ms, window.to_ms)
+    zone = zone_of(site.time_zone)
+    answer = TransitionAnswer(
+        site.id,
+        space,
+        site.time_zone,
+        rfc3339(window.from_ms, zone),
+        rfc3339(window.to_ms, zone),
+        tuple(_transition(row, site) for row in rows),
+    )
+    return _json(answer)
+
+
+@router.get(
+    "/history/{metric}", **answers(HistoryAnswer, 403, 404, 503), dependencies=[required(Matter.HISTORY_OF_GROUPS)]
+)
+def history(
+    past: ThePast,
+    live: TheLive,
+    reader: TheReader,
+    window: TheWindow,
+    metric: Annotated[str, Path(max_length=64, description="id of a metric; /definitions lists them")],
+    resolution: Annotated[
+        Resolution, Query(description="how the window is cut, by the site's calendar")
+    ] = Resolution.TOTAL,
+    scope: Annotated[Scope, Query(description="which spaces one row sums up")] = Scope.SITE,
+    kind: Annotated[SpaceKind | None, Query(description="only spaces of this kind")] = None,
+    zone: OptionalZone = None,
+    hours: Annotated[Hours, Query(description="opening hours, or all time")] = Hours.OPEN,
+) -> Response:
+    """Answer a metric over a window, with the share of it that was really observed."""
+    if metric not in DEFINITIONS:
+        raise not_found(f"there is no metric {metric!r}; there are: {', '.join(sorted(DEFINITIONS))}")
+    _allow(reader, scope)
+    question = Question(
+        metric, window.from_ms, window.to_ms, resolution, scope, hours, None if kind is None else kind.value, zone
+    )
+    return _json(_history(past.answer(question, window.site, live.now().wall_ms), window.site))
+
+
+def _allow(reader: Reader, scope: Scope) -> None:
+    if scope is Scope.SPACE and not reader.may_read(Matter.HISTORY_OF_SPACES):
+        raise HTTPException(403, f"your role does not include: {Matter.HISTORY_OF_SPACES}")
+
+
+@router.get("/definitions", **answers(DefinitionPage), dependencies=[required(Matter.NETWORK)])
+def definitions(live: TheLive) -> Response:
+    """List every metric with its unit, formula and version."""
+    items = tuple(_definition(of) for _, of in sorted(DEFINITIONS.items()))
+    return _json(DefinitionPage(items, None, rfc3339(live.now().wall_ms)))
+
+
+def _definition(of: Definition) -> DefinitionItem:
+    return DefinitionItem(of.id, of.name, of.version, of.unit, of.text, of.is_not)
+
+
+def _history(answer: Answer, site: Site) -> HistoryAnswer:
+    asked, definition, zone = answer.question, answer.definition, zone_of(site.time_zone)
+    return HistoryAnswer(
+        asked.metric,
+        AnswerDefinition(definition.id, definition.version, definition.unit, definition.text),
+        site.id,
+        site.time_zone,
+        rfc3339(asked.from_ms, zone),
+        rfc3339(answer.to_ms, zone),
+        asked.resolution,
+        asked.scope,
+        asked.hours,
+        tuple(_row(row, site) for row in answer.rows),
+        answer.warnings,
+    )
+
+
+def _row(row: Row, site: Site) -> HistoryRow:
+    zone = zone_of(site.time_zone)
+    start, end = rfc3339(row.start_ms, zone), rfc3339(row.end_ms, zone)
+    return HistoryRow(start, end, row.scope, row.value, row.coverage, row.low, row.high)
+
+
+def _transition(row: StateRow, site: Site) -> TransitionRow:
+    time = rfc3339(row.time_ms, zone_of(site.time_zone))
+    return TransitionRow(time, row.state, row.probability, row.count, row.reason, row.clock)
+
+
+def _json(answer: msgspec.Struct) -> Response:
+    return Response(_encoder.encode(answer), headers=_HEADERS, media_type="application/json")

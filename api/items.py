@@ -1,0 +1,78 @@
+"""From what is known to what is answered: one function per kind of item."""
+
+from datetime import tzinfo
+
+from msgspec.structs import replace
+
+from api.directory import Directory, Key, Place
+from api.fleet import Agent
+from api.moments import rfc3339
+from api.shapes import AgentItem, Named, SensorItem, SiteItem, SpaceItem, ZoneItem
+from perch.contract import SensorStatus
+from perch.model import Occupancy, Reason, Site
+
+
+def site_item(site: Site) -> SiteItem:
+    """Describe a site."""
+    return SiteItem(
+        site.id,
+        site.name,
+        site.time_zone,
+        tuple(Named(floor.id, floor.name) for floor in site.floors),
+        tuple(ZoneItem(zone.id, zone.floor) for zone in site.zones),
+    )
+
+
+def space_item(place: Place, occupancy: Occupancy) -> SpaceItem:
+    """Describe a space as it is shown, its evidence's age left open."""
+    space = place.space
+    never = occupancy.reason is Reason.NEVER_REPORTED
+    return SpaceItem(
+        place.site,
+        space.id,
+        space.name,
+        space.floor,
+        space.zone,
+        space.kind,
+        space.capacity,
+        space.purpose,
+        tuple(sorted(space.features)),
+        occupancy.state,
+        occupancy.probability,
+        occupancy.count,
+        occupancy.reason,
+        None if never else rfc3339(occupancy.since_ms, place.time_zone),
+        None,
+    )
+
+
+def aged(item: SpaceItem, age_ms: int | None) -> SpaceItem:
+    """Give an item with the age of its evidence."""
+    return item if age_ms is None else replace(item, age_seconds=max(0, age_ms // 1000))
+
+
+def agent_item(directory: Directory, key: Key, known: Agent | None, heard_ms: int | None, *, online: bool) -> AgentItem:
+    """Describe an agent; before its first status little is known of it."""
+    described = known is not None and known.has_words
+    return AgentItem(
+        *key,
+        online,
+        known.status.run if known else None,
+        known.status.version if known and described else None,
+        None if heard_ms is None else rfc3339(heard_ms, directory.zone(key[0])),
+        known.status.outbox if known and described else None,
+        directory.spaces_of[key],
+    )
+
+
+def sensor_item(key: Key, name: str, sensor: SensorStatus, zone: tzinfo, *, online: bool) -> SensorItem:
+    """Describe a sensor; nobody knows its health while its agent is not heard."""
+    return SensorItem(
+        *key,
+        name,
+        sensor.kind,
+        sensor.space,
+        sensor.health if online else None,
+        rfc3339(sensor.since_ms, zone),
+        None if sensor.last_ms is None else rfc3339(sensor.last_ms, zone),
+    )

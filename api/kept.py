@@ -1,0 +1,110 @@
+"""Answers to live questions, kept as ready bytes while nothing changed, with their ETag.
+
+An answer may be served again for a second at most: its `as_of` says when it was put together. A change that can be
+seen voids all kept answers at once.
+"""
+
+import gzip
+import hashlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+KEPT_MS = 1_000
+KEPT_ANSWERS = 256
+SMALLEST_ZIPPED_BYTES = 1_000
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A body and the tag of what it says; the zipped form is made when it is first wanted."""
+
+    body: bytes
+    tag: bytes
+    media_type: bytes = b"application/json"
+    zipped: bytes | None = None
+
+    def wire(self, zipping: bool) -> tuple[bytes, RawHeaders]:
+        """Give the body to send, with its headers."""
+        headers = [
+            (b"content-type", self.media_type),
+            (b"cache-control", b"private, no-cache"),
+            (b"etag", self.tag),
+            (b"vary", b"Accept-Encoding, Authorization"),
+        ]
+        body = self.body
+        if zipping and len(body) >= SMALLEST_ZIPPED_BYTES:
+            if self.zipped is None:
+                self.zipped = gzip.compress(body, 3, mtime=0)
+            body = self.zipped
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", str(len(body)).encode()))
+        return body, headers
+
+
+def tag_of(content: bytes) -> bytes:
+    """Make a weak ETag: equal for answers that say the same, whenever they were put together."""
+    return b'W/"%s"' % hashlib.blake2b(content, digest_size=12).hexdigest().encode()
+
+
+class AnswerResponse(Response):
+    """Sends an answer, or 304 where the reader has it already."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Write the answer."""
+        await send_answer(self.answer, scope, send)
+
+
+async def send_answer(answer: Answer, scope: Scope, send: Send) -> None:
+    """Write an answer as the request's headers want it."""
+    wanted = Headers(scope=scope)
+    if _has(wanted.get("if-none-match"), answer.tag):
+        headers = [(b"etag", answer.tag), (b"cache-control", b"private, no-cache")]
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    body, headers = answer.wire("gzip" in wanted.get("accept-encoding", ""))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _has(if_none_match: str | None, tag: bytes) -> bool:
+    if if_none_match is None:
+        return False
+    opaque = tag.decode().removeprefix("W/")
+    return any(one.strip().removeprefix("W/") in (opaque, "*") for one in if_none_match.split(","))
+
+
+class Kept:
+    """The answers of the present version; `version` and `now_ms` say what holds when something is asked."""
+
+    def __init__(self, version: Callable[[], int], now_ms: Callable[[], int]) -> None:
+        self._version = version
+        self._now_ms = now_ms
+        self._answers: dict[Hashable, Answer] = {}
+        self._of = (-1, 0)
+
+    def __repr__(self) -> str:
+        return f"<Kept answers: {len(self._answers)}>"
+
+    def get(self, question: Hashable) -> Answer | None:
+        """Give the answer to a question, if it still holds."""
+        version, since_ms = self._of
+        if version != self._version() or not 0 <= self._now_ms() - since_ms < KEPT_MS:
+            self._answers.clear()
+            self._of = (self._version(), self._now_ms())
+        return self._answers.get(question)
+
+    def put(self, question: Hashable, answer: Answer) -> None:
+        """Keep the answer to a question that `get` did not know."""
+        if len(self._answers) < KEPT_ANSWERS:
+            self._answers[question] = answer

@@ -1,0 +1,155 @@
+"""The one owner of what is live: board, fleet and feed, fed by the broker and by time, read by every answer.
+
+Everything here runs on the event loop's thread. `hear` takes what the broker delivers; `settle` lets time pass, and is
+called when something falls due and before each answer, so that no answer is older than its own deadline.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from api import items
+from api.directory import Directory, Key, Place, directory_at
+from api.feed import Feed
+from api.fleet import Fleet
+from api.shapes import AgentItem, SensorItem, SpaceItem
+from perch.adapters.mqtt import Received
+from perch.contract import Address, parse_state, parse_status, parse_topic, topic
+from perch.delivery.board import Board
+from perch.delivery.liveness import Instant, Report
+from perch.errors import ContractError
+from perch.model import Clock, Occupancy, Site
+
+SUBSCRIPTIONS = (topic("+", "+", "state", "+"), topic("+", "+", "status"))
+LONGEST_PAUSE_MS = 1_000
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A space as it is shown: its item lacks only the age of the evidence."""
+
+    place: Place
+    occupancy: Occupancy
+    item: SpaceItem
+
+
+class Live:
+    """Live states of a network; `now` is the reader's clock, `version` grows with each change that can be seen."""
+
+    def __init__(self, sites: Sequence[Site], now: Callable[[], Instant]) -> None:
+        begin = now()
+        self._sites = sites
+        self._now = now
+        self.directory = directory_at(sites, begin.wall_ms)
+        self.fleet = Fleet()
+        self.feed = Feed(begin.wall_ms * 1000)
+        self.version = 0
+        self.misheard = 0
+        self._board = Board(self.directory.homes)
+        self._shown = {key: self._show(key) for key in self.directory.places}
+
+    def __repr__(self) -> str:
+        return f"<Live, version {self.version}, {self._board!r}, {self.fleet!r}, {self.feed!r}>"
+
+    def now(self) -> Instant:
+        """Read the clock."""
+        return self._now()
+
+    def hear(self, received: Received) -> None:
+        """Take in a message; one that breaks the contract or is not of the layout is counted and left."""
+        try:
+            address = parse_topic(received.topic)
+            if (address.site, address.agent) not in self.directory.spaces_of:
+                self.misheard += 1
+            elif address.space is not None:
+                self._hear_state(address, address.space, received)
+            else:
+                self._hear_status(address, received)
+        except ContractError:
+            self.misheard += 1
+
+    def _hear_state(self, address: Address, space: str, received: Received) -> None:
+        state = parse_state(received.payload)
+        now = self._now()
+        if not received.retained:
+            self.fleet.hear_sign((address.site, address.agent), now)
+        elif state.clock is Clock.OK and state.sent_ms <= now.wall_ms:
+            self.fleet.hear_sign((address.site, address.agent), now, now.wall_ms - state.sent_ms)
+        report = Report(state.epoch, state.occupancy(), state.sent_ms, state.valid_for_ms, state.clock)
+        self._changed(self._board.hear_state(address.site, address.agent, space, report, now, received.retained), now)
+
+    def _hear_status(self, address: Address, received: Received) -> None:
+        status = parse_status(received.payload)
+        key, now = (address.site, address.agent), self._now()
+        self.fleet.hear_status(key, status, now, retained=received.retained)
+        self._changed(self._board.hear_status(*key, status.online, status.epoch, now), now)
+        self._tell_of_agents({key, *self.fleet.turned(now)}, now)
+
+    def settle(self) -> int:
+        """Let time pass; gives in how many ms to call again at the latest."""
+        now = self._now()
+        if now.wall_ms >= self.directory.until_ms:
+            self._adopt(directory_at(self._sites, now.wall_ms))
+        self._changed(self._board.tick(now), now)
+        self._tell_of_agents(self.fleet.turned(now), now)
+        deadline = self._board.deadline
+        return LONGEST_PAUSE_MS if deadline is None else max(1, min(LONGEST_PAUSE_MS, deadline - now.mono_ms))
+
+    def _adopt(self, directory: Directory) -> None:
+        """Turn to a new day's layout; readers of events begin anew, as spaces may have come and gone."""
+        changed = directory.places != self.directory.places
+        self.directory = directory
+        self._board.set_homes(directory.homes)
+        self._shown = {key: self._show(key) for key in directory.places}
+        self.version += 1
+        if changed:
+            self.feed.begin_anew()
+
+    def _show(self, key: Key) -> Shown:
+        place = self.directory.places[key]
+        occupancy = self._board.occupancy(*key)
+        return Shown(place, occupancy, items.space_item(place, occupancy))
+
+    def _changed(self, keys: Iterable[Key], now: Instant) -> None:
+        for key in keys:
+            self.version += 1
+            self._shown[key] = shown = self._show(key)
+            self.feed.publish("space", shown.place, _encoder.encode(self.item(shown, now)))
+
+    def _tell_of_agents(self, keys: Iterable[Key], now: Instant) -> None:
+        for key in keys:
+            if key in self.directory.spaces_of:
+                self.version += 1
+                self.feed.publish("agent", key, _encoder.encode(self.agent_item(key, now)))
+
+    def all(self) -> Iterator[tuple[Key, Shown]]:
+        """Give every space of today in order of key."""
+        return iter(self._shown.items())
+
+    def get(self, site: str, space: str) -> Shown | None:
+        """Give one space of today."""
+        return self._shown.get((site, space))
+
+    def item(self, shown: Shown, now: Instant) -> SpaceItem:
+        """Give a space's item with the age of its evidence."""
+        heard_ms = self._board.heard_ms(*shown.place.key)
+        return items.aged(shown.item, None if heard_ms is None else now.wall_ms - heard_ms)
+
+    @property
+    def agents(self) -> Iterable[Key]:
+        """Name the agents of the layout, in order."""
+        return self.directory.spaces_of
+
+    def agent_item(self, key: Key, now: Instant) -> AgentItem:
+        """Give the item of an agent of the layout."""
+        known, heard_ms, online = self.fleet.get(key), self.fleet.heard_ms(key), self.fleet.online(key, now)
+        return items.agent_item(self.directory, key, known, heard_ms, online=online)
+
+    def sensor_items(self, key: Key, now: Instant) -> list[SensorItem]:
+        """Give the items of an agent's sensors in order of their ids."""
+        known, online = self.fleet.get(key), self.fleet.online(key, now)
+        sensors = {} if known is None else known.status.sensors
+        zone = self.directory.zone(key[0])
+        return [items.sensor_item(key, name, sensors[name], zone, online=online) for name in sorted(sensors)]

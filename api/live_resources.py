@@ -1,0 +1,167 @@
+"""What holds now: sites, summary, spaces, agents and sensors."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Path, Request, Response
+
+from api import items
+from api.access import Matter, Reader
+from api.door import question_of
+from api.kept import Answer, AnswerResponse, Kept, tag_of
+from api.live import Live, Shown
+from api.moments import rfc3339
+from api.openapi import answers, may_be_known
+from api.parameters import (
+    Cursor,
+    Limit,
+    OptionalKind,
+    OptionalSite,
+    StrictRoute,
+    TheLive,
+    TheReader,
+    TheSelection,
+    after,
+    known_site,
+    required,
+)
+from api.problems import not_found
+from api.selection import MOST_ITEMS, Selection, page_of
+from api.shapes import AgentPage, SensorPage, SitePage, SpaceItem, SpacePage, Summary, Tally
+from perch.model import State
+
+router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["live"])
+_encoder = msgspec.json.Encoder()
+
+
+@router.get("/sites", **may_be_known(answers(SitePage)), dependencies=[required(Matter.NETWORK)])
+async def sites(
+    request: Request, live: TheLive, reader: TheReader, limit: Limit = MOST_ITEMS, cursor: Cursor = None
+) -> Response:
+    """List the places of the network."""
+    known = (site for site in live.directory.sites.values() if reader.may_see_site(site.id))
+    keyed = (((site.id,), items.site_item(site)) for site in known)
+    listed, following = page_of(keyed, after(cursor), limit)
+    content = _encoder.encode((listed, following))
+    return _keep(request, SitePage(tuple(listed), following, as_of(live, None)), content)
+
+
+@router.get("/summary", **may_be_known(answers(Summary)), dependencies=[required(Matter.LIVE)])
+async def summary(
+    request: Request, live: TheLive, reader: TheReader, site: OptionalSite = None, kind: OptionalKind = None
+) -> Response:
+    """Count the free, occupied and unknown spaces, in all and by site and kind."""
+    known_site(live, reader, site)
+    chosen = [shown for _, shown in visible(live, reader, Selection(site=site, kind=kind))]
+    answer = summarised(chosen, as_of(live, site))
+    return _keep(request, answer, _encoder.encode(msgspec.structs.replace(answer, as_of="")))
+
+
+@router.get("/spaces", **may_be_known(answers(SpacePage)), dependencies=[required(Matter.LIVE)])
+async def spaces(
+    request: Request,
+    live: TheLive,
+    reader: TheReader,
+    selection: TheSelection,
+    limit: Limit = MOST_ITEMS,
+    cursor: Cursor = None,
+) -> Response:
+    """List spaces with what can be vouched for now, in order of site and id."""
+    chosen, following = page_of(visible(live, reader, selection), after(cursor), limit)
+    now = live.now()
+    page = SpacePage(tuple(live.item(shown, now) for shown in chosen), following, as_of(live, selection.site))
+    return _keep(request, page, _encoder.encode(([shown.item for shown in chosen], following)))
+
+
+@router.get("/spaces/{site}/{space}", **may_be_known(answers(SpaceItem, 404)), dependencies=[required(Matter.LIVE)])
+async def one_space(
+    request: Request,
+    live: TheLive,
+    reader: TheReader,
+    site: Annotated[str, Path(max_length=64)],
+    space: Annotated[str, Path(max_length=64)],
+) -> Response:
+    """Tell what can be vouched for now of one space."""
+    shown = live.get(site, space)
+    if shown is None or not reader.may_see(site, shown.place.space):
+        raise not_found(f"there is no space {site}/{space}; /api/v1/spaces lists them")
+    return _keep(request, live.item(shown, live.now()), _encoder.encode(shown.item))
+
+
+@router.get("/agents", **may_be_known(answers(AgentPage, 403)), dependencies=[required(Matter.FLEET)])
+async def agents(
+    request: Request,
+    live: TheLive,
+    reader: TheReader,
+    site: OptionalSite = None,
+    limit: Limit = MOST_ITEMS,
+    cursor: Cursor = None,
+) -> Response:
+    """List the agents of the layout, heard or not."""
+    now = live.now()
+    keyed = ((key, live.agent_item(key, now)) for key in _agents(live, reader, site))
+    listed, following = page_of(keyed, after(cursor), limit)
+    page = AgentPage(tuple(listed), following, as_of(live, site))
+    return _keep(request, page, _encoder.encode((listed, following)))
+
+
+@router.get("/sensors", **may_be_known(answers(SensorPage, 403)), dependencies=[required(Matter.FLEET)])
+async def sensors(
+    request: Request,
+    live: TheLive,
+    reader: TheReader,
+    site: OptionalSite = None,
+    limit: Limit = MOST_ITEMS,
+    cursor: Cursor = None,
+) -> Response:
+    """List the sensors that agents told of."""
+    now = live.now()
+    described = ((key, item) for key in _agents(live, reader, site) for item in live.sensor_items(key, now))
+    keyed = (((*key, item.id), item) for key, item in described)
+    listed, following = page_of(keyed, after(cursor), limit)
+    page = SensorPage(tuple(listed), following, as_of(live, site))
+    return _keep(request, page, _encoder.encode((listed, following)))
+
+
+def _agents(live: Live, reader: Reader, site: str | None) -> Iterator[tuple[str, str]]:
+    known_site(live, reader, site)
+    return (key for key in live.agents if site in (None, key[0]) and reader.may_see_site(key[0]))
+
+
+def visible(live: Live, reader: Reader, selection: Selection) -> Iterator[tuple[tuple[str, str], Shown]]:
+    """Give the spaces that a reader asks for and may see."""
+    for key, shown in live.all():
+        space = shown.place.space
+        if reader.may_see(key[0], space) and selection.takes(key[0], space, shown.occupancy):
+            yield key, shown
+
+
+def summarised(chosen: Iterable[Shown], moment: str) -> Summary:
+    """Count spaces by state: in all, by site and by kind."""
+    counted = Counter((shown.place.site, shown.place.space.kind, shown.occupancy.state) for shown in chosen)
+    by_site = {site: _tally(c for c in counted.items() if c[0][0] == site) for site, _, _ in sorted(counted)}
+    by_kind = {kind.value: _tally(c for c in counted.items() if c[0][1] == kind) for _, kind, _ in sorted(counted)}
+    whole = _tally(counted.items())
+    return Summary(moment, whole.total, whole.free, whole.occupied, whole.unknown, by_site, by_kind)
+
+
+def _tally(counted: Iterable[tuple[tuple[str, str, State], int]]) -> Tally:
+    number = Counter[State]()
+    for (_, _, state), spaces in counted:
+        number[state] += spaces
+    return Tally(number.total(), number[State.FREE], number[State.OCCUPIED], number[State.UNKNOWN])
+
+
+def as_of(live: Live, site: str | None) -> str:
+    """Write the present moment in a site's offset, or in UTC where an answer spans sites."""
+    return rfc3339(live.now().wall_ms, UTC if site is None else live.directory.zone(site))
+
+
+def _keep(request: Request, answer: msgspec.Struct, content: bytes) -> Response:
+    kept: Kept = request.app.state.kept
+    made = Answer(_encoder.encode(answer), tag_of(content))
+    kept.put(question_of(request.scope), made)
+    return AnswerResponse(made)

@@ -1,0 +1,64 @@
+"""The OpenAPI document: FastAPI describes addresses and parameters, msgspec the shapes that are really sent."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+
+from api import shapes
+from api.problems import MEDIA_TYPE
+
+DOCUMENT = "/api/v1/openapi.json"
+_REFERENCE = "#/components/schemas/{name}"
+_SHAPES = [shape for shape in vars(shapes).values() if isinstance(shape, type) and shape.__module__ == shapes.__name__]
+_PROBLEMS = {
+    403: "the reader's role does not include this",
+    404: "there is no such thing",
+    422: "parameters are wrong, each named",
+    503: "a part of Perch does not answer now",
+}
+
+
+def answers(shape: type, *problems: int, media_type: str = "application/json") -> dict[str, Any]:
+    """Describe a route that answers with a shape, and which problems it may report instead."""
+    good = {"description": _first_line(shape), "content": {media_type: {"schema": _reference_to(shape)}}}
+    return {"response_model": None, "responses": {200: good, **{status: _bad(status) for status in (422, *problems)}}}
+
+
+def may_be_known(route: dict[str, Any]) -> dict[str, Any]:
+    """Describe a route that answers 304 where the reader's ETag still holds."""
+    known = {304: {"description": "nothing has changed since the ETag given in If-None-Match"}}
+    return {**route, "responses": {**route["responses"], **known}}
+
+
+def _first_line(shape: type) -> str:
+    return (shape.__doc__ or "").splitlines()[0]
+
+
+def _bad(status: int) -> dict[str, Any]:
+    return {
+        "description": _PROBLEMS[status],
+        "content": {MEDIA_TYPE: {"schema": _reference_to(shapes.Problem)}},
+    }
+
+
+def _reference_to(shape: type) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=shape.__name__)}
+
+
+def describe(app: FastAPI) -> None:
+    """Give the application a document whose schemas are those of `api.shapes`."""
+    made = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            described = made()
+            _, schemas = msgspec.json.schema_components(_SHAPES, ref_template=_REFERENCE)
+            components = described.setdefault("components", {}).setdefault("schemas", {})
+            components.update(schemas)
+            for unused in ("HTTPValidationError", "ValidationError"):
+                components.pop(unused, None)
+            app.openapi_schema = described
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents

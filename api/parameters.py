@@ -1,0 +1,117 @@
+"""What may stand in a query, declared once: routes take these as arguments, and refuse everything else by name."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Query, Request, Response
+from fastapi.routing import APIRoute
+
+from api import selection
+from api.access import Matter, Reader
+from api.live import Live
+from api.problems import ParametersError, wrong
+from api.selection import MOST_ITEMS, Key, Selection
+from api.shapes import ProblemCause
+from perch.model import ID_PATTERN, SpaceKind, State
+
+_ID = f"^{ID_PATTERN.pattern}$"
+OptionalSite = Annotated[str | None, Query(pattern=_ID, description="id of a site")]
+OptionalFloor = Annotated[str | None, Query(pattern=_ID, description="id of a floor")]
+OptionalZone = Annotated[str | None, Query(pattern=_ID, description="id of a zone")]
+OptionalKind = Annotated[SpaceKind | None, Query(description="kind of space")]
+OptionalState = Annotated[State | None, Query(description="present state")]
+OptionalFeature = Annotated[str | None, Query(max_length=64, description="a feature that the space has")]
+OptionalCapacity = Annotated[int | None, Query(ge=0, le=10_000, description="people that must find a seat")]
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="most items of one answer")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses parameters which the OpenAPI document does not declare, and such as are given twice."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Check the names before FastAPI looks at the values."""
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            if request.query_params:
+                _refuse_strangers(request, self._declared(request.app.openapi()))
+            return await handle(request)
+
+        return strict
+
+    def _declared(self, document: dict[str, Any]) -> list[str]:
+        described = document["paths"][self.path_format]["get"].get("parameters", [])
+        return [parameter["name"] for parameter in described if parameter["in"] == "query"]
+
+
+def _refuse_strangers(request: Request, declared: list[str]) -> None:
+    causes = []
+    known = ", ".join(declared) or "none"
+    for name in dict.fromkeys(request.query_params):
+        if name not in declared:
+            causes.append(ProblemCause(name[:64], f"there is no such parameter here; there are: {known}"))
+        elif len(request.query_params.getlist(name)) > 1:
+            causes.append(ProblemCause(name, "this is given more than once"))
+    if causes:
+        raise ParametersError(causes)
+
+
+def live_of(request: Request) -> Live:
+    """Give the live states that the application serves."""
+    live: Live = request.app.state.live
+    return live
+
+
+def reader_in(request: Request) -> Reader:
+    """Give who asks, as the door decided."""
+    reader: Reader = request.scope["state"]["reader"]
+    return reader
+
+
+TheLive = Annotated[Live, Depends(live_of)]
+TheReader = Annotated[Reader, Depends(reader_in)]
+
+
+def known_site(live: Live, reader: Reader, site: str | None) -> str | None:
+    """Check that a site which is asked for exists for the reader; raises ParametersError."""
+    visible = [known for known in live.directory.sites if reader.may_see_site(known)]
+    if site is not None and site not in visible:
+        raise wrong("site", f"there is no site {site!r}; there are: {', '.join(visible) or 'none'}")
+    return site
+
+
+def after(cursor: str | None) -> Key | None:
+    """Read a cursor; raises ParametersError."""
+    try:
+        return None if cursor is None else selection.parse_cursor(cursor)
+    except ValueError as error:
+        raise wrong("cursor", str(error)) from None
+
+
+def selection_of(
+    live: TheLive,
+    reader: TheReader,
+    site: OptionalSite = None,
+    floor: OptionalFloor = None,
+    zone: OptionalZone = None,
+    kind: OptionalKind = None,
+    state: OptionalState = None,
+    feature: OptionalFeature = None,
+    min_capacity: OptionalCapacity = None,
+) -> Selection:
+    """Read the filters of spaces."""
+    return Selection(known_site(live, reader, site), floor, zone, kind, state, feature, min_capacity)
+
+
+TheSelection = Annotated[Selection, Depends(selection_of)]
+
+
+def required(matter: Matter) -> Any:
+    """Let only those roles pass that may read a matter."""
+
+    def check(reader: TheReader) -> None:
+        if not reader.may_read(matter):
+            raise HTTPException(403, f"your role does not include: {matter}")
+
+    return Depends(check)

@@ -1,0 +1,81 @@
+"""The way to history: the collector's files, opened when they are first asked, and each site's calendar."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from perch.adapters.history_store import HistoryReader
+from perch.adapters.journal_reader import JournalReader
+from perch.errors import StorageError
+from perch.history import answers
+from perch.history.calendar import Calendar
+from perch.history.question import Answer, Question
+from perch.history.source import StateRow
+from perch.model import Site
+from perch.settings.holidays import closed_days
+
+MOST_BEHIND = 10_000
+"""Journal entries that history may lag behind and still be called well."""
+
+
+class Past:
+    """Answers questions about what was; any thread may ask, several at once. Raises StorageError."""
+
+    def __init__(self, sites: Mapping[str, Site], data: Path) -> None:
+        self._sites = sites
+        self._history = data / "history.db"
+        self._journal = data / "journal.db"
+        self._calendar = cache(self._make_calendar)
+        self._turn = Lock()
+        self._opened: tuple[int, HistoryReader] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Past in {self._history}>"
+
+    def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
+        """Answer a question about a site; raises QuestionError as well."""
+        return answers.answer(question, site, self._reader(), self._calendar(site.id), now_ms)
+
+    def transitions(self, site: Site, space: str, from_ms: int, to_ms: int) -> Sequence[StateRow]:
+        """Give the transitions of a space within [from_ms, to_ms)."""
+        return answers.transitions(site, space, from_ms, to_ms, self._reader())
+
+    def check_journal(self) -> str:
+        """Give a word on the journal, if it can be read."""
+        with JournalReader(_existing(self._journal)) as journal:
+            return f"{journal.end()} events"
+
+    def check_history(self) -> str:
+        """Give a word on how far history follows the journal, if it does."""
+        cursor = self._reader().cursor()
+        with JournalReader(_existing(self._journal)) as journal:
+            behind = journal.end() - (cursor.position if cursor and cursor.journal == journal.id else 0)
+        if behind > MOST_BEHIND:
+            raise StorageError(f"history is {behind} events behind the journal", "wait, or see the collector's log")
+        return f"{behind} events behind the journal"
+
+    def close(self) -> None:
+        """Close the files."""
+        with self._turn:
+            if self._opened is not None:
+                self._opened[1].close()
+            self._opened = None
+
+    def _reader(self) -> HistoryReader:
+        """Open history when it is there, and again when another file has taken its place."""
+        with self._turn:
+            file = _existing(self._history).stat().st_ino
+            if self._opened is None or self._opened[0] != file:
+                self._opened = (file, HistoryReader(self._history))
+            return self._opened[1]
+
+    def _make_calendar(self, site: str) -> Calendar:
+        of = self._sites[site]
+        return Calendar(of.time_zone, of.hours, closed_days(of))
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise StorageError(f"there is no {path}", "start the collector, which makes it")
+    return path

@@ -1,0 +1,106 @@
+"""Every error as `application/problem+json` (RFC 9457): what is wrong, where, and what to do about it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.shapes import Problem, ProblemCause
+from perch.errors import InputError, PerchError, QuestionError
+
+MEDIA_TYPE = "application/problem+json"
+_LONGEST_ECHO = 100
+_log = logging.getLogger("perch.api")
+_encoder = msgspec.json.Encoder()
+
+_DETAILS = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this address; /api/v1/openapi.json lists what there is",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this address knows other methods; the Allow header names them",
+}
+
+
+class ParametersError(Exception):
+    """Parameters of a request are wrong; carries every cause."""
+
+    def __init__(self, causes: Iterable[ProblemCause]) -> None:
+        super().__init__("wrong parameters")
+        self.causes = tuple(causes)
+
+
+def wrong(where: str, what: str) -> ParametersError:
+    """Complain of one parameter."""
+    return ParametersError((ProblemCause(where, what),))
+
+
+def problem(
+    status: int, detail: str = "", errors: Iterable[ProblemCause] = (), headers: dict[str, str] | None = None
+) -> Response:
+    """Build an answer that says what is wrong."""
+    known = HTTPStatus(status)
+    body = Problem("about:blank", known.phrase, status, detail or _DETAILS.get(known, known.description), tuple(errors))
+    return Response(_encoder.encode(body), status, headers, MEDIA_TYPE)
+
+
+def not_found(what: str) -> HTTPException:
+    """Say that something named in the address does not exist."""
+    return HTTPException(404, what)
+
+
+def declare_problems(app: FastAPI) -> None:
+    """Make every error of the application a problem document."""
+    handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
+        HTTPException: _on_http_exception,
+        RequestValidationError: _on_validation,
+        ParametersError: _on_parameters,
+        PerchError: _on_perch_error,
+        Exception: _on_bug,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def _on_http_exception(_request: Request, error: HTTPException) -> Response:
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = "" if error.detail == phrase else str(error.detail)
+    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+
+
+async def _on_validation(_request: Request, error: RequestValidationError) -> Response:
+    return _unprocessable(_cause(one) for one in error.errors())
+
+
+async def _on_parameters(_request: Request, error: ParametersError) -> Response:
+    return _unprocessable(error.causes)
+
+
+async def _on_perch_error(_request: Request, error: PerchError) -> Response:
+    """What a request asks wrongly is the reader's to mend; an unreadable file or database is not."""
+    if isinstance(error, QuestionError):
+        what = f"{error.what}; {error.remedy}" if error.remedy else error.what
+        return _unprocessable((ProblemCause(error.parameter, what),))
+    if isinstance(error, InputError):
+        return _unprocessable(ProblemCause(complaint.where, complaint.what) for complaint in error.complaints)
+    _log.warning("cannot answer: %s", error.what)
+    return problem(503, f"{error.what}: {error.remedy}" if error.remedy else error.what, headers={"Retry-After": "10"})
+
+
+async def _on_bug(_request: Request, _error: Exception) -> Response:
+    return problem(500, "this is a bug in Perch; the log of the API tells more")
+
+
+def _unprocessable(causes: Iterable[ProblemCause]) -> Response:
+    errors = tuple(causes)
+    named = ", ".join(dict.fromkeys(cause.where for cause in errors))
+    return problem(422, f"the request cannot be answered as it is: {named}", errors)
+
+
+def _cause(error: dict[str, Any]) -> ProblemCause:
+    where = ".".join(str(step) for step in error["loc"][1:]) or str(error["loc"][0])
+    given = error.get("input")
+    echo = f"; got {given[:_LONGEST_ECHO]!r}" if isinstance(given, str) else ""
+    return ProblemCause(where, f"{error['msg']}{echo}")

@@ -1,0 +1,138 @@
+"""The API as a process: startup, loop, shutdown."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import uvicorn
+
+from api.access import require_loopback
+from api.application import build
+from api.live import SUBSCRIPTIONS, Live
+from api.operations import Check
+from api.past import Past
+from perch.adapters.mqtt import Connection, Received
+from perch.delivery.liveness import Instant
+from perch.errors import PerchError, UnavailableError
+from perch.settings import Api, ServerSettings
+
+STOP_SEEN_S = 0.1
+GRACE_S = 1
+_log = logging.getLogger("perch.api")
+
+
+def run(settings: ServerSettings, stop: threading.Event) -> None:
+    """Serve until `stop` is set; raises PerchError where the address cannot be listened on."""
+    require_loopback(settings.api.host)
+    with contextlib.closing(listen(settings.api)) as listening:
+        asyncio.run(_serve(settings, listening, stop))
+
+
+def listen(api: Api) -> socket.socket:
+    """Take the port; raises PerchError with what to do."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(api.host, api.port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise PerchError(f"cannot listen on {api.host}: {error}", "correct host under [api]") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise _not_bound(api, error) from error
+    listening.setblocking(False)
+    return listening
+
+
+def _not_bound(api: Api, error: OSError) -> PerchError:
+    if error.errno == errno.EADDRINUSE:
+        return PerchError(
+            f"port {api.port} of {api.host} is taken by another program",
+            "end that program, or set another port under [api]",
+        )
+    return PerchError(f"cannot listen on {api.host}:{api.port}: {error}", "set another host or port under [api]")
+
+
+def now() -> Instant:
+    """Read both clocks of this machine."""
+    return Instant(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: whoever calls `run` decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(settings: ServerSettings, listening: socket.socket, stop: threading.Event) -> None:
+    """Start up, loop until told to stop, shut down."""
+    live = Live(settings.sites, now)
+    past = Past({site.id: site for site in settings.sites}, settings.data)
+    connection = _connection(settings, live, asyncio.get_running_loop())
+    demo = os.environ.get("PERCH_DEMO") == "1"
+    server = _Server(_config(build(live, past, _checks(connection, past), demo=demo)))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    connection.start()
+    keeping = asyncio.create_task(_keep_time(live))
+    _log.info("serving on http://%s:%s", *listening.getsockname()[:2])
+    try:
+        while not (stop.is_set() or serving.done() or keeping.done()):
+            connection.check()
+            await asyncio.sleep(STOP_SEEN_S)
+    finally:
+        live.feed.end()
+        server.should_exit = True
+        keeping.cancel()
+        await asyncio.to_thread(connection.stop, GRACE_S)
+        outcomes = await asyncio.gather(serving, keeping, return_exceptions=True)
+        past.close()
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _config(app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn has ASGI types of its own
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _connection(settings: ServerSettings, live: Live, loop: asyncio.AbstractEventLoop) -> Connection:
+    def hand_over(received: Received) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to tell
+            loop.call_soon_threadsafe(live.hear, received)
+
+    name = f"perch-api-{secrets.token_hex(4)}"
+    return Connection(settings.broker, name, subscriptions=SUBSCRIPTIONS, on_message=hand_over)
+
+
+async def _keep_time(live: Live) -> None:
+    while True:
+        await asyncio.sleep(live.settle() / 1000)
+
+
+def _checks(connection: Connection, past: Past) -> Sequence[tuple[str, Check]]:
+    def broker() -> str:
+        if not connection.connected:
+            raise connection.problem or UnavailableError("not connected to the broker yet", "wait, or see the log")
+        return "connected"
+
+    return (("broker", broker), ("journal", past.check_journal), ("history", past.check_history))

@@ -1,0 +1,247 @@
+// The page moves: one model of what the server said, one way to show it, in the list and on the plan.
+import { listen } from "./link.js";
+import { ago, clock, fill } from "./wording.js";
+
+const data = JSON.parse(document.getElementById("perch").textContent);
+const { words } = data;
+const spaces = new Map(); // id -> { item, heard }, heard in ms of the server's clock
+const agents = new Map(); // agent -> ids of its spaces
+const rows = new Map([...document.querySelectorAll(".row")].map((row) => [row.dataset.space, row]));
+const marks = new Map([...document.querySelectorAll(".plan .space")].map((mark) => [mark.id.slice(6), mark]));
+const wish = new URLSearchParams(location.search);
+const link = listen(data, { snapshot, space, agent, summary, changed: paintLink });
+const dirty = new Set();
+let frame = 0;
+
+function snapshot(items) {
+  const known = items.every((item) => rows.has(item.id));
+  if (!known || items.length !== rows.size) return location.reload(); // the layout has changed
+  items.forEach(keep);
+}
+
+function space(item) {
+  if (item.site !== data.site) return;
+  if (!rows.has(item.id)) return location.reload();
+  keep(item);
+  rows.get(item.id).classList.add("moved");
+}
+
+function keep(item) {
+  const heard = item.age_seconds === null ? null : link.now() - item.age_seconds * 1000;
+  spaces.set(item.id, { item, heard });
+  touch(item.id);
+}
+
+function agent(item) {
+  if (item.site !== data.site || !item.online) return;
+  for (const id of item.spaces) {
+    const known = spaces.get(id);
+    if (known && known.item.state !== "unknown") known.heard = Math.max(known.heard ?? 0, Date.parse(item.last_heard));
+    touch(id);
+  }
+}
+
+function touch(id) {
+  dirty.add(id);
+  frame ||= requestAnimationFrame(paint);
+}
+
+function touchAll() {
+  spaces.forEach((_, id) => touch(id));
+}
+
+// What may be shown of a space: what was said, or unknown once the link has been gone for as long as a state is valid.
+function shown({ item }) {
+  if (!link.expired()) return item;
+  return { ...item, state: "unknown", reason: "link-lost", count: null, since: new Date(link.expiredAt()).toISOString() };
+}
+
+function paint() {
+  frame = 0;
+  dirty.forEach((id) => paintSpace(id, spaces.get(id)));
+  dirty.clear();
+  paintFilters();
+  paintTotals();
+}
+
+function paintSpace(id, known) {
+  if (!known) return;
+  const item = shown(known);
+  const row = rows.get(id);
+  row.dataset.state = item.state;
+  row.querySelector(".glyph").dataset.state = item.state;
+  say(row, ".word", words.states[item.state]);
+  paintSince(row.querySelector(".since"), item.since);
+  say(row, ".why", words.reasons[item.reason]);
+  say(row, ".heard", known.heard === null ? words.never : ago(words, link.now() - known.heard));
+  say(row, ".belief", `${Math.round(item.probability * 100)}%`);
+  say(row, ".count", item.count ?? "");
+  row.querySelector(".people").hidden = item.count === null;
+}
+
+function paintSince(place, since) {
+  place.replaceChildren();
+  if (!since) return;
+  const time = document.createElement("time");
+  time.dateTime = since;
+  time.textContent = clock(since, link.now(), data.zone);
+  place.append(words.since.split("{time}")[0], time);
+}
+
+function say(row, selector, text) {
+  const place = row.querySelector(selector);
+  if (place.textContent !== String(text)) place.textContent = text;
+}
+
+function wanted(row) {
+  return ["kind", "state"].every((name) => !wish.get(name) || wish.get(name) === row.dataset[name]);
+}
+
+function paintFilters() {
+  for (const [id, row] of rows) {
+    row.hidden = !wanted(row);
+    marks.get(id)?.setAttribute("data-state", row.dataset.state + (row.hidden ? " off" : ""));
+  }
+  for (const part of document.querySelectorAll(".zone, .floor")) {
+    const seen = [...part.querySelectorAll(".row")].some((row) => !row.hidden);
+    if (part.matches(".zone")) part.hidden = !seen;
+    else {
+      part.hidden = Boolean(wish.get("floor")) && wish.get("floor") !== part.dataset.floor;
+      part.querySelector(".nothing").hidden = seen;
+    }
+  }
+  for (const choice of document.querySelectorAll("[data-value]")) paintChoice(choice);
+}
+
+function paintChoice(choice) {
+  const name = choice.closest("ul").dataset.choice;
+  if ((wish.get(name) ?? "") === choice.dataset.value) choice.setAttribute("aria-current", "true");
+  else choice.removeAttribute("aria-current");
+  choice.href = address(name, choice.dataset.value);
+}
+
+function address(name, value) {
+  const other = new URLSearchParams(wish);
+  other.set("site", data.site);
+  if (value) other.set(name, value);
+  else other.delete(name);
+  return `/?${other}`;
+}
+
+function count(within) {
+  const number = { free: 0, occupied: 0, unknown: 0, total: 0 };
+  for (const row of within.querySelectorAll(".row")) {
+    number[row.dataset.state] += 1;
+    number.total += 1;
+  }
+  return number;
+}
+
+function paintTotals() {
+  const number = count(document);
+  for (const state of Object.keys(words.states)) {
+    document.querySelector(`.total-${state} dd`).textContent = number[state];
+  }
+  for (const floor of document.querySelectorAll(".floor")) {
+    floor.querySelector(".floor-free").textContent = fill(words.free_of, count(floor));
+  }
+  paintSite(data.site, number);
+  speak(fill(words.spoken, { site: data.name, ...number }));
+}
+
+function paintSite(id, number) {
+  const card = document.querySelector(`[data-site="${id}"]`);
+  if (!card) return;
+  card.querySelector("b").textContent = number.free;
+  card.querySelector(".of").textContent = `of ${number.total}`;
+  let x = 0;
+  for (const state of Object.keys(words.states)) {
+    const part = card.querySelector(`.part-${state}`);
+    part.setAttribute("x", x);
+    part.setAttribute("width", number[state]);
+    x += number[state];
+  }
+}
+
+function summary(answer) {
+  for (const [id, number] of Object.entries(answer.by_site)) {
+    if (id !== data.site) paintSite(id, number);
+  }
+  const own = answer.by_site[data.site];
+  const here = count(document);
+  return !own || Object.keys(here).every((name) => here[name] === own[name]);
+}
+
+// Screen readers are told of counts, politely: at most every five seconds, and only what differs.
+let spokenAt = 0;
+let speaking = 0;
+function speak(text) {
+  clearTimeout(speaking);
+  const place = document.querySelector(".spoken");
+  if (!spokenAt) {
+    spokenAt = 1; // what the page showed at first needs no telling
+    place.dataset.last = text;
+    return;
+  }
+  speaking = setTimeout(
+    () => {
+      spokenAt = performance.now();
+      if (place.dataset.last !== text) place.textContent = place.dataset.last = text;
+    },
+    Math.max(500, spokenAt + 5000 - performance.now()),
+  );
+}
+
+let wasExpired = false;
+function paintLink() {
+  const state = link.expired() ? "expired" : link.lost() ? "lost" : link.open() ? "live" : "connecting";
+  const since = clock(new Date(link.contact()).toISOString(), link.now(), data.zone);
+  const banner = document.querySelector(".banner");
+  const gone = state === "lost" || state === "expired";
+  document.body.dataset.link = document.querySelector(".link").dataset.link = state;
+  document.querySelector(".link-text").textContent = gone ? words.offline : words[state];
+  const text = gone ? fill(words[state], { time: since }) : "";
+  if (banner.textContent !== text) banner.textContent = text;
+  banner.hidden = !gone;
+  document.querySelector(".clock").textContent = clock(new Date(link.now()).toISOString(), link.now(), data.zone);
+  if (link.expired() !== wasExpired) {
+    wasExpired = link.expired();
+    touchAll();
+  }
+}
+
+document.querySelector(".filters").addEventListener("click", (event) => {
+  const choice = event.target.closest("[data-value]");
+  if (!choice || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.pushState(null, "", choice.href);
+  follow();
+});
+addEventListener("popstate", follow);
+function follow() {
+  const now = new URLSearchParams(location.search);
+  for (const name of ["floor", "kind", "state"]) now.get(name) ? wish.set(name, now.get(name)) : wish.delete(name);
+  paintFilters();
+}
+
+// The plan and the list point at each other.
+for (const [id, mark] of marks) {
+  const row = rows.get(id);
+  if (!row) continue;
+  mark.addEventListener("click", () => {
+    row.querySelector("details").open = true;
+    row.scrollIntoView({ block: "center", behavior: "smooth" });
+    row.querySelector("summary").focus({ preventScroll: true });
+  });
+  for (const [from, to] of [[mark, row], [row, mark]]) {
+    from.addEventListener("pointerenter", () => to.classList.add("pointed"));
+    from.addEventListener("pointerleave", () => to.classList.remove("pointed"));
+  }
+  row.addEventListener("focusin", () => mark.classList.add("pointed"));
+  row.addEventListener("focusout", () => mark.classList.remove("pointed"));
+  row.addEventListener("animationend", () => row.classList.remove("moved"));
+}
+
+setInterval(touchAll, 10_000);
+setInterval(paintLink, 1_000);
+paintLink();
