@@ -107,7 +107,7 @@ class Feed:
         return tuple(event for event in self._window if event.id > number)
 
     def subscribe(self, wants: Condition, snapshot: Callable[[], bytes], last_seen: int | None) -> Subscription:
-        """Open a subscription, resumed after `last_seen`; where that cannot be, it begins with `reset` and a snapshot."""
+        """Open a subscription, resumed after `last_seen`; where that cannot be, it starts with `reset` and snapshot."""
         missed = None if last_seen is None else self.missed_since(last_seen)
         if missed is not None:
             frames = [event.frame for event in missed if wants(event.subject)]
