@@ -266,3 +266,20 @@ def test_asking_for_help_loads_nothing_heavy() -> None:
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "perch demo" in run.stdout
     assert HEAVY & set(run.stderr.split()) == set()
+
+
+def test_an_agent_needs_no_package_of_the_server(product: dict[str, str]) -> None:
+    """A Raspberry Pi installs `perch-occupancy[agent]` and nothing else."""
+    by_extra = _declared_by_extra()
+    servers = set().union(*by_extra.values()) - by_extra[""] - by_extra["agent"]
+    blocked = sorted(_import_names(servers - {"perch-occupancy"}))
+    assert "numpy" in blocked
+    modules = [module for module in product if laws.is_in(module, "sensor_agent") and not module.endswith("__main__")]
+    code = (
+        f"import sys, importlib\nsys.modules |= dict.fromkeys({blocked})\n"
+        f"for name in {modules}: importlib.import_module(name)\n"
+        "from perch.commands import main\nsys.argv = ['perch', 'agent', '--help']\nmain()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "perch agent" in run.stdout
