@@ -40,7 +40,9 @@ class Watch:
 
     def __init__(self, spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> None:
         self._rules = {space.id: hold.rule_for(space, tuple(sensors)) for space in spaces}
-        self._space_of = {sensor.id: sensor.space for sensor in sensors if sensor.kind in VOICES}
+        self._space_of = {
+            sensor.id: sensor.space for sensor in sensors if sensor.kind in VOICES and sensor.space in self._rules
+        }
         self._sensors = tuple(sensors)
         self._beliefs: dict[str, Belief] = {}
         self._deadlines: list[tuple[int, str]] = []
