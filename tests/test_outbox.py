@@ -1,0 +1,150 @@
+"""The outbox: what an agent accepted is on its disk until it is acknowledged, and for two more days."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perch.adapters.outbox import KEEP_SETTLED_MS, Mark, Outbox
+from perch.contract import AliveEvent
+from perch.delivery.sender import Lane
+from perch.delivery.watermark import Watermark
+from perch.errors import StorageError
+from perch.model import Clock
+
+EPOCH, BOOT = "a" * 32, "b" * 16
+
+
+def alive(seq: int) -> AliveEvent:
+    return AliveEvent(seq, 1_000 * seq, seq, Clock.OK)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "outbox.db"
+
+
+def test_runs_are_counted_and_epochs_remembered(path: Path) -> None:
+    with Outbox.open(path) as outbox:
+        assert outbox.begin(EPOCH, BOOT) == 1
+    with Outbox.open(path) as outbox:
+        assert outbox.begin("c" * 32, "d" * 16) == 2
+        assert outbox.boot_of(EPOCH) == BOOT
+
+
+def test_events_come_back_as_they_went_in_and_settled_ones_stay_settled(path: Path) -> None:
+    with Outbox.open(path) as outbox:
+        outbox.begin(EPOCH, BOOT)
+        outbox.append(EPOCH, [alive(seq) for seq in range(1, 6)])
+        outbox.settle(EPOCH, [(1, 2), (4, 4)], now_ms=0)
+    with Outbox.open(path) as outbox:
+        assert outbox.read(EPOCH, 2, 4) == (alive(2), alive(3), alive(4))
+        assert outbox.lanes() == (Lane(EPOCH, 5, 1, Watermark(2, ((4, 4),))),)
+        outbox.unsettle()
+        assert outbox.lanes() == (Lane(EPOCH, 5, 1, Watermark(0)),)
+
+
+def test_a_number_cannot_be_written_twice_and_nothing_of_a_failed_call_stays(path: Path) -> None:
+    with Outbox.open(path) as outbox:
+        outbox.begin(EPOCH, BOOT)
+        outbox.append(EPOCH, [alive(2)])
+        with pytest.raises(StorageError, match="outbox"):
+            outbox.append(EPOCH, [alive(1), alive(2)])
+        assert outbox.read(EPOCH, 1, 9) == (alive(2),)
+
+
+def test_only_a_settled_beginning_older_than_two_days_is_dropped(path: Path) -> None:
+    with Outbox.open(path) as outbox:
+        outbox.begin(EPOCH, BOOT)
+        outbox.append(EPOCH, [alive(seq) for seq in range(1, 6)])
+        outbox.settle(EPOCH, [(1, 2), (4, 5)], now_ms=0)
+        outbox.purge(KEEP_SETTLED_MS - 1)
+        assert len(outbox.read(EPOCH, 1, 9)) == 5
+        outbox.purge(KEEP_SETTLED_MS)
+        assert [event.seq for event in outbox.read(EPOCH, 1, 9)] == [3, 4, 5]
+        assert outbox.lanes() == (Lane(EPOCH, 5, 3, Watermark(2, ((4, 5),))),)
+
+
+def test_the_last_sign_of_life_is_remembered(path: Path) -> None:
+    with Outbox.open(path) as outbox:
+        assert outbox.mark is None
+        assert outbox.last_event is None
+        outbox.begin(EPOCH, BOOT)
+        outbox.append(EPOCH, [alive(1), alive(2)])
+        outbox.mark = Mark(5, 6, BOOT, Clock.UNSYNCED)
+        outbox.spaces = frozenset({"d02", "d01"})
+    with Outbox.open(path) as outbox:
+        assert outbox.mark == Mark(5, 6, BOOT, Clock.UNSYNCED)
+        assert outbox.last_event == Mark(2000, 2, BOOT, Clock.OK)
+        assert outbox.spaces == {"d01", "d02"}
+
+
+def test_the_write_ahead_log_is_synced_in_full(path: Path) -> None:
+    with Outbox.open(path) as outbox:
+        db = outbox._db
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_file_that_is_no_database_is_an_error_with_its_name(tmp_path: Path) -> None:
+    broken = tmp_path / "outbox.db"
+    broken.write_bytes(b"no database at all" * 100)
+    with pytest.raises(StorageError, match=r"outbox\.db cannot be opened"):
+        Outbox.open(broken)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be opened"):
+        Outbox.open(tmp_path / "file" / "outbox.db")
+
+
+@settings(max_examples=15)
+@given(ranges=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5)), max_size=8))
+def test_what_the_sender_starts_from_is_what_was_settled(
+    ranges: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("outbox") / "outbox.db"
+    expected = Watermark()
+    with Outbox.open(path) as outbox:
+        outbox.begin(EPOCH, BOOT)
+        outbox.append(EPOCH, [alive(seq) for seq in range(1, 41)])
+        for first, length in ranges:
+            outbox.settle(EPOCH, [(first, first + length)], now_ms=0)
+            expected = expected.add(first, first + length)
+        assert outbox.lanes() == (Lane(EPOCH, 40, 1, expected),)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from perch.adapters.outbox import Outbox
+from perch.contract import AliveEvent
+from perch.model import Clock
+with Outbox.open(Path(sys.argv[1])) as outbox:
+    outbox.begin("a" * 32, "b" * 16)
+    for seq in range(1, 100_000):
+        outbox.append("a" * 32, [AliveEvent(seq, seq, seq, Clock.OK)])
+        print(seq, flush=True)
+"""
+
+
+def test_what_was_accepted_survives_the_death_of_the_process(path: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    accepted = [int(writer.stdout.readline()) for _ in range(50)]
+    os.kill(writer.pid, signal.SIGKILL)
+    accepted += [int(line) for line in writer.stdout.read().split()]
+    writer.wait()
+    writer.stdout.close()
+    with Outbox.open(path) as outbox:
+        kept = [event.seq for event in outbox.read("a" * 32, 1, 10**6)]
+    assert kept[: len(accepted)] == accepted
+    assert len(kept) <= len(accepted) + 1
+    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
