@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import parts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-settings.register_profile("perch", deadline=None)  # a busy machine is not a failure
+# A busy machine is not a failure.
+settings.register_profile("perch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("perch")
 
 HOW_TO_GET = "run `make test`, which gets it, or scripts/get-parts"
