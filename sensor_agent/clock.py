@@ -53,10 +53,12 @@ class SystemClock:
 
 @dataclass(slots=True)
 class RecordedClock:
-    """Virtual time: `now_ms` is wall time as recorded, set by the replay; the boot was at `start_ms`."""
+    """Virtual time: `now_ms` is set by whoever plays; the boot was at `start_ms`, wall time may be made wrong."""
 
     start_ms: int
     now_ms: int = 0
+    wrong_by_ms: int = 0
+    synced: ClockState = ClockState.OK
     boot: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def __post_init__(self) -> None:
@@ -67,9 +69,9 @@ class RecordedClock:
         return self.now_ms - self.start_ms
 
     def wall_ms(self) -> int:
-        """The recorded time."""
-        return self.now_ms
+        """The recorded time, as a clock shows it that is wrong by `wrong_by_ms`."""
+        return self.now_ms + self.wrong_by_ms
 
     def state(self) -> ClockState:
-        """A recording's times are as good as they were written."""
-        return ClockState.OK
+        """Whether wall time is to be believed."""
+        return self.synced

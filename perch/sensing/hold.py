@@ -166,7 +166,7 @@ def _present_now(rule: Rule, belief: Belief) -> Reason | None:
 
 def _judged(rule: Rule, belief: Belief, now: int, *, expired: bool) -> Belief:
     """Say what follows from the voices at this moment; the hold time counts only when its deadline has come."""
-    if all(voice.silent for voice in belief.voices):
+    if belief.voices and all(voice.silent for voice in belief.voices):
         return _saying(rule, replace(belief, people=0), State.UNKNOWN, Reason.SENSOR_SILENT, now)
     level = _present_now(rule, belief)
     if level is not None:
