@@ -18,6 +18,7 @@ from perch.commands.output import print_error
 from perch.errors import Complaint, InputError, PerchError
 
 INTERRUPTED = 130
+OWN_PACKAGES = ("perch", "sensor_agent", "collector", "api", "dashboards")
 
 
 class Entry(NamedTuple):
@@ -49,18 +50,12 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
-        """Import a subcommand; raises PerchError where a package that it needs is not installed."""
+        """Import a subcommand."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
         module, _, name = entry.target.partition(":")
-        try:
-            command = getattr(import_module(module), name)
-        except ModuleNotFoundError as error:
-            extra = f"[{entry.extra}]" if entry.extra else ""
-            remedy = f"install it with: pip install 'perch-occupancy{extra}'"
-            what = f"perch {cmd_name} needs the package {error.name}, which is not installed"
-            raise PerchError(what, remedy) from error
+        command = getattr(import_module(module), name)
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
@@ -87,41 +82,46 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], group: click.Group = perch) -> int:
     """Run a command line and give its exit code: 0 done, 1 failed, 2 wrong usage, configuration or input file."""
     debug, as_json = "--debug" in arguments, "--json" in arguments
+    words = [word for word in arguments if word != "--debug"]
     try:
-        result = perch.main([word for word in arguments if word != "--debug"], "perch", standalone_mode=False)
+        result = group.main(words, "perch", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
         return 1
+    except click.ClickException as error:
+        if as_json:
+            print_error(InputError((Complaint("command line", error.format_message(), "see --help"),)), as_json=True)
+        else:
+            error.show()
+        return error.exit_code
     except Exception as error:
         if debug:
             traceback.print_exc()
-        return _explain(error, as_json=as_json)
+        known = _known(error, words)
+        print_error(known, as_json=as_json)
+        return known.exit_code
     return result if isinstance(result, int) else 0
 
 
-def _explain(error: Exception, *, as_json: bool) -> int:
-    """Tell the user what went wrong, and give the exit code."""
-    if isinstance(error, click.ClickException):
-        if not as_json:
-            error.show()
-            return error.exit_code
-        known: PerchError = InputError((Complaint("command line", error.format_message(), "see --help"),))
-    elif isinstance(error, PerchError):
-        known = error
-    elif isinstance(error, OSError) and error.strerror:
-        name = f": {error.filename}" if error.filename else ""
+def _known(error: Exception, words: Sequence[str]) -> PerchError:
+    """Put into words what went wrong and what to do."""
+    look = "run again with --debug to see where"
+    if isinstance(error, PerchError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and (error.name or "perch").split(".")[0] not in OWN_PACKAGES:
+        extras = [f"[{COMMANDS[word].extra}]" for word in words if word in COMMANDS and COMMANDS[word].extra]
+        remedy = f"install it with: pip install 'perch-occupancy{''.join(extras[:1])}'"
+        return PerchError(f"this needs the package {error.name}, which is not installed", remedy)
+    if isinstance(error, OSError) and error.strerror:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "make room there, then run it again" if full else "run again with --debug to see where"
-        known = PerchError(f"{error.strerror}{name}", remedy)
-    else:
-        known = PerchError(f"unexpected {type(error).__name__}: {error}", "run again with --debug to see where")
-    print_error(known, as_json=as_json)
-    return known.exit_code
+        what = error.strerror + (f": {error.filename}" if error.filename else "")
+        return PerchError(what, "make room there, then run it again" if full else look)
+    return PerchError(f"unexpected {type(error).__name__}: {error}", look)
 
 
 def _quiet_exit() -> None:

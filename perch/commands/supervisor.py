@@ -12,7 +12,7 @@ from perch.errors import PerchError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 SETTLED_S = 60.0
-"""A child that ran this long had recovered: if it dies now, it is started again at once."""
+"""A child that ran this long had recovered: if it dies now, the waits begin anew."""
 
 START_S = 10.0
 """A child that fails by itself this soon after its first start has something that starting again will not mend."""
@@ -85,10 +85,11 @@ class Child:
         ran_s = now_s - self._started_s
         if code == 2 or (code > 0 and self._starts == 1 and ran_s < START_S):
             raise FailedToStartError(self.name, code)
-        self._wait_s = FIRST_WAIT_S if ran_s >= SETTLED_S else min(self._wait_s * 2, LONGEST_WAIT_S)
-        self._due_s = now_s + self._wait_s
+        wait_s = FIRST_WAIT_S if ran_s >= SETTLED_S else self._wait_s
+        self._due_s = now_s + wait_s
+        self._wait_s = min(wait_s * 2, LONGEST_WAIT_S)
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        log.error("%s %s after %.0f s; it is started again in %.0f s", self.name, how, ran_s, self._wait_s)
+        log.error("%s %s after %.0f s; it is started again in %.0f s", self.name, how, ran_s, wait_s)
 
 
 class FailedToStartError(PerchError):
@@ -99,8 +100,8 @@ class FailedToStartError(PerchError):
         self.exit_code = code
 
 
-def supervise(commands: Mapping[str, Sequence[str]], stop: threading.Event) -> None:
-    """Run all of them until `stop` is set or one cannot be started; then end all within `STOP_S` seconds."""
+def supervise(commands: Mapping[str, Sequence[str]], stop: threading.Event, *, within_s: float = STOP_S) -> None:
+    """Run all of them until `stop` is set or one cannot be started; then end all of them within `within_s` seconds."""
     children = [Child(name, command) for name, command in commands.items()]
     try:
         while not stop.is_set():
@@ -108,7 +109,7 @@ def supervise(commands: Mapping[str, Sequence[str]], stop: threading.Event) -> N
                 child.see_to(time.monotonic())
             stop.wait(LOOK_S)
     finally:
-        deadline_s = time.monotonic() + STOP_S
+        deadline_s = time.monotonic() + within_s
         for child in children:
             child.ask_to_end()
         for child in children:
