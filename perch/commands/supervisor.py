@@ -1,6 +1,7 @@
 """Child processes that are started again when they die, and end together."""
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -38,7 +39,8 @@ class Child:
         self._starts = 0
         self._started_s = 0.0
         self._wait_s = FIRST_WAIT_S
-        self._due_s = 0.0
+        self.due_s = -math.inf
+        """When it is to be started next, while it does not run."""
 
     def __repr__(self) -> str:
         return f"<Child {self.name}, {'running' if self._process else 'not running'}, {self._starts} starts>"
@@ -51,7 +53,7 @@ class Child:
     def see_to(self, now_s: float) -> None:
         """Start the process where it is due; raises PerchError where starting it again makes no sense."""
         if self._process is None:
-            if now_s >= self._due_s:
+            if now_s >= self.due_s:
                 self._start(now_s)
             return
         code = self._process.poll()
@@ -86,7 +88,7 @@ class Child:
         if code == 2 or (code > 0 and self._starts == 1 and ran_s < START_S):
             raise FailedToStartError(self.name, code)
         wait_s = FIRST_WAIT_S if ran_s >= SETTLED_S else self._wait_s
-        self._due_s = now_s + wait_s
+        self.due_s = now_s + wait_s
         self._wait_s = min(wait_s * 2, LONGEST_WAIT_S)
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         log.error("%s %s after %.0f s; it is started again in %.0f s", self.name, how, ran_s, wait_s)
