@@ -167,9 +167,18 @@ class Speaker:
 class Served:
     """A running API with a client to it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, thread: threading.Thread, stop: threading.Event) -> None:
         self.url = url
+        self._thread = thread
+        self._stop = stop
         self.client = httpx.Client(base_url=url, timeout=10, trust_env=False)
+
+    def end(self) -> float:
+        """Ask it to end; gives how many seconds that took."""
+        begun = time.monotonic()
+        self._stop.set()
+        self._thread.join(10)
+        return time.monotonic() - begun
 
     def get(self, address: str, **headers: str) -> httpx.Response:
         """Ask for an address; underscores in names of headers stand for hyphens."""
@@ -210,15 +219,14 @@ def serving(settings: ServerSettings) -> Iterator[Served]:
 
     thread = threading.Thread(target=run, name="api")
     thread.start()
-    served = Served(f"http://{settings.api.host}:{settings.api.port}")
+    served = Served(f"http://{settings.api.host}:{settings.api.port}", thread, stop)
     try:
         until(lambda: failures or _is_up(served), 30)
         if not failures:
             yield served
     finally:
         served.client.close()
-        stop.set()
-        thread.join(10)
+        served.end()
     assert not thread.is_alive(), "the API did not end"
     if failures:
         raise failures[0]
