@@ -44,11 +44,12 @@ def run(
     speed: float | None = None,
     shift: bool = False,
     start_ms: int | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> None:
     """Replay readings in order of time, `speed` times as fast as recorded (None: as fast as it goes).
 
     With `shift` the first reading happens now. `start_ms` is the recorded time at which the agent starts, by default
-    that of the first reading. Raises UnavailableError where the collector does not take the events.
+    that of the first reading. Raises UnavailableError where the collector acknowledges nothing for `patience_s`.
     """
     use_mock_pins()
     rows = iter(readings)
@@ -59,7 +60,7 @@ def run(
     clock = RecordedClock((start_ms if start_ms is not None else first.time_ms) + shift_ms)
     sensors = with_mock_pins(settings.sensing.sensors)
     with Agent(settings, clock, sensors) as agent:
-        replay = _Replay(agent, clock, sensors, speed, stop)
+        replay = _Replay(agent, clock, sensors, speed, stop, patience_s)
         replay.play(_shifted(first, shift_ms))
         for row in rows:
             if stop.is_set():
@@ -90,13 +91,20 @@ class _Replay:
     """Moves pins and time together."""
 
     def __init__(
-        self, agent: Agent, clock: RecordedClock, sensors: Sequence[Sensor], speed: float | None, stop: threading.Event
+        self,
+        agent: Agent,
+        clock: RecordedClock,
+        sensors: Sequence[Sensor],
+        speed: float | None,
+        stop: threading.Event,
+        patience_s: float,
     ) -> None:
         self._agent = agent
         self._clock = clock
         self._sensors = {sensor.id: sensor for sensor in sensors}
         self._speed = speed
         self._stop = stop
+        self._patience_s = patience_s
         self._began_s = time.monotonic()
 
     def play(self, row: Reading) -> None:
@@ -147,15 +155,15 @@ class _Replay:
             pass
 
     def _await_acks(self, most: int) -> None:
-        left, gave_up_s = self._agent.unsettled, time.monotonic() + PATIENCE_S
+        left, gave_up_s = self._agent.unsettled, time.monotonic() + self._patience_s
         while left > most and not self._stop.is_set():
             self._agent.take(0.1)
             self._agent.deliver()
             if self._agent.unsettled < left:
-                left, gave_up_s = self._agent.unsettled, time.monotonic() + PATIENCE_S
+                left, gave_up_s = self._agent.unsettled, time.monotonic() + self._patience_s
             if time.monotonic() > gave_up_s:
                 raise UnavailableError(
-                    f"{left} events were not acknowledged within {PATIENCE_S:.0f} s"
+                    f"{left} events were not acknowledged within {self._patience_s:g} s"
                     + (f": {self._agent.problem}" if self._agent.problem else ""),
                     "see that the collector runs; the events stay in the outbox and are sent at the next start",
                 )
