@@ -49,6 +49,22 @@ def together(streams: Iterable[Iterator[Reading]]) -> Iterator[Reading]:
     return merge(*streams, key=in_order)
 
 
+def silenced(readings: Iterable[Reading], sensor: str, from_ms: int, until_ms: int) -> Iterator[Reading]:
+    """Let a sensor die for a while: its output drops, and comes back with the next change."""
+    level, died = 0.0, False
+    for reading in readings:
+        if not died and reading.time_ms >= from_ms:
+            died = True
+            if level:
+                yield Reading(from_ms, sensor, 0.0)
+                level = 0.0
+        if reading.sensor != sensor:
+            yield reading
+        elif not from_ms <= reading.time_ms < until_ms and reading.value != level:
+            level = reading.value
+            yield reading
+
+
 def _edges(sensor: Sensor, visit: Visit, rng: Random) -> Iterator[Reading]:
     match sensor.kind:
         case SensorKind.MOTION:

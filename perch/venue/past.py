@@ -18,9 +18,10 @@ from perch.sensing.hold import PRIOR, rule_for
 from perch.venue import window
 from perch.venue.chance import chance
 from perch.venue.faults import DeadSensor, Outage, dead_sensors, outages
-from perch.venue.people import Presence, presences
+from perch.venue.people import Presence
 from perch.venue.rig import sensing, spaces_of
 from perch.venue.sensed import LEVELS, Sensed, sensed, without
+from perch.venue.simulation import Simulation
 from perch.venue.statements import states
 
 DAY_MS = 86_400_000
@@ -54,18 +55,8 @@ def history(
 def history_truth(
     site: Site, days: int, until_ms: int, seed: int, closed: Container[date] = frozenset()
 ) -> Iterator[Presence]:
-    """Give who really was there over the same days, in order of time; a space without a row yet is empty."""
-    from_ms = until_ms - days * DAY_MS
-    spaces = (space for agent in site.agents for space in spaces_of(site, agent))
-    streams = (
-        (
-            presence
-            for visit in window.visits(site, space, from_ms, until_ms, closed, seed)
-            for presence in presences(visit)
-        )
-        for space in spaces
-    )
-    return (presence for presence in merge(*streams, key=attrgetter("time_ms")) if presence.time_ms < until_ms)
+    """Give who really was there over the same days, in order of time: nobody anywhere at first."""
+    return Simulation(site, until_ms - days * DAY_MS, until_ms, seed, closed).truth()
 
 
 def history_faults(site: Site, days: int, until_ms: int, seed: int) -> list[Outage | DeadSensor]:

@@ -1,14 +1,11 @@
-"""Visits and readings over a stretch of days, as people really live them."""
+"""Visits over a stretch of days, as people really live them."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator
 from datetime import UTC, date, datetime, timedelta
-from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from perch.model import Reading, Sensor, Site, Space
-from perch.venue.chance import chance
+from perch.model import Site, Space
 from perch.venue.habits import visits_on
-from perch.venue.instruments import readings_of
 from perch.venue.people import Visit
 
 BY_DAY = range(8, 20)
@@ -25,15 +22,6 @@ def visits(
             if visit.until_ms > from_ms and visit.from_ms < until_ms:
                 yield visit
         day += timedelta(days=1)
-
-
-def readings(
-    site: Site, space: Space, sensors: Sequence[Sensor], visited: Iterator[Visit], until_ms: int, seed: int
-) -> Iterator[Reading]:
-    """Give the readings that visits of a space cause before a moment; the first may lie before the window."""
-    rng = chance(seed, site.id, space.id, "sensors")
-    told = readings_of(space, sensors, visited, rng, by_day(site))
-    return takewhile(lambda reading: reading.time_ms < until_ms, told)
 
 
 def by_day(site: Site) -> Callable[[int], bool]:
