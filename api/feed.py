@@ -55,11 +55,11 @@ class Subscription:
         self.ended = True
         self._ready.set()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Give what to write: all that is queued, or a comment when nothing came for a while."""
+    async def chunks(self, keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
+        """Give what to write: all that is queued, or a comment when nothing came for so many seconds."""
         while True:
             try:
-                async with asyncio.timeout(KEEP_ALIVE_S):
+                async with asyncio.timeout(keep_alive_s):
                     await self._ready.wait()
             except TimeoutError:
                 yield b": still here\n\n"

@@ -73,6 +73,8 @@ function paintSpace(id, known) {
   say(row, ".word", words.states[item.state]);
   paintSince(row.querySelector(".since"), item.since);
   say(row, ".why", words.reasons[item.reason]);
+  say(row, ".note", words.reasons[item.reason]);
+  row.querySelector(".note").hidden = item.state !== "unknown";
   say(row, ".heard", known.heard === null ? words.never : ago(words, link.now() - known.heard));
   say(row, ".belief", `${Math.round(item.probability * 100)}%`);
   say(row, ".count", item.count ?? "");
@@ -163,6 +165,13 @@ function paintSite(id, number) {
   }
 }
 
+function forgetOtherSites() {
+  for (const card of document.querySelectorAll("[data-site]")) {
+    const total = Number(card.querySelector("svg").getAttribute("viewBox").split(" ")[2]);
+    if (card.dataset.site !== data.site) paintSite(card.dataset.site, { free: 0, occupied: 0, unknown: total, total });
+  }
+}
+
 function summary(answer) {
   for (const [id, number] of Object.entries(answer.by_site)) {
     if (id !== data.site) paintSite(id, number);
@@ -207,6 +216,7 @@ function paintLink() {
   if (link.expired() !== wasExpired) {
     wasExpired = link.expired();
     touchAll();
+    if (wasExpired) forgetOtherSites();
   }
 }
 
@@ -242,6 +252,7 @@ for (const [id, mark] of marks) {
   row.addEventListener("animationend", () => row.classList.remove("moved"));
 }
 
+document.querySelector(".sites [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
 setInterval(touchAll, 10_000);
 setInterval(paintLink, 1_000);
 paintLink();
