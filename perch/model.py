@@ -110,7 +110,10 @@ class SensorHealth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One sensor of an agent: `every_ms` is None where it reports edges; at most one of pin, channel, driver is set."""
+    """One sensor of an agent: `every_ms` is None where it reports edges; at most one of pin, channel, driver is set.
+
+    An ultrasonic distance sensor has a second pin, `trigger`, beside the `pin` of its echo.
+    """
 
     id: str
     kind: SensorKind
@@ -119,6 +122,7 @@ class Sensor:
     pin: int | None = None
     channel: int | None = None
     driver: str | None = None
+    trigger: int | None = None
 
     @property
     def edge_driven(self) -> bool:

@@ -3,11 +3,12 @@
 A gpiozero callback runs on a thread of gpiozero's own: it puts one value into a queue, or sets one flag, and returns.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self
 
-from gpiozero import Device, DigitalInputDevice
-from gpiozero.exc import GPIOZeroError
+from gpiozero import Device, DigitalInputDevice, DistanceSensor
+from gpiozero.exc import GPIOZeroError, PWMSoftwareFallback
 from gpiozero.pins.mock import MockFactory
 
 from perch.errors import PerchError
@@ -17,6 +18,7 @@ PULLED_UP = frozenset({SensorKind.CONTACT, SensorKind.PRESSURE, SensorKind.BEAM_
 """Switches and open-collector outputs: they pull the pin to ground when they are on, so the pin idles high."""
 
 BOUNCE_S = {SensorKind.CONTACT: 0.05, SensorKind.PRESSURE: 0.05}
+LONGEST_M = 4.0
 
 
 class Input(Protocol):
@@ -63,6 +65,25 @@ class LatchedInput:
 
     def _latch(self) -> None:
         self._latched = True
+
+
+class DistanceInput:
+    """An ultrasonic sensor (HC-SR04): gpiozero measures by itself, a poll reads the median of the last few echoes."""
+
+    def __init__(self, sensor: Sensor) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PWMSoftwareFallback)  # it means: a few cm worse than with pigpio
+            self._device = DistanceSensor(
+                echo=sensor.pin, trigger=sensor.trigger, max_distance=LONGEST_M, queue_len=3, partial=True
+            )
+
+    def read(self) -> float:
+        """Give metres; nothing within reach reads as the longest distance."""
+        return float(self._device.distance)
+
+    def close(self) -> None:
+        """Let go of both pins."""
+        self._device.close()
 
 
 class RecordedInput:
@@ -140,6 +161,8 @@ def _input(sensor: Sensor, changed: Callable[[str, float], None]) -> Input:
             f"sensor {sensor.id!r} ({sensor.kind}) has no pin",
             "give it `pin = …`; analogue channels and drivers are not supported by this version",
         )
+    if sensor.kind is SensorKind.DISTANCE:
+        return DistanceInput(sensor)
     return EdgeInput(sensor, changed) if sensor.edge_driven else LatchedInput(sensor)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from gpiozero import Device
+from gpiozero.pins.mock import MockTriggerPin
 
 from perch import contract
 from perch.adapters.csv_files import read_readings
@@ -87,6 +88,17 @@ def test_a_polled_pin_remembers_an_edge_since_the_last_poll() -> None:
         assert [inputs["s1"].read() for _ in range(2)] == [1.0, 0.0]
         move_pin(polled, 1.0)
         assert [inputs["s1"].read() for _ in range(2)] == [1.0, 1.0]
+
+
+@pytest.mark.usefixtures("pins")
+def test_an_ultrasonic_sensor_measures_metres() -> None:
+    echo = Device.pin_factory.pin(23)
+    trigger = Device.pin_factory.pin(24, pin_class=MockTriggerPin, echo_pin=echo, echo_time=0.02)
+    far = Sensor("far", SensorKind.DISTANCE, "d01", 60_000, pin=23, trigger=24)
+    with Inputs([far], lambda *_: None) as inputs:
+        until(lambda: 2.5 < inputs["far"].read() < 4.0)
+        trigger.echo_time = 0.004
+        until(lambda: 0.3 < inputs["far"].read() < 1.5)
 
 
 @pytest.mark.usefixtures("pins")

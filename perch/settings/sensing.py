@@ -34,6 +34,7 @@ def read_sensing(table: Table) -> SensingSettings:
     refuse_twice(space_tables, spaces, "id", lambda space: space.id)
     refuse_twice(sensor_tables, sensors, "id", lambda sensor: sensor.id)
     refuse_twice(sensor_tables, sensors, "pin", lambda sensor: sensor.pin)
+    refuse_twice(sensor_tables, sensors, "trigger", lambda sensor: sensor.trigger)
     refuse_twice(sensor_tables, sensors, "channel", lambda sensor: sensor.channel)
     known = {space.id for space in spaces}
     for at, sensor in zip(sensor_tables, sensors, strict=True):
@@ -66,10 +67,14 @@ def _sensor(table: Table) -> Sensor:
         pin=table.take("pin", whole(0, LAST_PIN), None),
         channel=table.take("channel", whole(0, LAST_CHANNEL), None),
         driver=table.take("driver", text, None),
+        trigger=table.take("trigger", whole(0, LAST_PIN), None),
     )
     inputs = [key for key in ("pin", "channel", "driver") if key in table]
     if len(inputs) > 1:
         what = f"more than one of {', '.join(inputs)} is given"
         table.complain("", what, "a sensor hangs on one of them: leave the others out")
+    if (sensor.trigger is None) != (kind is not SensorKind.DISTANCE or sensor.pin is None):
+        what = "a distance sensor with a pin has a trigger as well, and no other sensor has one"
+        table.complain("trigger", what, "give the pin of the echo as `pin` and that of the trigger as `trigger`")
     table.finish()
     return sensor
