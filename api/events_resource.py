@@ -23,7 +23,12 @@ _RETRY = b"retry: 2000\n\n"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-@router.get("/events", **answers(Snapshot, media_type="text/event-stream"), dependencies=[required(Matter.LIVE)])
+@router.get(
+    "/events",
+    **answers(Snapshot, media_type="text/event-stream"),
+    response_class=StreamingResponse,
+    dependencies=[required(Matter.LIVE)],
+)
 async def events(
     live: TheLive,
     reader: TheReader,

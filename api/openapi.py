@@ -25,6 +25,11 @@ def answers(shape: type, *problems: int, media_type: str = "application/json") -
     return {"response_model": None, "responses": {200: good, **{status: _bad(status) for status in (422, *problems)}}}
 
 
+def same_shape(route: dict[str, Any], status: int) -> dict[str, Any]:
+    """Describe a route that answers with the same shape under another status as well."""
+    return {**route, "responses": {**route["responses"], status: route["responses"][200]}}
+
+
 def may_be_known(route: dict[str, Any]) -> dict[str, Any]:
     """Describe a route that answers 304 where the reader's ETag still holds."""
     known = {304: {"description": "nothing has changed since the ETag given in If-None-Match"}}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from api.openapi import answers
+from api.openapi import answers, same_shape
 from api.parameters import StrictRoute
 from api.shapes import Health, Part, Readiness
 from perch.errors import PerchError
@@ -24,7 +24,7 @@ async def healthz() -> Response:
     return Response(_encoder.encode(Health("alive")), headers=_NO_STORE, media_type="application/json")
 
 
-@router.get("/readyz", **answers(Readiness, 503))
+@router.get("/readyz", **same_shape(answers(Readiness), 503))
 def readyz(request: Request) -> Response:
     """Tell whether every part is well, and which one is not."""
     checks: Sequence[tuple[str, Check]] = request.app.state.checks
