@@ -179,6 +179,20 @@ def test_a_sensor_hangs_on_one_thing_only(tmp_path: Path) -> None:
     assert found["[[sensor]][1]"].startswith("more than one of pin, channel, driver")
 
 
+def distance(trigger: str) -> str:
+    """Give one more sensor, an ultrasonic one."""
+    return f'[[sensor]]\nid = "sonar"\nkind = "distance"\nspace = "d01"\npin = 5\n{trigger}\n'
+
+
+def test_a_distance_sensor_on_a_pin_has_a_trigger_on_another(tmp_path: Path) -> None:
+    sensing = load_sensing(written(tmp_path, SENSING + distance("trigger = 6")))
+    assert (sensing.sensors[-1].pin, sensing.sensors[-1].trigger) == (5, 6)
+    for trigger in ("", "trigger = 5", "trigger = 17"):
+        with pytest.raises(InputError, match=r"\[\[sensor\]\]\[4\]\.trigger"):
+            load_sensing(written(tmp_path, SENSING + distance(trigger)))
+    assert sensing_complaints(tmp_path, sensor="trigger = 6").keys() == {"[[sensor]][1].trigger"}
+
+
 def test_two_sensors_may_share_a_driver(tmp_path: Path) -> None:
     more = '[[sensor]]\nid = "co2b"\nkind = "co2"\nspace = "r1"\ndriver = "scd4x"\n'
     sensing = load_sensing(written(tmp_path, SENSING + more + more.replace("co2b", "co2c")))

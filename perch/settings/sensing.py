@@ -1,5 +1,6 @@
 """`sensing.toml`, and the same part of `agent.toml`: spaces, and the sensors in them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from perch.model import EDGE_KINDS, Preference, SensedSpace, Sensor, SensorKind, SpaceKind
@@ -33,14 +34,24 @@ def read_sensing(table: Table) -> SensingSettings:
     sensors = tuple(map(_sensor, sensor_tables))
     refuse_twice(space_tables, spaces, "id", lambda space: space.id)
     refuse_twice(sensor_tables, sensors, "id", lambda sensor: sensor.id)
-    refuse_twice(sensor_tables, sensors, "pin", lambda sensor: sensor.pin)
-    refuse_twice(sensor_tables, sensors, "trigger", lambda sensor: sensor.trigger)
+    _refuse_shared_pins(sensor_tables, sensors)
     refuse_twice(sensor_tables, sensors, "channel", lambda sensor: sensor.channel)
     known = {space.id for space in spaces}
     for at, sensor in zip(sensor_tables, sensors, strict=True):
         if sensor.space and sensor.space not in known:
             at.complain("space", f"there is no space {sensor.space}", "add a [[space]] of that id, or name another")
     return SensingSettings(spaces, sensors)
+
+
+def _refuse_shared_pins(tables: Sequence[Table], sensors: Sequence[Sensor]) -> None:
+    users: dict[int, str] = {}
+    for table, sensor in zip(tables, sensors, strict=True):
+        for key, pin in (("pin", sensor.pin), ("trigger", sensor.trigger)):
+            if pin is None:
+                continue
+            if pin in users:
+                table.complain(key, f"pin {pin} is used by {users[pin]} already", "give each its own")
+            users.setdefault(pin, sensor.id)
 
 
 def _space(table: Table) -> SensedSpace:
