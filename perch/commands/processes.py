@@ -1,4 +1,4 @@
-"""`perch agent`, `collector`, `api` and `up`: each is startup and a loop that ends when it is told to."""
+"""`perch agent`, `collector`, `api` and `up`: each starts, loops until it is told to stop, and ends in order."""
 
 import logging
 import threading
