@@ -9,18 +9,18 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import uvicorn
 
 from api.access import require_loopback
 from api.application import build
 from api.live import SUBSCRIPTIONS, Live
-from api.operations import Check
 from api.past import Past
+from api.readiness import checks_of
 from perch.adapters.mqtt import Connection, Received
 from perch.delivery.liveness import Instant
-from perch.errors import PerchError, UnavailableError
+from perch.errors import PerchError
 from perch.settings import Api, ServerSettings
 
 STOP_SEEN_S = 0.1
@@ -80,8 +80,9 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     live = Live(settings.sites, now)
     past = Past({site.id: site for site in settings.sites}, settings.data)
     connection = _connection(settings, live, asyncio.get_running_loop())
+    checks = checks_of(connection, past, settings.data, lambda: now().wall_ms)
     demo = os.environ.get("PERCH_DEMO") == "1"
-    server = _Server(_config(build(live, past, _checks(connection, past), demo=demo)))
+    server = _Server(_config(build(live, past, checks, demo=demo)))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     connection.start()
     keeping = asyncio.create_task(_keep_time(live))
@@ -127,12 +128,3 @@ def _connection(settings: ServerSettings, live: Live, loop: asyncio.AbstractEven
 async def _keep_time(live: Live) -> None:
     while True:
         await asyncio.sleep(live.settle() / 1000)
-
-
-def _checks(connection: Connection, past: Past) -> Sequence[tuple[str, Check]]:
-    def broker() -> str:
-        if not connection.connected:
-            raise connection.problem or UnavailableError("not connected to the broker yet", "wait, or see the log")
-        return "connected"
-
-    return (("broker", broker), ("journal", past.check_journal), ("history", past.check_history))
