@@ -14,6 +14,7 @@ from typing import NamedTuple, NoReturn
 import click
 
 from perch import __version__
+from perch.commands.examples import ExampleGroup
 from perch.commands.output import print_error
 from perch.errors import Complaint, InputError, PerchError
 
@@ -42,7 +43,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(ExampleGroup):
     """A group whose subcommands are listed from the table and imported only when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
@@ -68,9 +69,9 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="perch", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere in the line.")
 def perch(debug: bool) -> None:
-    """Perch knows which desks and rooms are free, and says so when it does not know.
+    """Example: perch demo
 
-    Try it: perch demo
+    Perch knows which desks and rooms are free, and says so when it does not know.
     """
     del debug  # taken from the line by `run`, so that it may stand behind the subcommand too
 

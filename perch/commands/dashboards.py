@@ -4,13 +4,16 @@ from pathlib import Path
 
 import click
 
-from perch.commands.examples import ExampleCommand
+from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.errors import PerchError
 
 
-@click.group("dashboards")
+@click.group("dashboards", cls=ExampleGroup)
 def dashboards() -> None:
-    """Make Grafana's files."""
+    """Example: perch dashboards build
+
+    Make Grafana's files.
+    """
 
 
 @dashboards.command("build", cls=ExampleCommand)

@@ -6,9 +6,7 @@ from typing import Any
 import click
 
 
-class ExampleCommand(click.Command):
-    """A command that shows its example above everything else in its help."""
-
+class _Exemplified(click.Command):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.example = ""
@@ -21,3 +19,11 @@ class ExampleCommand(click.Command):
         if self.example:
             formatter.write(f"{self.example}\n\n")
         super().format_help(ctx, formatter)
+
+
+class ExampleCommand(_Exemplified):
+    """A command that shows its example above everything else in its help."""
+
+
+class ExampleGroup(_Exemplified, click.Group):
+    """A group that does the same."""

@@ -7,15 +7,18 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from perch.commands.examples import ExampleCommand
+from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json
 from perch.model import Site, SpaceKind
 from perch.settings import load_site
 
 
-@click.group()
+@click.group(cls=ExampleGroup)
 def site() -> None:
-    """Check a site's configuration."""
+    """Example: perch site check hq/site.toml
+
+    Check a site's configuration.
+    """
 
 
 @site.command(cls=ExampleCommand)
