@@ -52,6 +52,11 @@ class Run:
     events: tuple[Event, ...]
 
     @property
+    def first(self) -> int:
+        """The sequence number of the first event."""
+        return self.events[0].seq
+
+    @property
     def last(self) -> int:
         """The sequence number of the last event."""
         return self.events[-1].seq

@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from perch.contract import QOS, Publication
 from perch.errors import PerchError, StorageError, UnavailableError
@@ -44,6 +45,7 @@ class Received(NamedTuple):
 class Connection:
     """Keeps one MQTT client connected and subscribed from `start` to `stop`; usable as a context manager.
 
+    With `own_messages` False the broker leaves out what this client published itself (MQTT 5 only).
     `on_message` is called for each message and `on_connection` with True once all subscriptions stand, and with False
     when they are gone. What they raise is kept for `check`, which the owner calls now and then.
     """
@@ -55,6 +57,7 @@ class Connection:
         *,
         will: Publication | None = None,
         subscriptions: Sequence[str],
+        own_messages: bool = True,
         on_message: Callable[[Received], None],
         on_connection: Callable[[bool], None] | None = None,
     ) -> None:
@@ -62,6 +65,7 @@ class Connection:
         self._client_id = client_id
         self._will = will
         self._subscriptions = tuple(subscriptions)
+        self._own_messages = own_messages
         self._deliver = on_message
         self._announce = on_connection
         self._client: Client | None = None
@@ -244,9 +248,16 @@ class Connection:
         if reason.is_failure:
             self._fail(_refused(self._broker, str(reason)))
         elif self._subscriptions:
-            client.subscribe([(topic, QOS) for topic in self._subscriptions])
+            self._subscribe(client)
         else:
             self._rise(client)
+
+    def _subscribe(self, client: Client) -> None:
+        if self._broker.protocol == MQTTProtocolVersion.MQTTv5:
+            options = SubscribeOptions(qos=QOS, noLocal=not self._own_messages)
+            client.subscribe([(topic, options) for topic in self._subscriptions])
+        else:
+            client.subscribe([(topic, QOS) for topic in self._subscriptions])
 
     def _on_subscribe(self, client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
         refused = [topic for topic, reason in zip(self._subscriptions, reasons, strict=True) if reason.is_failure]

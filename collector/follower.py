@@ -1,0 +1,93 @@
+"""A projection at work in a thread of its own."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from collector import projection
+from collector.projection import Log, Projection
+from perch.adapters.cursor import Cursor
+from perch.adapters.journal import Entry
+from perch.errors import UnavailableError
+
+
+class Follower:
+    """Runs a projection from `start` until `stop` and knows how it is doing; `check` raises what ended it early.
+
+    `then` is another one that is made from what this one makes, and is woken when there is something new.
+    """
+
+    def __init__(
+        self, name: str, log: Log, followed: Projection, stop: threading.Event, then: "Follower | None" = None
+    ) -> None:
+        self.name = name
+        self.trouble: UnavailableError | None = None
+        self._log = log
+        self._watched = _Watched(followed, self._wake_next)
+        self._next = then
+        self._wake = threading.Event()
+        self._stop = stop
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"projection-{name}", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<Follower {self.name}, at {self.position}>"
+
+    @property
+    def position(self) -> int:
+        """How far it has come in the journal."""
+        return self._watched.position
+
+    def start(self) -> None:
+        """Begin to follow the journal."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Tell it that there is something new, or that it is to stop."""
+        self._wake.set()
+
+    def check(self) -> None:
+        """Raise what ended it, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for its end; tells whether it came."""
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, timeout_s))
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            projection.run(self._log, self._watched, self._wake, self._stop, self._note)
+        except BaseException as error:
+            self._failure = error
+
+    def _wake_next(self) -> None:
+        if self._next is not None:
+            self._next.wake()
+
+    def _note(self, trouble: UnavailableError | None) -> None:
+        self.trouble = trouble
+
+
+class _Watched:
+    """A projection that lets other threads see its position."""
+
+    def __init__(self, inner: Projection, moved: Callable[[], None]) -> None:
+        self._inner = inner
+        self._moved = moved
+        self.position = 0
+
+    def cursor(self) -> Cursor | None:
+        cursor = self._inner.cursor()
+        self.position = cursor.position if cursor is not None else 0
+        return cursor
+
+    def reset(self, journal: str) -> None:
+        self._inner.reset(journal)
+        self.position = 0
+
+    def apply(self, entries: Sequence[Entry], journal: str) -> None:
+        self._inner.apply(entries, journal)
+        self.position = entries[-1].position
+        self._moved()

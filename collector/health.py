@@ -1,0 +1,105 @@
+"""Tells how the collector is doing: in its log when something turns, and in a file that the API reads."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from collector.follower import Follower
+from collector.parts import Parts
+from perch import __version__
+from perch.adapters.collector_health import CollectorHealth, LiveRowsHealth, ProjectionHealth, write_health
+from perch.adapters.influx_live import BestEffortWriter
+from perch.delivery.liveness import Instant
+from perch.errors import UnavailableError
+
+log = logging.getLogger(__name__)
+
+LOOK_MS = 500
+WRITE_MS = 5_000
+"""The file is written at least this often, so that an old one tells of a collector that is gone."""
+
+
+class Reporter:
+    """Looks at the parts twice a second; writes the file when something changed, and every few seconds anyway."""
+
+    def __init__(self, folder: Path, parts: Parts, begin: Instant) -> None:
+        self._folder = folder
+        self._parts = parts
+        self._started_ms = begin.wall_ms
+        self._look_ms = begin.mono_ms
+        self._write_ms = begin.mono_ms
+        self._written: CollectorHealth | None = None
+        self._troubles: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Reporter into {str(self._folder)!r}>"
+
+    def settle(self, now: Instant) -> None:
+        """Look, if it is time to; raises StorageError."""
+        if now.mono_ms < self._look_ms:
+            return
+        self._look_ms = now.mono_ms + LOOK_MS
+        self._tell_troubles()
+        health = self.look(now)
+        if now.mono_ms >= self._write_ms or _differs(health, self._written):
+            self._write_ms = now.mono_ms + WRITE_MS
+            self._written = health
+            write_health(self._folder, health)
+
+    def close(self, now: Instant) -> None:
+        """Write the last figures; raises StorageError."""
+        write_health(self._folder, self.look(now))
+
+    def look(self, now: Instant) -> CollectorHealth:
+        """Give all figures as they are now."""
+        parts, counts = self._parts, self._parts.intake.counts
+        problem = parts.connection.problem
+        return CollectorHealth(
+            version=__version__,
+            written_ms=now.wall_ms,
+            started_ms=self._started_ms,
+            journal=parts.journal.id,
+            end=parts.journal.end,
+            broker=None if parts.connection.connected else problem.what if problem else "not connected yet",
+            waiting=len(parts.inbox),
+            overflowed=parts.inbox.overflowed,
+            messages=counts.messages,
+            events=counts.events,
+            stored=counts.stored,
+            repeats=counts.repeats,
+            quarantined=dict(parts.quarantine.seen),
+            strangers=counts.strangers,
+            stranger_spaces=dict(counts.stranger_spaces),
+            projections={follower.name: _projection(follower, parts.journal.end) for follower in parts.followers},
+            live_rows=_live_rows(parts.writer),
+        )
+
+    def _tell_troubles(self) -> None:
+        """Log each trouble once when it comes, and when it is over."""
+        for part, trouble in self._current().items():
+            if trouble is None:
+                if self._troubles.pop(part, None) is not None:
+                    log.info("%s: all is well again", part)
+            elif self._troubles.get(part) != trouble.what:
+                self._troubles[part] = trouble.what
+                log.warning("%s: %s; %s", part, trouble.what, trouble.remedy or "it is tried again")
+
+    def _current(self) -> Mapping[str, UnavailableError | None]:
+        followers = {f"projection {follower.name}": follower.trouble for follower in self._parts.followers}
+        return {"broker": self._parts.connection.problem, **followers}
+
+
+def _projection(follower: Follower, end: int) -> ProjectionHealth:
+    trouble, position = follower.trouble, follower.position
+    why = None if trouble is None else trouble.what
+    return ProjectionHealth(position=position, lag=max(0, end - position), trouble=why)
+
+
+def _live_rows(writer: BestEffortWriter | None) -> LiveRowsHealth | None:
+    return None if writer is None else LiveRowsHealth(dropped=writer.dropped, refused=writer.refused)
+
+
+def _differs(health: CollectorHealth, written: CollectorHealth | None) -> bool:
+    return written is None or msgspec.structs.replace(health, written_ms=written.written_ms) != written

@@ -1,0 +1,125 @@
+"""Carries out what the sorting decides: quarantine and journal first, acknowledgements last."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from collector.live import Live
+from collector.sorting import Arrival, Sorted, Sorting
+from perch import contract
+from perch.adapters.journal import Journal, Run, Stream
+from perch.adapters.quarantine import Quarantine
+from perch.contract import Ack, Address, Publication, StateEvent
+from perch.delivery.liveness import Instant
+from perch.delivery.watermark import Watermark
+from perch.errors import ContractError
+
+RANGES_PER_ACK = 200
+"""Keeps an acknowledgement below half of the largest payload; what is left over goes into a further one."""
+
+_TOPICS_REMEMBERED = 100_000
+_STRANGERS_NAMED = 100
+
+Places = Mapping[tuple[str, str], Collection[str]]
+"""The spaces that the layout has ever given to an agent, by (site, agent)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What came in since the start; `strangers` are events of spaces that no layout names, counted by space as well."""
+
+    messages: int = 0
+    events: int = 0
+    stored: int = 0
+    repeats: int = 0
+    strangers: int = 0
+    stranger_spaces: Mapping[str, int] = field(default_factory=dict)
+
+
+class Intake:
+    """Takes in messages by the group. It owns journal and quarantine; one thread calls it; raises StorageError."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        quarantine: Quarantine,
+        places: Places,
+        live: Live,
+        publish: Callable[[Publication], bool],
+    ) -> None:
+        self._journal = journal
+        self._quarantine = quarantine
+        self._places = places
+        self._live = live
+        self._publish = publish
+        self._addresses: dict[str, Address] = {}
+        self._messages = self._events = self._stored = self._repeats = 0
+        self._strangers: Counter[str] = Counter()
+        self._strange_events = 0
+
+    def __repr__(self) -> str:
+        return f"<Intake into {self._journal!r}>"
+
+    @property
+    def counts(self) -> Counts:
+        """What has come in so far."""
+        return Counts(
+            self._messages, self._events, self._stored, self._repeats, self._strange_events, dict(self._strangers)
+        )
+
+    def take(self, arrivals: Sequence[Arrival]) -> None:
+        """Store what is to be stored in one transaction, then acknowledge it; where it raises, nothing was."""
+        sorting = Sorting(self._journal)
+        for arrival in arrivals:
+            self._sort(sorting, arrival)
+        result = sorting.result
+        if result.suspects:
+            self._quarantine.add(result.suspects)
+        if result.settled:
+            self._journal.append(result.runs, result.settled)
+        for stream in result.touched:
+            self._acknowledge(stream, self._journal.watermark(stream))
+        self._count(len(arrivals), result)
+
+    def _sort(self, sorting: Sorting, arrival: Arrival) -> None:
+        try:
+            address = self._addresses.get(arrival.topic) or self._address(arrival.topic)
+            if address.channel == "up":
+                sorting.add(arrival, address.site, address.agent)
+            elif address.channel != "ack":
+                now = Instant(arrival.wall_ms, arrival.mono_ms)
+                self._live.hear(address, arrival.payload, now, retained=arrival.retained)
+        except ContractError as error:
+            sorting.refuse(arrival, error.code, error.what)
+
+    def _address(self, topic: str) -> Address:
+        if len(self._addresses) >= _TOPICS_REMEMBERED:
+            self._addresses.clear()
+        address = self._addresses[topic] = contract.parse_topic(topic)
+        return address
+
+    def _acknowledge(self, stream: Stream, mark: Watermark) -> None:
+        """Tell the agent what is stored; where the broker is away, it sends again and is told then."""
+        for start in range(0, max(1, len(mark.have)), RANGES_PER_ACK):
+            have = mark.have[start : start + RANGES_PER_ACK]
+            ack = Ack(v=contract.VERSION, journal=self._journal.id, epoch=stream.epoch, upto=mark.upto, have=have)
+            self._publish(contract.build_ack(stream.site, stream.agent, ack))
+
+    def _count(self, messages: int, result: Sorted) -> None:
+        self._messages += messages
+        self._events += result.events
+        self._stored += sum(len(run.events) for run in result.runs)
+        self._repeats += result.repeats
+        for run in result.runs:
+            self._count_strangers(run)
+
+    def _count_strangers(self, run: Run) -> None:
+        site, agent, _ = run.stream
+        known = self._places.get((site, agent), ())
+        strange = [event.space for event in run.events if type(event) is StateEvent and event.space not in known]
+        self._strange_events += len(strange)
+        for name in self._names(f"{site}/{agent}/{space}" for space in strange):
+            self._strangers[name] += 1
+
+    def _names(self, names: Iterable[str]) -> Iterable[str]:
+        return (name for name in names if name in self._strangers or len(self._strangers) < _STRANGERS_NAMED)

@@ -1,0 +1,191 @@
+"""What is true right now, as rows for `zone_now` and `fleet`: the live overlay is never stored anywhere else.
+
+Rows are offered to whoever writes them and never waited for. Everything runs on the collector's one loop: `hear` takes
+in retained states and statuses, `settle` lets time pass.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from perch import contract
+from perch.adapters.line_protocol import fleet_line, zone_now_line
+from perch.contract import VALID_FOR_MS, Address, Status
+from perch.delivery.board import Board, Key
+from perch.delivery.liveness import Instant, Report
+from perch.history.layout import Standing, standings
+from perch.model import QUARTER_MS, SensorHealth, Site, Space, State
+
+ALL_ZONES_MS = 15_000
+COALESCE_MS = 1_000
+"""Changes within a second make one row a zone: at a start, hundreds of retained states come at once."""
+
+_HEARTBEATS_MISSED = 3
+
+
+class Group(NamedTuple):
+    """The tags of a row of `zone_now`."""
+
+    site: str
+    floor: str
+    zone: str
+    kind: str
+
+
+class Network:
+    """The layout of all sites as it stands at a moment, until `until_ms`."""
+
+    def __init__(self, sites: Sequence[Site], wall_ms: int) -> None:
+        rows = [(site.id, row) for site in sites for row in standings(site)]
+        standing = [(site, row.space) for site, row in rows if row.from_ms <= wall_ms < row.to_ms]
+        self.until_ms = min((edge for _, row in rows for edge in _edges(row) if edge > wall_ms), default=2**62)
+        self.homes: Mapping[Key, str] = {(site, space.id): space.agent for site, space in standing if space.agent}
+        self.groups: Mapping[Group, list[Key]] = _grouped(standing)
+        self.group_of: Mapping[Key, Group] = {key: group for group, keys in self.groups.items() for key in keys}
+        self.agents: frozenset[Key] = frozenset((site.id, agent) for site in sites for agent in site.agents)
+
+    def __repr__(self) -> str:
+        return f"<Network of {len(self.group_of)} spaces and {len(self.agents)} agents>"
+
+
+class Fleet:
+    """What is written of agents: whether they are online, how much they have yet to send, how many sensors are silent.
+
+    An agent is online while its newest status says so and it was heard within three heartbeats; what the broker had
+    kept is no sign of life.
+    """
+
+    def __init__(self) -> None:
+        self._status: dict[Key, Status] = {}
+        self._heard_ms: dict[Key, int] = {}
+
+    def hear(self, agent: Key, status: Status, now: Instant, *, retained: bool) -> None:
+        """Take in a status or a will; a will has no words of its own and speaks of its own epoch only."""
+        known = self._status.get(agent)
+        if status.online and not retained:
+            self._heard_ms[agent] = now.mono_ms
+        if status.online or known is None:
+            self._status[agent] = status
+        elif known.epoch == status.epoch:
+            self._heard_ms.pop(agent, None)
+
+    def was_heard(self, agent: Key) -> bool:
+        """Tell whether an agent gave a sign of life, or its will."""
+        status = self._status.get(agent)
+        return agent in self._heard_ms or (status is not None and not status.online)
+
+    def told(self, agent: Key, now: Instant) -> tuple[bool, int, int]:
+        """Give online, outbox and silent sensors of an agent."""
+        status = self._status.get(agent)
+        if status is None:
+            return False, 0, 0
+        limit_ms = max(VALID_FOR_MS, _HEARTBEATS_MISSED * 1000 * status.heartbeat_s)
+        heard_ms = self._heard_ms.get(agent)
+        online = heard_ms is not None and now.mono_ms - heard_ms <= limit_ms
+        silent = sum(sensor.health is SensorHealth.SILENT for sensor in status.sensors.values())
+        return online, status.outbox, silent
+
+
+class Live:
+    """Turns what is heard into rows, which it hands to `offer`, when something changes and at times.
+
+    Owns no clock. One thread calls it.
+    """
+
+    def __init__(self, sites: Sequence[Site], offer: Callable[[Iterable[str]], None], now: Instant) -> None:
+        self._sites = sites
+        self._offer = offer
+        self._network = Network(sites, now.wall_ms)
+        self._board = Board(self._network.homes)
+        self._fleet = Fleet()
+        self._changed: set[Group] = set()
+        self._told: dict[Key, tuple[bool, int, int]] = {}
+        self._look_ms = now.mono_ms + COALESCE_MS
+        self._all_zones_ms = now.mono_ms + ALL_ZONES_MS
+        self._patient_until_ms = now.mono_ms + VALID_FOR_MS
+        self._quarter = now.wall_ms // QUARTER_MS
+
+    def __repr__(self) -> str:
+        return f"<Live, {self._network!r}, {self._board!r}>"
+
+    def hear(self, address: Address, payload: bytes, now: Instant, *, retained: bool) -> None:
+        """Take in a message on `state` or `status`; raises ContractError. An empty one only ends what was retained."""
+        if not payload:
+            return
+        agent = (address.site, address.agent)
+        if address.space is None:
+            status = contract.parse_status(payload)
+            if agent in self._network.agents:
+                self._fleet.hear(agent, status, now, retained=retained)
+                self._note(self._board.hear_status(*agent, status.online, status.epoch, now))
+        else:
+            state = contract.parse_state(payload)
+            report = Report(state.epoch, state.occupancy(), state.sent_ms, state.valid_for_ms, state.clock)
+            self._note(self._board.hear_state(*agent, address.space, report, now, retained))
+
+    def settle(self, now: Instant) -> None:
+        """Offer the rows that have become due; call it several times a second."""
+        if now.mono_ms < self._look_ms:
+            return
+        self._look_ms = now.mono_ms + COALESCE_MS
+        if now.wall_ms >= self._network.until_ms:
+            self._move(now)
+        self._note(self._board.tick(now))
+        rows = [*self._zone_rows(now), *self._fleet_rows(now)]
+        if rows:
+            self._offer(rows)
+
+    def _move(self, now: Instant) -> None:
+        self._network = Network(self._sites, now.wall_ms)
+        self._board.set_homes(self._network.homes)
+        self._changed = set(self._network.groups)
+
+    def _note(self, keys: Iterable[Key]) -> None:
+        self._changed.update(self._network.group_of[key] for key in keys)
+
+    def _zone_rows(self, now: Instant) -> list[str]:
+        due = self._changed
+        if now.mono_ms >= self._all_zones_ms:
+            self._all_zones_ms = now.mono_ms + ALL_ZONES_MS
+            due = set(self._network.groups)
+        self._changed = set()
+        return [self._zone_row(group, now) for group in sorted(due)]
+
+    def _zone_row(self, group: Group, now: Instant) -> str:
+        states = Counter(map(self._state, self._network.groups[group]))
+        return zone_now_line(
+            *group,
+            now.wall_ms,
+            free=states[State.FREE],
+            occupied=states[State.OCCUPIED],
+            unknown=states[State.UNKNOWN],
+        )
+
+    def _state(self, key: Key) -> State:
+        return self._board.occupancy(*key).state if key in self._network.homes else State.UNKNOWN
+
+    def _fleet_rows(self, now: Instant) -> list[str]:
+        quarter = now.wall_ms // QUARTER_MS
+        every, self._quarter = quarter != self._quarter, quarter
+        rows = []
+        for agent in sorted(self._network.agents):
+            if now.mono_ms < self._patient_until_ms and not self._fleet.was_heard(agent):
+                continue  # it may well be online: its next heartbeat has not come yet
+            told = self._fleet.told(agent, now)
+            if every or self._told.get(agent) != told:
+                self._told[agent] = told
+                online, outbox, silent = told
+                rows.append(fleet_line(*agent, now.wall_ms, online=online, outbox=outbox, silent_sensors=silent))
+        return rows
+
+
+def _edges(row: Standing) -> tuple[int, int]:
+    return row.from_ms, row.to_ms
+
+
+def _grouped(standing: Iterable[tuple[str, Space]]) -> dict[Group, list[Key]]:
+    groups: dict[Group, list[Key]] = {}
+    for site, space in standing:
+        group = Group(site, space.floor, space.zone, space.kind)
+        groups.setdefault(group, []).append((site, space.id))
+    return groups

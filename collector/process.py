@@ -1,0 +1,152 @@
+"""The collector as a process: startup, loop, shutdown."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+
+from collector.follower import Follower
+from collector.health import Reporter
+from collector.history_projection import HistoryProjection
+from collector.inbox import Inbox
+from collector.influx_projection import InfluxProjection
+from collector.intake import Intake
+from collector.live import Live
+from collector.parts import Parts
+from collector.projection import Trailing
+from perch.adapters.history_store import HistoryReader, HistoryStore
+from perch.adapters.influx import InfluxWriter
+from perch.adapters.influx_live import BestEffortWriter
+from perch.adapters.journal import Journal, JournalReader
+from perch.adapters.mqtt import Connection
+from perch.adapters.quarantine import Quarantine
+from perch.contract import ROOT
+from perch.delivery.liveness import Instant
+from perch.model import Site
+from perch.settings import Influx, ServerSettings
+
+log = logging.getLogger(__name__)
+
+SUBSCRIPTION = f"{ROOT}/#"
+"""Wider than what is wanted, so that a message on a wrong topic is seen and not just missing."""
+
+WAIT_S = 0.2
+SHUTDOWN_S = 5.0
+
+
+def run(settings: ServerSettings, stop: threading.Event) -> None:
+    """Collect until `stop` is set; raises PerchError, and whatever ended one of its threads."""
+    with ExitStack() as files:
+        stopping = threading.Event()
+        parts = startup(settings, files, stopping)
+        try:
+            loop(parts, Reporter(settings.data, parts, now()), stop)
+        finally:
+            shutdown(parts, stopping, time.monotonic() + SHUTDOWN_S)
+
+
+def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Event) -> Parts:
+    """Open the files, which `files` closes in the end, and start all threads; a broker that is away is waited for."""
+    journal = files.enter_context(Journal.open(settings.data / "journal.db"))
+    quarantine = files.enter_context(Quarantine.open(settings.data / "quarantine.db"))
+    inbox = Inbox()
+    connection = Connection(
+        settings.broker,
+        f"perch-collector-{journal.id}",
+        subscriptions=[SUBSCRIPTION],
+        own_messages=False,
+        on_message=inbox.put,
+    )
+    writer = None if settings.influx is None else BestEffortWriter(_connection_to(settings.influx))
+    live = Live(settings.sites, _let_go if writer is None else writer.offer, now())
+    intake = Intake(journal, quarantine, places(settings.sites), live, connection.publish)
+    followers = _followers(settings, files, stopping)
+    parts = Parts(journal, quarantine, connection, inbox, intake, live, followers, writer)
+    for part in (connection, *followers, *(() if writer is None else (writer,))):
+        part.start()
+    log.info("journal %s in %s has %d events", journal.id, settings.data, journal.end)
+    return parts
+
+
+def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
+    """Take in what comes, until told to stop or until any part has died."""
+    while not stop.is_set():
+        take(parts, WAIT_S)
+        parts.live.settle(now())
+        reporter.settle(now())
+        parts.check()
+    reporter.close(now())
+
+
+def take(parts: Parts, wait_s: float) -> None:
+    """Take in one group of messages, and wake the projections if there was something new in it."""
+    arrivals = parts.inbox.take(wait_s)
+    if not arrivals:
+        return
+    before = parts.journal.end
+    parts.intake.take(arrivals)
+    if parts.journal.end != before:
+        for follower in parts.followers:
+            follower.wake()
+
+
+def shutdown(parts: Parts, stopping: threading.Event, deadline: float) -> None:
+    """End every thread by `deadline` (monotonic seconds); what is not acknowledged by now will be sent again."""
+    stopping.set()
+    for follower in parts.followers:
+        follower.wake()
+    parts.connection.stop(_left(deadline) / 2)
+    if parts.writer is not None:
+        parts.writer.stop(_left(deadline) / 2)
+    for follower in parts.followers:
+        if not follower.join(_left(deadline)):
+            log.warning("the projection %s did not end in time; it will go on from its cursor", follower.name)
+    log.info("stopped with %d events in the journal", parts.journal.end)
+
+
+def now() -> Instant:
+    """Read both clocks of this machine."""
+    return Instant(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+
+
+def places(sites: Sequence[Site]) -> dict[tuple[str, str], frozenset[str]]:
+    """Give the spaces that the layout has ever given to an agent, by (site, agent)."""
+    return {
+        (site.id, agent): frozenset(space.id for space in site.spaces if space.agent == agent)
+        for site in sites
+        for agent in site.agents
+    }
+
+
+def _followers(settings: ServerSettings, files: ExitStack, stopping: threading.Event) -> tuple[Follower, ...]:
+    """Put the projections together; the one into InfluxDB is made from history, and so follows it."""
+    log_path, history_path = settings.data / "journal.db", settings.data / "history.db"
+    store = files.enter_context(HistoryStore.open(history_path))
+    log_of_history = files.enter_context(JournalReader(log_path))
+    if settings.influx is None:
+        return (Follower("history", log_of_history, HistoryProjection(store), stopping),)
+    history = files.enter_context(HistoryReader(history_path))
+    log_of_influx = files.enter_context(JournalReader(log_path))
+    connect = _connection_to(settings.influx, prepared=True)
+    projection = InfluxProjection(settings.sites, log_of_influx, history, connect, settings.data)
+    influx = Follower("influx", Trailing(log_of_influx, history.cursor), projection, stopping)
+    return (Follower("history", log_of_history, HistoryProjection(store), stopping, then=influx), influx)
+
+
+def _connection_to(influx: Influx, *, prepared: bool = False) -> Callable[[], InfluxWriter]:
+    def connect() -> InfluxWriter:
+        writer = InfluxWriter(influx)
+        if prepared:
+            writer.prepare()
+        return writer
+
+    return connect
+
+
+def _let_go(_lines: Iterable[str]) -> None:
+    """Take rows of a collector that has no InfluxDB."""
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

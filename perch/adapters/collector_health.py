@@ -1,0 +1,84 @@
+"""How the collector is doing, as one small file that it writes every few seconds and anybody may read."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from perch.errors import StorageError
+
+FILE_NAME = "collector.json"
+STALE_MS = 15_000
+"""A file that is older was left behind by a collector that is gone, or hangs."""
+
+
+class ProjectionHealth(Struct, frozen=True, kw_only=True):
+    """How far a projection has come; `lag` is entries to go, `trouble` why it waits (None while all is well)."""
+
+    position: int
+    lag: int
+    trouble: str | None = None
+
+
+class LiveRowsHealth(Struct, frozen=True, kw_only=True):
+    """Rows of what is true now that were let go while InfluxDB was away, or that it refused."""
+
+    dropped: int
+    refused: int
+
+
+class CollectorHealth(Struct, frozen=True, kw_only=True):
+    """What the collector counted since `started_ms` (wall clocks, ms UTC).
+
+    `messages` are all it received, `overflowed` those it had no room for; `events` came in batches, of which `stored`
+    are new and `repeats` were known. `quarantined` counts by code over all times. `strangers` are stored events of
+    spaces that no layout names, `stranger_spaces` some of them by `site/agent/space`. `broker` is why it is not
+    connected, None while it is.
+    """
+
+    version: str
+    written_ms: int
+    started_ms: int
+    journal: str
+    end: int
+    broker: str | None
+    waiting: int
+    overflowed: int
+    messages: int
+    events: int
+    stored: int
+    repeats: int
+    quarantined: dict[str, int]
+    strangers: int
+    stranger_spaces: dict[str, int]
+    projections: dict[str, ProjectionHealth]
+    live_rows: LiveRowsHealth | None = None
+
+    def is_stale(self, wall_ms: int) -> bool:
+        """Tell whether its collector has not written for too long."""
+        return wall_ms - self.written_ms > STALE_MS
+
+
+def write_health(folder: Path, health: CollectorHealth) -> None:
+    """Put the file into a data folder, whole or not at all; raises StorageError."""
+    path = folder / FILE_NAME
+    beside = path.with_suffix(".json.new")
+    try:
+        beside.write_bytes(msgspec.json.encode(health) + b"\n")
+        os.replace(beside, path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}", "check the disk and the rights") from error
+
+
+def read_health(folder: Path) -> CollectorHealth | None:
+    """Read the file of a data folder, None where no collector ever wrote one; raises StorageError."""
+    path = folder / FILE_NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CollectorHealth)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise StorageError(
+            f"{path} cannot be read: {error}", "start the collector again: it writes a new one"
+        ) from error
