@@ -37,6 +37,10 @@ _PAINT = frozenset(_PAINT_NAMES.split())
 _ATTRIBUTES = _PAINT | frozenset(_OTHER_NAMES.split())
 _CLASSES = frozenset({"space", "area", "name"})
 _LINK = re.compile(r"url\(\s*['\"]?([^'\")]*)['\"]?\s*\)")
+_CALL = re.compile(r"([^\s(,;]*)\s*\(")
+_FUNCTIONS = frozenset(
+    {"url", "rgb", "rgba", "hsl", "hsla", "matrix", "translate", "scale", "rotate", "skewx", "skewy"}
+)
 _SPACE = "space-"
 _SLOT = "data-state"
 _NAMESPACE = re.compile(r"\{[^}]*\}")
@@ -138,11 +142,12 @@ def _attributes(element: ET.Element, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _paint(name: str, value: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """Let a value through if it links to nothing outside the drawing."""
+    """Let a value through if it links to nothing outside the drawing, and calls nothing that is not known."""
     links = _LINK.findall(value)
-    if "url" in value.lower() and len(links) != 1:
+    calls = [call.lower() for call in _CALL.findall(value)]
+    if "\\" in value or not _FUNCTIONS.issuperset(calls) or calls.count("url") != len(links):
         return
-    if links and not links[0].startswith("#"):
+    if not all(link.startswith("#") for link in links):
         return
     yield name, _LINK.sub(lambda link: f"url(#{prefix}{link[1][1:]})", value)
 
