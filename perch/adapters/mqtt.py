@@ -349,11 +349,23 @@ def _tls(broker: Broker) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=broker.ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = _TidySocket
         if broker.certificate is not None:
             context.load_cert_chain(broker.certificate, broker.key)
     except OSError as error:
         raise _unreadable(broker.certificate or broker.ca, error) from error
     return context
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails, which paho leaves to chance."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 def _unreadable(path: Path | None, error: Exception) -> StorageError:
