@@ -12,7 +12,7 @@ from perch.venue.people import Stay, Visit, movements
 PULSE_MS = 3_000
 """A motion sensor's output stays on for so long after the last movement."""
 
-DROPOUT_AFTER_MS, DROPOUTS = 120_000, 0.15
+DROPOUT_AFTER_MS, DROPOUTS = 120_000, 0.05
 """A presence sensor loses so many of those who sit still for longer than this, until they move again."""
 
 MISSED, CROSSING_MS, PACE_MS = 0.02, 300, 700

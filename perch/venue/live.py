@@ -19,7 +19,7 @@ from perch.venue.rig import sensing, spaces_of
 WARM_UP_MS = 2 * 3_600_000
 """The people have lived for so long when the readings begin."""
 
-STAY_S = {SpaceKind.DESK: 540.0, SpaceKind.ROOM: 600.0, SpaceKind.BOOTH: 300.0, SpaceKind.LOUNGE: 420.0}
+STAY_S = {SpaceKind.DESK: 360.0, SpaceKind.ROOM: 420.0, SpaceKind.BOOTH: 200.0, SpaceKind.LOUNGE: 260.0}
 """The median length of a visit in demo hours."""
 
 SPREAD = 0.6
@@ -49,7 +49,7 @@ def live_truth(site: Site, agent: str, seed: int, from_ms: int) -> Iterator[Pres
 def live_visits(site: Site, space: Space, seed: int, from_ms: int) -> Iterator[Visit]:
     """Give the visits of a space in demo hours, beginning some time before a moment, without end."""
     rng = chance(seed, site.id, space.id, "live")
-    taken = rng.uniform(0.3, 0.75)
+    taken = rng.uniform(0.25, 0.65)
     median_s = STAY_S[space.kind] * rng.uniform(0.7, 1.4)
     at_ms = from_ms - WARM_UP_MS - exponential_ms(rng, median_s)
     while True:

@@ -1,0 +1,133 @@
+"""What the demo does: start everything, keep it running, let one agent die now and then, end everything in time."""
+
+import getpass
+import http.client
+import threading
+import time
+import webbrowser
+from pathlib import Path
+
+import click
+
+from perch.commands.demo_folder import Place, write_configuration
+from perch.commands.demo_history import seed_history
+from perch.commands.demo_parts import Part, module, tied
+from perch.commands.supervisor import perch_command
+from perch.errors import PerchError
+from perch.settings import load_server
+from perch.venue import network
+
+LOOK_S = 0.1
+START_S = 60.0
+STOP_S = 1.3
+"""What is still there after this is killed, so that all is over within two seconds."""
+
+FIRST_DEATH_S, DEATH_EVERY_S, DEAD_S = 75.0, 210.0, 100.0
+"""When the unlucky agent dies first, how often it does, and for how long it is gone."""
+
+MOSQUITTO = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence false
+user {user}
+set_tcp_nodelay true
+"""
+
+
+class Show:
+    """All processes of one demo."""
+
+    def __init__(self, folder: Path, place: Place, mosquitto: str | None, seed: int, stop: threading.Event) -> None:
+        self._folder, self._place, self._mosquitto, self._seed, self._stop = folder, place, mosquitto, seed, stop
+        self._agents = write_configuration(folder, place)
+        self._parts: dict[str, Part] = {}
+        self._began_s = time.monotonic()
+
+    def start_up(self) -> bool:
+        """Start everything; True once the page answers, False where told to stop before. Raises PerchError."""
+        self._add("broker", self._broker())
+        self._add("api", perch_command("api", "--config", str(self._folder / "perch.toml")))
+        for _ in seed_history(load_server(self._folder / "perch.toml", {}), self._seed):
+            if self._stop.is_set():
+                return False
+        self._add("collector", perch_command("collector", "--config", str(self._folder / "perch.toml")))
+        for site, agent in self._agents:
+            self._add(f"{site}/{agent}", self._agent(site, agent))
+        return self._wait_for_page()
+
+    def announce(self, *, kept: bool, open_page: bool) -> None:
+        """Say where everything is."""
+        port, address = self._place.broker_port, f"http://localhost:{self._place.api_port}"
+        words = "" if self._mosquitto else " -V mqttv311 -u you"
+        click.echo(f"Perch is at {address}")
+        name = "mosquitto" if self._mosquitto else "amqtt"
+        click.echo(f"Broker is {name} at mqtt://127.0.0.1:{port}, watch it: ", nl=False)
+        click.echo(f"mosquitto_sub -h 127.0.0.1 -p {port}{words} -v -t 'perch/v1/#'")
+        click.echo(f"Data is in {self._folder}{'' if kept else ', which is removed in the end'}. Ctrl-C ends the demo.")
+        if open_page:
+            webbrowser.open(address)
+
+    def loop(self) -> None:
+        """Keep everything running until told to stop."""
+        self._began_s = time.monotonic()
+        while not self._stop.wait(LOOK_S):
+            now_s = time.monotonic()
+            self._let_die(now_s - self._began_s)
+            for part in self._parts.values():
+                part.see_to(now_s)
+
+    def shut_down(self) -> None:
+        """End everything, the stubborn by force."""
+        deadline_s = time.monotonic() + STOP_S
+        for part in self._parts.values():
+            part.ask_to_end()
+        for part in self._parts.values():
+            part.end(deadline_s)
+
+    def _let_die(self, running_s: float) -> None:
+        """Kill the unlucky agent when its time has come, and let it come back later."""
+        unlucky = self._parts["/".join(network.FLAKY)]
+        dead = running_s > FIRST_DEATH_S and (running_s - FIRST_DEATH_S) % DEATH_EVERY_S < DEAD_S
+        if dead and not unlucky.paused:
+            unlucky.kill()
+        unlucky.paused = dead
+
+    def _add(self, name: str, command: list[str]) -> None:
+        self._parts[name] = Part(name, command, self._folder / "logs" / f"{name.replace('/', '_')}.log")
+        self._parts[name].start()
+
+    def _broker(self) -> list[str]:
+        port = self._place.broker_port
+        if self._mosquitto is None:
+            return module("perch.commands.demo_broker", "--port", str(port))
+        config = self._folder / "mosquitto.conf"
+        config.write_text(MOSQUITTO.format(port=port, user=getpass.getuser()), "utf-8")
+        return tied(self._mosquitto, "-c", str(config))
+
+    def _agent(self, site: str, agent: str) -> list[str]:
+        layout = self._folder / site / "site.toml"
+        words = ("--config", str(self._agents[site, agent]), "--site", str(layout), "--seed", str(self._seed))
+        return module("perch.commands.demo_agent", *words)
+
+    def _wait_for_page(self) -> bool:
+        """Wait until the page answers; False where told to stop before. Raises PerchError where it never will."""
+        deadline_s = time.monotonic() + START_S
+        while not self._stop.wait(LOOK_S):
+            if self._answers():
+                return True
+            for part in self._parts.values():
+                if why := part.failed():
+                    raise PerchError(f"{part.name} did not start: {why}", "run it again; if it stays so, report it")
+            if time.monotonic() > deadline_s:
+                raise PerchError(f"the page did not answer within {START_S:.0f} s", "see whether the machine is busy")
+        return False
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._place.api_port, timeout=2)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
