@@ -142,6 +142,10 @@ class Agent:
             self._purge_ms = now + PURGE_EVERY_MS
             self._courier.purge()
 
+    def announce(self) -> None:
+        """Say anew what holds now."""
+        self._herald.beat(self.author, self.unsettled, machine_ms())
+
     @property
     def delivery_deadline(self) -> int:
         """When `deliver` has something to do (machine's monotonic ms)."""
@@ -153,7 +157,7 @@ class Agent:
         if not self.author.stood_still:
             return False
         self.author.resume(self.inputs.levels())
-        self._herald.beat(self.author, self.unsettled, machine_ms())
+        self.announce()
         return True
 
     def _hear(self, message: Received) -> None:
@@ -167,7 +171,7 @@ class Agent:
     def _link(self, connected: bool) -> None:
         self._courier.linked(connected, machine_ms())
         if connected:
-            self._herald.beat(self.author, self.unsettled, machine_ms())
+            self.announce()
 
     def _say(self, changes: Sequence[Change]) -> None:
         latest: dict[str, Occupancy] = {change.space: change.occupancy for change in changes}

@@ -44,10 +44,12 @@ def run(
     speed: float | None = None,
     shift: bool = False,
     start_ms: int | None = None,
+    head_start_ms: int = 0,
     patience_s: float = PATIENCE_S,
 ) -> None:
     """Replay readings in order of time, `speed` times as fast as recorded (None: as fast as it goes).
 
+    The first `head_start_ms` of the recording are played as fast as it goes, whatever the speed.
     With `shift` the first reading happens now. `start_ms` is the recorded time at which the agent starts, by default
     that of the first reading. Raises UnavailableError where the collector acknowledges nothing for `patience_s`.
     """
@@ -60,7 +62,7 @@ def run(
     clock = RecordedClock((start_ms if start_ms is not None else first.time_ms) + shift_ms)
     sensors = with_mock_pins(settings.sensing.sensors)
     with Agent(settings, clock, sensors) as agent:
-        replay = _Replay(agent, clock, sensors, speed, stop, patience_s)
+        replay = _Replay(agent, clock, sensors, speed, stop, patience_s, head_start_ms)
         replay.play(_shifted(first, shift_ms))
         for row in rows:
             if stop.is_set():
@@ -98,6 +100,7 @@ class _Replay:
         speed: float | None,
         stop: threading.Event,
         patience_s: float,
+        head_start_ms: int,
     ) -> None:
         self._agent = agent
         self._clock = clock
@@ -105,7 +108,8 @@ class _Replay:
         self._speed = speed
         self._stop = stop
         self._patience_s = patience_s
-        self._began_s = time.monotonic()
+        self._began_s = time.monotonic() - head_start_ms / 1000 / (speed or 1)
+        self._behind = head_start_ms > 0
 
     def play(self, row: Reading) -> None:
         """Let time pass until a reading is due, then make it happen at its sensor."""
@@ -143,6 +147,9 @@ class _Replay:
             self._agent.deliver()
             if self._clock.now_ms >= until_ms:
                 return
+            if self._behind:  # until now states were said with times long past, which nobody believes
+                self._behind = False
+                self._agent.announce()
             left_s = (until_ms - self._clock.now_ms) / 1000 / self._speed
             self._agent.take(min(left_s, self._due_s(), _SLICE_S))
 
