@@ -291,8 +291,9 @@ def test_its_own_messages_can_be_left_out(mosquitto: parts.Broker) -> None:
     heard: queue.SimpleQueue[Received] = queue.SimpleQueue()
     broker = address(mosquitto)
     connection = Connection(broker, "x", subscriptions=["#"], own_messages=False, on_message=heard.put)
-    with connection, Listener(broker, name="other") as other:
+    with connection, Listener(broker, "#", name="other") as other:
         connection.ready(10)
         assert connection.publish(Publication("a", b"own"))
+        assert other.next().payload == b"own"
         assert other.connection.publish(Publication("a", b"other"))
         assert heard.get(timeout=10).payload == b"other"
