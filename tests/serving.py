@@ -44,11 +44,11 @@ PLAN = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 200">
 </svg>"""
 
 
-def a_space(name: str, kind: SpaceKind = SpaceKind.DESK, **changed: Any) -> Space:
+def a_space(space: str, kind: SpaceKind = SpaceKind.DESK, **changed: Any) -> Space:
     """Make a space of today, in the zone `open` of floor `f1`, served by `pi-1`."""
     usual: dict[str, Any] = {
-        "id": name,
-        "name": name.upper(),
+        "id": space,
+        "name": space.upper(),
         "floor": "f1",
         "zone": "open",
         "kind": kind,

@@ -12,6 +12,7 @@ export function listen(data, tell) {
   let contact = now();
   let stream = null;
   let opened = false;
+  let begun = false;
   let brokenAt = null;
   let disagreed = 0;
 
@@ -33,7 +34,11 @@ export function listen(data, tell) {
       brokenAt ??= now();
       tell.changed();
     };
-    on("snapshot", (value) => tell.snapshot(value.items));
+    on("snapshot", (value) => {
+      begun = true;
+      tell.snapshot(value.items);
+      tell.changed();
+    });
     on("space", tell.space);
     on("agent", tell.agent);
   }
@@ -82,7 +87,7 @@ export function listen(data, tell) {
   return {
     now,
     contact: () => contact,
-    open: () => opened,
+    open: () => opened && begun,
     lost: () => brokenAt !== null && now() - brokenAt > LOST_MS,
     expired: () => now() - contact > data.valid,
     expiredAt: () => contact + data.valid,

@@ -19,10 +19,15 @@ export function ago(words, ms) {
 
 // A moment as the hour of today, or with its day, in the time zone of the site.
 export function clock(moment, now, timeZone) {
-  const day = (ms) => new Intl.DateTimeFormat("en-CA", { timeZone }).format(ms);
-  const then = new Date(moment);
-  const days = Math.round((Date.parse(day(now)) - Date.parse(day(then))) / 86_400_000);
-  const hour = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone };
-  const date = days === 0 ? {} : days > 0 && days < 7 ? { weekday: "short" } : { day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat("en-GB", { ...hour, ...date }).format(then).replace(",", "");
+  const { year, month, day, weekday, hour, minute } = parts(moment, timeZone);
+  const today = parts(now, timeZone);
+  const days = (Date.parse(`${today.month} ${today.day} ${today.year} UTC`) - Date.parse(`${month} ${day} ${year} UTC`)) / 86_400_000;
+  const date = days === 0 ? "" : days > 0 && days < 7 ? `${weekday} ` : `${day} ${month} `;
+  return `${date}${hour}:${minute}`;
+}
+
+function parts(moment, timeZone) {
+  const date = { weekday: "short", year: "numeric", month: "short", day: "numeric" };
+  const format = new Intl.DateTimeFormat("en-US", { ...date, hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
+  return Object.fromEntries(format.formatToParts(new Date(moment)).map(({ type, value }) => [type, value]));
 }
