@@ -7,15 +7,19 @@ a neighbour that is not yet part of the projection answers for its own when its 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from perch.history.calendar import DAY_MS, ceil_quarter, floor_quarter
-from perch.history.source import EpochSpan, Horizon, WordSource
+from perch.history.source import Columns, EpochSpan, Horizon, Stretch, WordSource
+from perch.history.timeline import AGENT_OFFLINE
 from perch.history.told import Evidence, Lost, Stated, Told, evidence
 from perch.model import QUARTER_MS, Site
 
 TOGETHER_MS = DAY_MS
 """Statements of one space in one batch that are no further apart are one span, whatever lies between them."""
+
+
+Key = TypeVar("Key")
 
 
 class Span(NamedTuple):
@@ -75,14 +79,16 @@ def _touched_at(site: str, told: Sequence[Told], source: WordSource) -> Touched:
     words = [word for word in map(evidence, told) if word is not None]
     if horizon is None or not words:
         return Touched({}, {}, ())
-    agents: dict[str, list[Span]] = {}
-    for agent, spans in (*_vouched(site, words, source), *_lost(told, epochs)):
-        agents.setdefault(agent, []).extend(spans)
-    return Touched(
-        {agent: joined(spans) for agent, spans in agents.items()},
-        {key: joined(spans) for key, spans in _restated(site, told, epochs, source)},
-        joined(_heard(site, words, epochs, horizon, source)),
-    )
+    agents = _collected((*_vouched(site, words, source), *_lost(told, epochs)))
+    spaces = _collected((*_restated(site, told, epochs, source), *_before_lost(site, told, source)))
+    return Touched(agents, spaces, joined(_heard(site, words, epochs, horizon, source)))
+
+
+def _collected(spans: Iterable[tuple[Key, Span]]) -> dict[Key, list[Span]]:
+    collected: dict[Key, list[Span]] = {}
+    for key, span in spans:
+        collected.setdefault(key, []).append(span)
+    return {key: joined(spans) for key, spans in collected.items()}
 
 
 def _runs(times_ms: Iterable[int], gap_ms: int) -> list[Span]:
@@ -90,41 +96,63 @@ def _runs(times_ms: Iterable[int], gap_ms: int) -> list[Span]:
     return joined(Span(ms, ms + gap_ms) for ms in times_ms)
 
 
-def _vouched(site: str, words: Sequence[Evidence], source: WordSource) -> Iterator[tuple[str, list[Span]]]:
+def _vouched(site: str, words: Sequence[Evidence], source: WordSource) -> Iterator[tuple[str, Span]]:
     """Each word vouches for all since the last one of its epoch; marks come often enough to stand for the others."""
     times: dict[tuple[str, str], list[int]] = {}
     for word in words:
         times.setdefault((word.agent, word.epoch), []).append(word.time_ms)
     for (agent, epoch), of_epoch in times.items():
-        spans = []
         for run in _runs(of_epoch, QUARTER_MS):
             before_ms = source.mark_before(site, agent, epoch, run.from_ms)
-            spans.append(Span(run.from_ms if before_ms is None else before_ms, run.to_ms - QUARTER_MS + 1))
-        yield agent, spans
+            yield agent, Span(run.from_ms if before_ms is None else before_ms, run.to_ms - QUARTER_MS + 1)
 
 
 def _restated(
     site: str, told: Sequence[Told], epochs: Sequence[EpochSpan], source: WordSource
-) -> Iterator[tuple[tuple[str, str], list[Span]]]:
+) -> Iterator[tuple[tuple[str, str], Span]]:
     """Each statement changes all until the next one of its space, which may itself become a transition or cease to."""
     times: dict[tuple[str, str], list[int]] = {}
     for one in told:
         if isinstance(one, Stated):
             times.setdefault((one.agent, one.space), []).append(one.time_ms)
-    for (agent, space), of_space in times.items():
-        spans = []
-        for run in _runs(of_space, TOGETHER_MS):
-            last_ms = run.to_ms - TOGETHER_MS
-            next_ms = source.next_row_ms(site, agent, space, last_ms)
-            spans.append(Span(run.from_ms, (_until(agent, epochs, last_ms) if next_ms is None else next_ms) + 1))
-        yield (agent, space), spans
+    runs = [
+        (agent, Stretch(space, agent, run.from_ms, run.to_ms - TOGETHER_MS + 1))
+        for (agent, space), of_space in times.items()
+        for run in _runs(of_space, TOGETHER_MS)
+    ]
+    answers = source.read(site, [run for _, run in runs])
+    for (agent, run), rows in zip(runs, answers, strict=True):
+        yield (agent, run.space), _around(run, rows, _until(agent, epochs, run.to_ms))
 
 
-def _lost(told: Sequence[Told], epochs: Sequence[EpochSpan]) -> Iterator[tuple[str, list[Span]]]:
-    """A lost span changes all spaces of its agent, each until its next statement; that is rare enough to take all."""
+def _around(run: Stretch, rows: Columns, until_ms: int) -> Span:
+    """Widen a run of statements by those around it: `until_ms` is the last evidence of the agent.
+
+    Where one vouches for the time before it, what the statement before the run is worth changes as well; where spans
+    were lost, what was stated before a span shows in it to its end.
+    """
+    vouching = bool((rows.reason[rows.time_ms >= run.from_ms] == AGENT_OFFLINE).any() or rows.lost)
+    from_ms = min(int(rows.time_ms[0]), run.from_ms) if vouching else run.from_ms
+    next_ms = until_ms if rows.lost else int(rows.time_ms[-1])
+    return Span(from_ms, (next_ms if next_ms >= run.to_ms else until_ms) + 1)
+
+
+def _lost(told: Sequence[Told], epochs: Sequence[EpochSpan]) -> Iterator[tuple[str, Span]]:
+    """A lost span changes all spaces of its agent; it is rare enough to take all that came after it."""
     for one in told:
         if isinstance(one, Lost):
-            yield one.agent, [Span(one.span.from_ms, _until(one.agent, epochs, one.span.from_ms) + 1)]
+            yield one.agent, Span(one.span.from_ms, _until(one.agent, epochs, one.span.from_ms) + 1)
+
+
+def _before_lost(site: str, told: Sequence[Told], source: WordSource) -> Iterator[tuple[tuple[str, str], Span]]:
+    """A lost span may hide what vouched for the statements before it."""
+    for one in told:
+        if isinstance(one, Lost):
+            from_ms = one.span.from_ms
+            asked = [Stretch(space, one.agent, from_ms, from_ms) for space in source.spaces(site, one.agent)]
+            for stretch, rows in zip(asked, source.read(site, asked), strict=True):
+                if len(rows):
+                    yield (one.agent, stretch.space), Span(int(rows.time_ms[0]), from_ms)
 
 
 def _until(agent: str, epochs: Sequence[EpochSpan], least_ms: int) -> int:
@@ -138,8 +166,10 @@ def _heard(
     times_ms = (min(word.time_ms, word.received_ms) for word in words)
     for run in _runs(times_ms, QUARTER_MS):
         first_ms, last_ms = run.from_ms, run.to_ms - QUARTER_MS
-        if floor_quarter(first_ms) == floor_quarter(horizon.first_ms):
-            last_ms = min((span.first_ms for span in epochs if span.first_ms > last_ms), default=last_ms)
+        first_quarter_ms = floor_quarter(horizon.first_ms)
+        if floor_quarter(first_ms) == first_quarter_ms:
+            later_ms = (span.first_ms for span in epochs if floor_quarter(span.first_ms) > first_quarter_ms)
+            last_ms = max(last_ms, min(later_ms, default=last_ms))
         yield Span(_before(site, epochs, first_ms, source), last_ms + 1)
 
 

@@ -1,8 +1,9 @@
 """From statements to time: which of a space's moments are known free, known occupied, or unknown.
 
 A counted statement holds until the space's next counted statement, but never past the last evidence of its own epoch,
-nor past the end of its agent's tenure. All the rest is unknown. A space that is out of service is unknown, and its
-time is no inventory.
+nor past the end of its agent's tenure. One statement speaks of the time before it: `unknown/agent-offline` is dated at
+the last sign of life that its agent remembers, and so vouches for what was stated before. All the rest is unknown. A
+space that is out of service is unknown, and its time is no inventory.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from perch.history.source import (
 from perch.model import Reason, State
 
 OUT_OF_SERVICE = REASON_CODES[Reason.OUT_OF_SERVICE]
+AGENT_OFFLINE = REASON_CODES[Reason.AGENT_OFFLINE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,9 @@ def hold(columns: Columns, tenure: Tenure) -> Held:
     """Find until when each counted statement holds."""
     vouched_ms = np.array([vouch.until_ms for vouch in columns.vouches], dtype=np.int64)[columns.epoch]
     next_ms = np.append(columns.time_ms[1:], tenure.to_ms)[: len(columns)]
+    offline = columns.reason == AGENT_OFFLINE
+    if offline.any():
+        vouched_ms[np.isin(next_ms, columns.time_ms[offline])] = END_MS
     return Held(tenure, columns, np.minimum(next_ms, vouched_ms))
 
 

@@ -1,0 +1,297 @@
+"""The main job, end to end: a real recording from pins to the API and InfluxDB, every part a process of its own."""
+
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perch.adapters.mqtt import Connection, Received
+from perch.settings import Broker
+from tests import parts
+from tests.parts import LOOPBACK, free_port, until
+
+RECORDED = Path(__file__).parent.parent / "perch" / "venue" / "recordings" / "singh"
+QUARTER_MS = 900_000
+
+SITE = """
+[site]
+id = "lab"
+name = "Laboratory"
+time_zone = "UTC"
+country = "PT"
+[hours]
+mon = "08:00-20:00"
+tue = "08:00-20:00"
+wed = "08:00-20:00"
+thu = "08:00-20:00"
+fri = "08:00-20:00"
+[[floor]]
+id = "f1"
+name = "Floor"
+[[zone]]
+id = "all"
+floor = "f1"
+[[agent]]
+id = "pi-1"
+[[space]]
+id = "room"
+name = "Room"
+kind = "room"
+floor = "f1"
+zone = "all"
+capacity = 4
+agent = "pi-1"
+"""
+
+SERVER = """
+data = "{folder}/server"
+sites = ["site.toml"]
+[broker]
+host = "127.0.0.1"
+port = {broker}
+[influx]
+url = "{influx}"
+database = "{bucket}"
+zones_database = "{zones}"
+[api]
+port = {api}
+[retention]
+transitions_days = 0
+quarter_hours_days = 0
+"""
+
+AGENT = """
+site = "lab"
+agent = "pi-1"
+data = "{folder}/agent"
+[broker]
+host = "127.0.0.1"
+port = {broker}
+"""
+
+
+def perch(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "perch.commands", *arguments]
+
+
+def milliseconds(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+
+
+def rfc3339(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
+
+
+class House:
+    """Broker, collector, API and InfluxDB of one laboratory, and every event that went over its wire."""
+
+    def __init__(self, folder: Path, broker: parts.Broker, influxdb: parts.Influx) -> None:
+        self.folder = folder
+        self.influxdb = influxdb
+        self.port = free_port()
+        self.events: list[dict[str, Any]] = []
+        self.broker = Broker(host=broker.host, port=broker.port)
+        (folder / "site.toml").write_text(SITE)
+        self.config = folder / "perch.toml"
+        self.config.write_text(
+            SERVER.format(
+                folder=folder,
+                broker=broker.port,
+                influx=influxdb.url,
+                bucket=influxdb.bucket,
+                zones=influxdb.zones_bucket,
+                api=self.port,
+            )
+        )
+        sensing = (RECORDED / "sensing-pir.toml").read_text()
+        (folder / "agent.toml").write_text(AGENT.format(folder=folder, broker=broker.port) + sensing)
+
+    @contextmanager
+    def running(self) -> Iterator["House"]:
+        """Collector and API as processes, and an ear on the wire."""
+        with ExitStack() as stack:
+            ear = Connection(self.broker, "ear", subscriptions=["perch/v1/+/+/up"], on_message=self._hear)
+            for command in ("collector", "api"):
+                stack.enter_context(process(perch(command, "--config", str(self.config))))
+            stack.enter_context(ear)
+            until(self._is_up, 30)
+            until(lambda: ear.connected)
+            yield self
+
+    def _hear(self, message: Received) -> None:
+        batch = json.loads(message.payload)
+        self.events += [{**event, "epoch": batch["epoch"]} for event in batch["events"] if event not in self.events]
+
+    def _is_up(self) -> bool:
+        try:
+            return bool(self.get("/readyz"))
+        except OSError:
+            return False
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """GET from the API."""
+        url = f"http://{LOOPBACK}:{self.port}{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)
+
+    def replay(self, recording: Path, *options: str) -> None:
+        """Replay a recording to its end."""
+        command = perch("agent", "--config", str(self.folder / "agent.toml"), "--replay", str(recording), *options)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def transitions(self) -> list[tuple[int, str, float, int | None]]:
+        """Give what the API has."""
+        rows = self.get(
+            "/api/v1/history/transitions", site="lab", space="room", **{"from": "2010-01-01", "to": "2020-01-01"}
+        )["rows"]
+        return [(milliseconds(row["time"]), row["state"], row["probability"], row["count"]) for row in rows]
+
+    def rows_in_influxdb(self) -> list[tuple[int, str, float, int | None]]:
+        """Give what InfluxDB has."""
+        rows = self.influxdb.query("SELECT * FROM occupancy WHERE carried = 0 ORDER BY time", self.influxdb.bucket)
+        return [
+            (row["time"] // 1_000_000, row["state"], row["probability"], row["people"] if row["counted"] else None)
+            for row in rows
+        ]
+
+    def sums_in_influxdb(self, from_ms: int, to_ms: int) -> tuple[int, int, int]:
+        """Add up occupied, known and inventory time of the zone's quarter hours."""
+        rows = self.influxdb.query("SELECT * FROM zone_15min", self.influxdb.zones_bucket, epoch="ms")
+        within = [row for row in rows if from_ms <= row["time"] < to_ms]
+        occupied, known, inventory = (
+            sum(row[field] for row in within) for field in ("occupied_ms", "known_ms", "inventory_ms")
+        )
+        return occupied, known, inventory
+
+    def stated(self) -> list[tuple[int, str, float, int | None]]:
+        """Give the transitions that the words on the wire make."""
+        rows: list[tuple[int, str, float, int | None]] = []
+        for event in sorted((e for e in self.events if e["type"] == "state"), key=lambda e: e["wall_ms"]):
+            row = (event["wall_ms"], event["state"], event["probability"], event["count"])
+            if not rows or (rows[-1][1], rows[-1][3]) != (row[1], row[3]):
+                rows.append(row)
+        return rows
+
+    def offline(self, recording: Path) -> list[tuple[int, str, float, int | None]]:
+        """Give what `perch sense` says of the recording."""
+        command = perch("sense", str(recording), "--config", str(RECORDED / "sensing-pir.toml"))
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        return [
+            (
+                milliseconds(row["time"].replace("Z", "+00:00")),
+                row["state"],
+                float(row["probability"]),
+                int(row["count"]) if row["count"] else None,
+            )
+            for row in csv.DictReader(io.StringIO(said))
+        ]
+
+    def spent(self, from_ms: int, to_ms: int) -> tuple[int, int]:
+        """Add up occupied and known milliseconds from the words on the wire alone."""
+        last = {}
+        for event in self.events:
+            last[event["epoch"]] = max(last.get(event["epoch"], 0), event.get("wall_ms", 0))
+        stated = sorted((e for e in self.events if e["type"] == "state"), key=lambda e: (e["wall_ms"], e["seq"]))
+        occupied = known = 0
+        for event, later in zip(stated, [*stated[1:], None], strict=True):
+            until_ms = last[event["epoch"]] if later is None else min(later["wall_ms"], last[event["epoch"]])
+            if later is not None and later["reason"] == "agent-offline":
+                until_ms = later["wall_ms"]
+            length = max(0, min(until_ms, to_ms) - max(event["wall_ms"], from_ms))
+            occupied += length * (event["state"] == "occupied")
+            known += length * (event["state"] != "unknown")
+        return occupied, known
+
+    def span(self) -> tuple[int, int]:
+        """Give the full quarter hours between the first event and the last."""
+        times = [event["wall_ms"] for event in self.events]
+        return -(-min(times) // QUARTER_MS) * QUARTER_MS, max(times) // QUARTER_MS * QUARTER_MS
+
+
+@contextmanager
+def process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        yield running
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+@pytest.fixture
+def house(tmp_path: Path, mosquitto: parts.Broker, influxdb: parts.Influx) -> Iterator[House]:
+    with House(tmp_path, mosquitto, influxdb).running() as running:
+        yield running
+
+
+def settled(count: Callable[[], int], at_least: int) -> None:
+    until(lambda: count() >= at_least, 20)
+
+
+def assert_numbers_agree(house: House) -> None:
+    """Both metrics are the sum over the events, in the API and from the rows of zone_15min."""
+    from_ms, to_ms = house.span()
+    occupied, known = house.spent(from_ms, to_ms)
+    inventory = to_ms - from_ms
+    window = {"site": "lab", "from": rfc3339(from_ms), "to": rfc3339(to_ms), "hours": "all"}
+    used = house.get("/api/v1/history/time_used_ratio", **window)["rows"][0]
+    coverage = house.get("/api/v1/history/coverage", **window)["rows"][0]
+    assert used["value"] == float(Fraction(occupied, known))
+    assert used["coverage"] == coverage["value"] == float(Fraction(known, inventory))
+    assert used["low"] == float(Fraction(occupied, inventory))
+    assert used["high"] == float(Fraction(occupied + inventory - known, inventory))
+    until(lambda: house.sums_in_influxdb(from_ms, to_ms)[2] == inventory)
+    assert house.sums_in_influxdb(from_ms, to_ms) == (occupied, known, inventory)
+
+
+@pytest.mark.parametrize("block", ["dec22", "jan10"])
+def test_a_recording_gives_the_same_rows_offline_over_http_and_in_influxdb(house: House, block: str) -> None:
+    recording = RECORDED / block / "readings.csv.gz"
+    house.replay(recording)
+    expected = house.offline(recording)
+    settled(lambda: len(house.transitions()), len(expected))
+    settled(lambda: len(house.rows_in_influxdb()), len(expected))
+    assert house.transitions() == expected
+    assert house.rows_in_influxdb() == expected
+    assert_numbers_agree(house)
+
+
+def test_an_agent_killed_for_30_minutes_lowers_coverage_by_30_minutes_and_its_start(house: House) -> None:
+    header, *rows = gzip.decompress((RECORDED / "dec22" / "readings.csv.gz").read_bytes()).decode().splitlines()
+    times = sorted({milliseconds(row.split(",")[0].replace("Z", "+00:00")) for row in rows})
+    dies = next(time for time in times if time > times[0] + 5 * QUARTER_MS + 400_000)
+    back = next(time for time in times if time >= dies + 30 * 60_000)
+    for name, first, last in (("before", times[0], dies), ("after", back, times[-1])):
+        part = [r for r in rows if first <= milliseconds(r.split(",")[0].replace("Z", "+00:00")) <= last]
+        (house.folder / f"{name}.csv").write_text("\n".join([header, *part]) + "\n")
+        house.replay(house.folder / f"{name}.csv")
+    until(lambda: len([e for e in house.events if e.get("reason") == "agent-offline"]) == 1)
+    settled(lambda: len(house.transitions()), len(house.stated()))
+    settled(lambda: len(house.rows_in_influxdb()), len(house.stated()))
+    assert house.transitions() == house.rows_in_influxdb() == house.stated()
+    assert_numbers_agree(house)
+    [offline] = [e for e in house.events if e.get("reason") == "agent-offline"]
+    [starting] = [e for e in house.events if e.get("reason") == "starting" and e["wall_ms"] == back]
+    heard_again = min(
+        e["wall_ms"]
+        for e in house.events
+        if e["type"] == "state" and e["state"] != "unknown" and e["epoch"] == starting["epoch"]
+    )
+    lost_ms = heard_again - offline["wall_ms"]
+    assert abs((lost_ms - (heard_again - back)) - 30 * 60_000) <= 60_000
+    window = {"site": "lab", "from": rfc3339(offline["wall_ms"]), "to": rfc3339(heard_again), "hours": "all"}
+    assert house.get("/api/v1/history/coverage", **window)["rows"][0]["value"] == 0.0
