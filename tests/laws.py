@@ -235,7 +235,7 @@ def nothing_undeclared_is_imported(tree: Tree, declared: Callable[[str], set[str
 
 def tests_are_honest(tree: Tree) -> list[str]:
     """No test mocks, patches or sleeps: fakes are product, and tests wait for conditions."""
-    by_import = [str(found) for found in imports(tree) if found.imported.split(".")[-1] == "mock"]
+    by_import = [str(found) for found in imports(tree) if found.imported in {"mock", "unittest.mock"}]
     by_call = [
         f"{module}:{call.lineno} calls {name}"
         for module, source in tree.items()
