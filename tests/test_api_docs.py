@@ -1,0 +1,51 @@
+"""Every command of the API's pages does what a reader would expect of it: it answers."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from perch.adapters.cursor import Cursor
+from perch.adapters.history_store import HistoryStore
+from perch.history.told import Marked
+from tests.parts import free_port
+from tests.serving import EPOCH, Served, a_site, server_settings, serving
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = ("api.md", "members.md", "managers.md")
+TIMED_OUT = 28
+
+
+def commands() -> list[str]:
+    """Give the commands of all pages."""
+    blocks = (block for page in PAGES for block in re.findall(r"```sh\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An API with a little history and no broker."""
+    folder = tmp_path_factory.mktemp("data")
+    with HistoryStore.open(folder / "history.db") as store:
+        store.add([Marked("hq", "pi-1", EPOCH, 1, 1_793_600_000_000, 1_793_600_000_000)], Cursor("0" * 16, 1))
+    with serving(server_settings(free_port(), folder, a_site())) as served:
+        yield served
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_the_docs_answers(served: Served, command: str) -> None:
+    curl, *arguments = shlex.split(command.replace("http://localhost:8080", served.url))
+    assert curl == "curl"
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed: apt-get install curl")
+    told = subprocess.run(["curl", "--silent", "--show-error", *arguments], capture_output=True, text=True, timeout=30)
+    if "--max-time" in arguments:
+        assert (told.returncode, "event: snapshot" in told.stdout) == (TIMED_OUT, True)
+    else:
+        assert told.returncode == 0, told.stderr
+        assert '"status":4' not in told.stdout
+        assert told.stdout.startswith("{")
