@@ -61,6 +61,28 @@ class LineWriter(Protocol):
 
     def write(self, bucket: Bucket, lines: Sequence[str]) -> Written:
         """Store lines, all but those it hands back."""
+        ...
+
+
+class RowStore(LineWriter, Protocol):
+    """Lines that can be deleted and asked about, too. Raises UnavailableError, and QueryError for a wrong question."""
+
+    @property
+    def target(self) -> str:
+        """What tells this store from others."""
+        ...
+
+    def prepare(self) -> None:
+        """Make ready what can be made ready from here."""
+        ...
+
+    def delete(self, bucket: Bucket, measurement: str, from_ms: int, to_ms: int, tags: Mapping[str, str]) -> None:
+        """Delete the rows of [from_ms, to_ms) that have these tags."""
+        ...
+
+    def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
+        """Give the rows of an InfluxQL question."""
+        ...
 
 
 class InfluxWriter:
@@ -91,6 +113,11 @@ class InfluxWriter:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()  # type: ignore[no-untyped-call]  # the library leaves it out
+
+    @property
+    def target(self) -> str:
+        """What tells this InfluxDB and its two buckets from others."""
+        return " ".join((self._settings.url, *(self._target(bucket) for bucket in Bucket)))
 
     def prepare(self) -> None:
         """Create the databases of an InfluxDB 1.8 where that is allowed; buckets of 2.x are made by their operator."""

@@ -1,0 +1,223 @@
+"""The projection into InfluxDB: the rows of the spans that new entries touched, worked out from history.
+
+It follows history's own projection, so whatever it reads holds at least the entries it is given. Rows are repeatable:
+writing one again changes nothing, so a failure is answered by doing the whole batch again. The cursor is kept in a file
+of its own and saved after the rows. InfluxDB being away is an UnavailableError, which stops nothing but this.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from collector.history_projection import told
+from collector.influx_reach import Reach
+from collector.influx_rows import EVER, Ground, Line, agent_lines, all_lines, quarter_lines, space_lines
+from collector.projection import Log
+from perch.adapters.cursor import Cursor
+from perch.adapters.influx import MAX_LINES, RowStore
+from perch.adapters.influx_cursor import DeadLetters, Progress, ProgressFile
+from perch.adapters.influx_query import Bucket
+from perch.adapters.journal import Entry
+from perch.errors import UnavailableError
+from perch.history.source import WordSource
+from perch.history.spans import Touched, touched
+from perch.history.told import Lost, Told, evidence
+from perch.model import Site
+
+MEASUREMENTS = (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_15min", Bucket.ZONES))
+
+Placed = tuple[int, Told]
+"""A position in the journal, and what was told there."""
+
+
+class FollowedHistory(WordSource, Protocol):
+    """A history that says how far it has followed the journal."""
+
+    def cursor(self) -> Cursor | None:
+        """Tell how far the journal is projected."""
+        ...
+
+
+class InfluxProjection:
+    """Keeps an InfluxDB in step with the journal; a `Projection`. One thread at a time.
+
+    `journal` is the whole log, `history` made from it and at least as far as the entries given to `apply`. `connect` is
+    called on the thread that uses it. `expired` counts rows that were older than a bucket keeps; those that InfluxDB
+    will not have are in the file `influx.refused`, and stop nothing.
+    """
+
+    def __init__(
+        self,
+        sites: Iterable[Site],
+        journal: Log,
+        history: FollowedHistory,
+        connect: Callable[[], RowStore],
+        data: Path,
+    ) -> None:
+        self._grounds = {site.id: Ground.of(site) for site in sites}
+        self._journal = journal
+        self._history = history
+        self._connect = connect
+        self._store: RowStore | None = None
+        self._file = ProgressFile(data / "influx.cursor")
+        self._refused = DeadLetters(data / "influx.refused")
+        self._progress: Progress | None = None
+        self._reach: dict[str, Reach] = {}
+        self.expired = 0
+
+    def __repr__(self) -> str:
+        return f"<InfluxProjection of {', '.join(self._grounds)}: {self._progress}>"
+
+    @property
+    def refused(self) -> int:
+        """How many rows InfluxDB refused since the start."""
+        return self._refused.count
+
+    def cursor(self) -> Cursor | None:
+        """Tell how far it has come; None where there is nothing to go on from.
+
+        That is so too where InfluxDB is another one or was emptied, or the journal is another one or lost its end.
+        Sites whose layout was edited are written anew before this returns. Raises UnavailableError and StorageError.
+        """
+        self._begin_reach(empty=False)
+        store, progress = self._connected(), self._file.load()
+        store.prepare()
+        self._progress = progress
+        if progress is None or progress.target != store.target or self._is_void(progress) or self._is_emptied():
+            self._progress = None
+            return None
+        self._adopt_layouts(progress)
+        return Cursor(progress.journal, progress.position)
+
+    def reset(self, journal: str) -> None:
+        """Delete all rows that come from a journal, and write all that history holds already."""
+        self._file.forget()
+        self._progress = None
+        store, come = self._connected(), self._come()
+        for measurement, bucket in MEASUREMENTS:
+            store.delete(bucket, measurement, *EVER, {})
+        self._begin_reach(empty=True)
+        for ground in self._grounds.values():
+            self._write(all_lines(ground, self._history))
+            self._extend_reach(ground.site.id, come)
+        self._save(Progress(journal, come, store.target, self._digests()))
+
+    def apply(self, entries: Sequence[Entry], journal: str) -> None:
+        """Write what new entries changed, then move the cursor; raises UnavailableError and StorageError."""
+        progress = self._progress or Progress(journal, 0, self._connected().target, self._digests())
+        new = [entry for entry in entries if entry.position > progress.position]
+        if not new:
+            return
+        try:
+            self._project([(entry.position, word) for entry in new if (word := told(entry)) is not None])
+        except BaseException:
+            self._begin_reach(empty=False)
+            raise
+        self._save(replace(progress, journal=journal, position=new[-1].position))
+        for reach in self._reach.values():
+            reach.settle(new[-1].position)
+
+    def _project(self, words: Sequence[Placed]) -> None:
+        come = self._come()
+        for site, changed in touched((word for _, word in words), self._history).items():
+            if site in self._grounds:
+                late = self._late(site, words)
+                self._write(self._changed_lines(self._grounds[site], changed, late))
+                self._extend_reach(site, come)
+
+    def _late(self, site: str, words: Sequence[Placed]) -> frozenset[str]:
+        """Name the agents whose words may contradict rows that stand there already."""
+        reach = self._reach[site]
+        late: set[str] = set()
+        for position, word in words:
+            vouched = evidence(word)
+            if word.site == site and word.agent not in late and vouched is not None:
+                from_ms = word.span.from_ms if isinstance(word, Lost) else vouched.time_ms
+                if reach.is_late(word.agent, position, from_ms):
+                    late.add(word.agent)
+        return frozenset(late)
+
+    def _changed_lines(self, ground: Ground, changed: Touched, late: frozenset[str]) -> Iterator[Line]:
+        site = ground.site.id
+        for space, alone in ground.alone.items():
+            is_late = any(row.agent in late for row in alone.spaces)
+            for span in changed.of_space(alone, space):
+                if is_late:
+                    self._connected().delete(Bucket.SPACES, "occupancy", *span, {"site": site, "space": space})
+                yield from space_lines(alone, space, span, self._history)
+        for agent, spans in changed.agents.items():
+            for span in spans:
+                # The last evidence of an epoch is a row only until a later one comes.
+                self._connected().delete(Bucket.SPACES, "alive", *span, {"site": site, "agent": agent})
+                yield from agent_lines(site, agent, span, self._history)
+        for span in changed.of_quarters():
+            yield from quarter_lines(ground, span, self._history)
+
+    def _write(self, lines: Iterable[Line]) -> None:
+        waiting: dict[Bucket, list[str]] = {bucket: [] for bucket in Bucket}
+        for bucket, line in lines:
+            waiting[bucket].append(line)
+            if len(waiting[bucket]) == MAX_LINES:
+                self._store_lines(bucket, waiting[bucket])
+                waiting[bucket] = []
+        for bucket, rest in waiting.items():
+            self._store_lines(bucket, rest)
+
+    def _store_lines(self, bucket: Bucket, lines: Sequence[str]) -> None:
+        written = self._connected().write(bucket, lines)
+        self.expired += written.expired
+        if written.refused:
+            self._refused.add(written.refused)
+
+    def _connected(self) -> RowStore:
+        if self._store is None:
+            self._store = self._connect()
+        return self._store
+
+    def _come(self) -> int:
+        """Give how far history has come in this journal."""
+        cursor = self._history.cursor()
+        return cursor.position if cursor is not None and cursor.journal == self._journal.id else 0
+
+    def _is_void(self, progress: Progress) -> bool:
+        """Tell whether what is there is of no worth; raises UnavailableError while history is not that far itself."""
+        if Cursor(progress.journal, progress.position).is_void(self._journal.id, self._journal.end()):
+            return True
+        if self._come() < progress.position:
+            raise UnavailableError("history is still being made anew", "wait: InfluxDB follows it")
+        return False
+
+    def _is_emptied(self) -> bool:
+        """Tell whether rows should be in InfluxDB and none are."""
+        if all(self._history.horizon(site) is None for site in self._grounds):
+            return False
+        return not self._connected().query("SELECT mark FROM alive LIMIT 1", Bucket.SPACES)
+
+    def _adopt_layouts(self, progress: Progress) -> None:
+        """Write the sites anew whose layout is another one than their rows were made of."""
+        digests = self._digests()
+        edited = {site for site in {*digests, *progress.layouts} if digests.get(site) != progress.layouts.get(site)}
+        for site in sorted(edited):
+            for measurement, bucket in MEASUREMENTS:
+                self._connected().delete(bucket, measurement, *EVER, {"site": site})
+            if site in self._grounds:
+                self._write(all_lines(self._grounds[site], self._history))
+        if edited:
+            self._save(replace(progress, layouts=digests))
+
+    def _digests(self) -> dict[str, str]:
+        return {site: ground.digest for site, ground in self._grounds.items()}
+
+    def _save(self, progress: Progress) -> None:
+        self._file.save(progress)
+        self._progress = progress
+
+    def _begin_reach(self, *, empty: bool) -> None:
+        self._reach = {site: Reach(empty=empty) for site in self._grounds}
+
+    def _extend_reach(self, site: str, position: int) -> None:
+        until_ms: dict[str, int] = {}
+        for span in self._history.epochs(site):
+            until_ms[span.agent] = max(span.until_ms, until_ms.get(span.agent, span.until_ms))
+        self._reach[site].extend(position, until_ms)

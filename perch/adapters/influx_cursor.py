@@ -1,0 +1,89 @@
+"""What the InfluxDB projection keeps beside the journal: how far it has come, and the lines that were refused."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from perch.adapters.influx import RefusedLine
+from perch.errors import StorageError
+
+_RIGHTS = "check the rights of the data folder and the space on its disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A journal's entries up to a position are in `target`, for sites as they were laid out then.
+
+    `layouts` has a digest of each site's layout, by site; another digest means that its rows are to be written anew.
+    """
+
+    journal: str
+    position: int
+    target: str
+    layouts: Mapping[str, str]
+
+
+class ProgressFile:
+    """One small file, always whole: written beside its place, synced and moved there. Raises StorageError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __repr__(self) -> str:
+        return f"<ProgressFile {str(self._path)!r}>"
+
+    def load(self) -> Progress | None:
+        """Give what was saved last; None where there is nothing, or nothing that can be understood."""
+        try:
+            told = json.loads(self._path.read_text("utf-8"))
+            return Progress(str(told["journal"]), int(told["position"]), str(told["target"]), dict(told["layouts"]))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be read: {error.strerror}", _RIGHTS) from error
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, progress: Progress) -> None:
+        """Replace what was saved; after a power cut the one or the other is there."""
+        beside = self._path.with_name(self._path.name + ".new")
+        try:
+            with beside.open("w", encoding="utf-8") as file:
+                json.dump(asdict(progress), file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be written: {error.strerror}", _RIGHTS) from error
+
+    def forget(self) -> None:
+        """Remove what was saved."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be removed: {error.strerror}", _RIGHTS) from error
+
+
+class DeadLetters:
+    """Lines that InfluxDB refused, as JSON lines for a person to look at: a bounded file, counted beyond its bound."""
+
+    def __init__(self, path: Path, limit_bytes: int = 1 << 20) -> None:
+        self._path = path
+        self._limit_bytes = limit_bytes
+        self.count = 0
+
+    def __repr__(self) -> str:
+        return f"<DeadLetters {str(self._path)!r}, {self.count} since start>"
+
+    def add(self, refused: Sequence[RefusedLine]) -> None:
+        """Keep refused lines; raises StorageError."""
+        self.count += len(refused)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                for letter in refused:
+                    if file.tell() < self._limit_bytes:
+                        file.write(json.dumps(asdict(letter), ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be written: {error.strerror}", _RIGHTS) from error

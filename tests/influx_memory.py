@@ -1,0 +1,64 @@
+"""An InfluxDB in memory that understands what Perch writes, and can be told to fail."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from perch.adapters.influx import RefusedLine, Written
+from perch.adapters.influx_query import Bucket, JsonRow
+from perch.errors import UnavailableError
+from tests.line_parser import Value, parse
+
+Series = tuple[str, frozenset[tuple[str, str]]]
+
+
+@dataclass
+class MemoryInflux:
+    """Rows by bucket, series and nanosecond; `fail_in` lets the call after so many fail, in the midst of a batch."""
+
+    rows: dict[tuple[Bucket, Series, int], dict[str, Value]] = field(default_factory=dict)
+    fail_in: int | None = None
+    target: str = "memory"
+    deletes: int = 0
+
+    def prepare(self) -> None:
+        self._count()
+
+    def write(self, bucket: Bucket, lines: Sequence[str]) -> Written:
+        fails = self._fails()
+        refused: list[RefusedLine] = []
+        for line in lines[: len(lines) // 2 if fails else None]:
+            parsed = parse(line)
+            if not -(2**63) < parsed.ns < 2**63:
+                refused.append(RefusedLine(line, "out of range"))
+                continue
+            self.rows[bucket, (parsed.measurement, frozenset(parsed.tags.items())), parsed.ns] = parsed.fields
+        if fails:
+            raise UnavailableError("InfluxDB is away")
+        return Written(tuple(refused))
+
+    def delete(self, bucket: Bucket, measurement: str, from_ms: int, to_ms: int, tags: Mapping[str, str]) -> None:
+        self._count()
+        self.deletes += 1
+        for key in list(self.rows):
+            where, (name, of), ns = key
+            matches = (where, name) == (bucket, measurement) and frozenset(tags.items()) <= of
+            if matches and from_ms * 10**6 <= ns < to_ms * 10**6:
+                del self.rows[key]
+
+    def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
+        self._count()
+        assert influxql == "SELECT mark FROM alive LIMIT 1"
+        return [{"mark": 1} for where, (name, _), _ in self.rows if (where, name) == (bucket, "alive")][:1]
+
+    def _count(self) -> None:
+        if self._fails():
+            raise UnavailableError("InfluxDB is away")
+
+    def _fails(self) -> bool:
+        if self.fail_in is None:
+            return False
+        self.fail_in -= 1
+        if self.fail_in >= 0:
+            return False
+        self.fail_in = None
+        return True

@@ -1,0 +1,372 @@
+"""InfluxDB holds what history says: row for row, whatever came late, failed half-way or was begun again."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.influx_projection import InfluxProjection
+from collector.influx_reach import Reach
+from collector.influx_rows import Ground, all_lines
+from perch.adapters.cursor import Cursor
+from perch.adapters.influx_cursor import Progress, ProgressFile
+from perch.adapters.influx_query import Bucket
+from perch.adapters.journal import Entry
+from perch.contract import AliveEvent, Event, LostEvent, StateEvent
+from perch.errors import StorageError, UnavailableError
+from perch.history.memory import MemoryHistory
+from perch.history.told import Lost, Marked, Stated, Told
+from perch.model import QUARTER_MS, Clock, Reason, Site, State
+from tests.history_cases import EPOCHS, Case, cases, marked, site, space, stated
+from tests.influx_memory import MemoryInflux
+
+JOURNAL = "0123456789abcdef"
+NOON_MS = 1_790_000_000_000 // QUARTER_MS * QUARTER_MS
+MINUTE_MS = 60_000
+
+
+def event(told: Told, seq: int) -> Event:
+    """Say on the wire what was told."""
+    if isinstance(told, Stated):
+        return StateEvent(
+            told.seq, told.space, told.state, told.probability, told.people, told.reason, told.time_ms, 0, told.clock
+        )
+    if isinstance(told, Marked):
+        return AliveEvent(told.seq, told.time_ms, 0, Clock.OK)
+    if isinstance(told, Lost):
+        span = told.span
+        ends = (span.from_ms, span.to_ms, 0, 0)
+        return LostEvent(seq, span.epoch, (span.first_seq, span.last_seq), *ends, Clock.OK, "outbox-full")
+    return AliveEvent(seq, 0, 0, Clock.UNSYNCED)
+
+
+class Log:
+    """A journal of what was told, in that order, and the history that follows it."""
+
+    def __init__(self, told: Sequence[Told]) -> None:
+        self.id = JOURNAL
+        self.told = list(told)
+        self.history = FollowingHistory()
+
+    def end(self) -> int:
+        return len(self.told)
+
+    def read(self, after: int, limit: int) -> list[Entry]:
+        return [self._entry(position) for position in range(after + 1, min(after + limit, len(self.told)) + 1)]
+
+    def _entry(self, position: int) -> Entry:
+        told = self.told[position - 1]
+        epoch = told.epoch if isinstance(told, Stated | Marked) else EPOCHS[0]
+        received_ms = 0 if not isinstance(told, Stated | Marked | Lost) else told.received_ms
+        return Entry(position, told.site, told.agent, epoch, received_ms, event(told, 10**6 + position))
+
+    def lead(self, position: int) -> None:
+        """Let history come up to a position."""
+        self.history.add(self.told[:position])
+        self.history.position = max(position, self.history.position)
+
+
+class FollowingHistory(MemoryHistory):
+    position = 0
+
+    def cursor(self) -> Cursor | None:
+        return Cursor(JOURNAL, self.position)
+
+
+def projection(log: Log, store: MemoryInflux, data: Path, *sites: Site) -> InfluxProjection:
+    return InfluxProjection(sites, log, log.history, lambda: store, data)
+
+
+def follow(log: Log, projection: InfluxProjection, *, limit: int = 2_000) -> None:
+    """Do what the collector does, once history has come to the journal's end."""
+    log.lead(log.end())
+    cursor = projection.cursor()
+    if cursor is None:
+        projection.reset(log.id)
+    position = 0 if cursor is None else cursor.position
+    while entries := log.read(position, limit):
+        projection.apply(entries, log.id)
+        position = entries[-1].position
+
+
+def rebuilt(log: Log, *sites: Site) -> MemoryInflux:
+    """Make everything anew from the journal."""
+    store = MemoryInflux()
+    with tempfile.TemporaryDirectory() as folder:
+        follow(log, projection(log, store, Path(folder), *sites))
+    return store
+
+
+@dataclass(frozen=True)
+class Step:
+    """History comes up to a share of the journal, then a batch is tried, in a new process or with a failing store."""
+
+    lead: float
+    batch: int
+    new_process: bool
+    fails_in: int | None
+
+
+steps = st.builds(
+    Step, st.floats(0, 1), st.integers(1, 8), st.sampled_from((False, False, True)), st.none() | st.integers(0, 12)
+)
+
+
+@given(case=cases(), plan=st.lists(steps, max_size=12))
+def test_rows_followed_in_any_way_are_those_of_a_rebuild(case: Case, plan: list[Step]) -> None:
+    """Batches of any size, history ahead of them, InfluxDB failing in the midst, a new process: the same rows."""
+    log, store = Log(case.told), MemoryInflux()
+    with tempfile.TemporaryDirectory() as folder:
+        position: int | None = None
+        at_work = projection(log, store, Path(folder), case.site)
+        for step in plan:
+            log.lead(round(step.lead * log.end()))
+            if step.new_process:
+                at_work, position = projection(log, store, Path(folder), case.site), None
+            store.fail_in = step.fails_in
+            position = tried(log, at_work, position, step.batch)
+        store.fail_in = None
+        follow(log, at_work)
+    assert store.rows == rebuilt(log, case.site).rows
+
+
+def tried(log: Log, at_work: InfluxProjection, position: int | None, batch: int) -> int | None:
+    """Do what the collector does with one batch; None after a failure, as at a start."""
+    try:
+        if position is None:
+            cursor = at_work.cursor()
+            if cursor is None:
+                at_work.reset(JOURNAL)
+            position = 0 if cursor is None else cursor.position
+        entries = log.read(position, max(min(batch, log.history.position - position), 0))
+        if entries:
+            at_work.apply(entries, JOURNAL)
+            position = entries[-1].position
+    except UnavailableError:
+        return None
+    return position
+
+
+@given(case=cases())
+def test_a_rebuild_writes_each_row_of_history_once(case: Case) -> None:
+    log = Log(case.told)
+    store = rebuilt(log, case.site)
+    lines = list(all_lines(Ground.of(case.site), log.history))
+    again = MemoryInflux()
+    for bucket, line in lines:
+        again.write(bucket, [line])
+    assert store.rows == again.rows
+    assert len(lines) == len(set(lines))
+
+
+@given(before=cases(), after=cases())
+def test_an_edited_layout_gives_the_rows_that_it_would_have_given_from_the_start(before: Case, after: Case) -> None:
+    log, store = Log(before.told), MemoryInflux()
+    edited = replace(before.site, spaces=after.site.spaces)
+    with tempfile.TemporaryDirectory() as folder:
+        follow(log, projection(log, store, Path(folder), before.site))
+        follow(log, projection(log, store, Path(folder), edited))
+        assert store.rows == rebuilt(log, edited).rows
+        follow(log, projection(log, store, Path(folder)))
+        assert store.rows == {}
+
+
+def day() -> list[Told]:
+    """A desk over an hour: free, taken, left; with its marks."""
+    return [
+        stated(NOON_MS, State.UNKNOWN, seq=1, reason=Reason.STARTING),
+        stated(NOON_MS + MINUTE_MS, State.FREE, seq=2, reason=Reason.QUIET),
+        marked(NOON_MS + QUARTER_MS, seq=3),
+        stated(NOON_MS + 20 * MINUTE_MS, State.OCCUPIED, seq=4),
+        marked(NOON_MS + 2 * QUARTER_MS, seq=5),
+        stated(NOON_MS + 33 * MINUTE_MS, State.FREE, seq=6, reason=Reason.QUIET),
+        marked(NOON_MS + 3 * QUARTER_MS, seq=7),
+    ]
+
+
+def states(store: MemoryInflux, measurement: str = "occupancy") -> list[tuple[float, object, object]]:
+    """Give minute, state and whether carried, in order of time."""
+    rows = sorted((ns, fields) for (_, (name, _), ns), fields in store.rows.items() if name == measurement)
+    return [((ns // 10**6 - NOON_MS) / MINUTE_MS, fields["state"], fields["carried"]) for ns, fields in rows]
+
+
+HOUR = [
+    (0, "unknown", 0),
+    (0, "unknown", 1),
+    (1, "free", 0),
+    (15, "free", 1),
+    (20, "occupied", 0),
+    (30, "occupied", 1),
+    (33, "free", 0),
+    (45, "free", 1),
+]
+
+
+def test_an_hour_of_a_desk_is_its_transitions_and_what_is_carried_on(tmp_path: Path) -> None:
+    log, store = Log(day()), MemoryInflux()
+    follow(log, projection(log, store, tmp_path, site(space())), limit=1)
+    assert states(store) == HOUR
+    quarters = sorted((ns, fields) for (_, (name, _), ns), fields in store.rows.items() if name == "zone_15min")
+    assert [fields["occupied_ms"] for _, fields in quarters] == [0, 10 * MINUTE_MS, 3 * MINUTE_MS]
+    assert [fields["known_ms"] for _, fields in quarters] == [14 * MINUTE_MS, QUARTER_MS, QUARTER_MS]
+    assert all(bucket is Bucket.ZONES for bucket, (name, _), _ in store.rows if name == "zone_15min")
+
+
+def test_events_in_order_delete_nothing_of_a_space_and_a_late_one_corrects_its_span(tmp_path: Path) -> None:
+    log, store = Log(day()[:1]), MemoryInflux()
+    following = projection(log, store, tmp_path, site(space()))
+    follow(log, following)
+    deletes: list[str] = []
+    delete = store.delete
+
+    def noted(bucket: Bucket, measurement: str, from_ms: int, to_ms: int, tags: dict[str, str]) -> None:
+        deletes.append(measurement)
+        delete(bucket, measurement, from_ms, to_ms, tags)
+
+    store.delete = noted  # type: ignore[method-assign, assignment]
+    for told in day()[1:]:
+        log.told.append(told)
+        log.lead(log.end())
+        following.apply(log.read(log.end() - 1, 1), JOURNAL)
+    assert states(store) == HOUR
+    assert "occupancy" not in deletes
+    log.told.append(stated(NOON_MS + 10 * MINUTE_MS, State.OCCUPIED, seq=8))
+    log.lead(log.end())
+    following.apply(log.read(log.end() - 1, 1), JOURNAL)
+    taken = [(1, "free", 0), (10, "occupied", 0), (15, "occupied", 1), (30, "occupied", 1)]
+    assert states(store) == [*HOUR[:2], *taken, *HOUR[6:]]
+    assert "occupancy" in deletes
+
+
+def test_two_events_of_one_millisecond_are_two_rows(tmp_path: Path) -> None:
+    told = [stated(NOON_MS, State.FREE, seq=1), stated(NOON_MS, State.OCCUPIED, seq=2), marked(NOON_MS + 1, seq=3)]
+    log, store = Log(told), MemoryInflux()
+    follow(log, projection(log, store, tmp_path, site(space())))
+    assert states(store) == [(0, "free", 0), (0, "occupied", 0), (0, "occupied", 1)]
+
+
+def test_events_of_spaces_and_sites_that_no_layout_names_are_no_rows(tmp_path: Path) -> None:
+    told: list[Told] = [
+        stated(NOON_MS, State.FREE, space="s9"),
+        stated(NOON_MS, State.FREE)._replace(site="elsewhere"),
+    ]
+    log, store = Log(told), MemoryInflux()
+    follow(log, projection(log, store, tmp_path, site(space())))
+    assert {name for _, (name, _), _ in store.rows} == {"alive"}
+
+
+@pytest.mark.parametrize("wall_ms", [-(2**53), 2**53, 0])
+def test_a_clock_beyond_all_years_stops_nothing(tmp_path: Path, wall_ms: int) -> None:
+    mad: list[Told] = [
+        stated(wall_ms, State.OCCUPIED, seq=8, epoch=EPOCHS[1], received_ms=NOON_MS),
+        marked(wall_ms + 9, seq=9),
+    ]
+    log, store = Log([*day(), *mad]), MemoryInflux()
+    following = projection(log, store, tmp_path, site(space()))
+    follow(log, following)
+    assert [row for row in states(store) if 0 <= row[0] <= 45] == HOUR
+    assert (following.refused > 0) == (abs(wall_ms) == 2**53)
+    assert (tmp_path / "influx.refused").exists() == (abs(wall_ms) == 2**53)
+
+
+def test_an_influxdb_that_was_emptied_or_replaced_is_filled_again(tmp_path: Path) -> None:
+    log, store = Log(day()), MemoryInflux()
+    follow(log, projection(log, store, tmp_path, site(space())))
+    full = dict(store.rows)
+    store.rows.clear()
+    follow(log, projection(log, store, tmp_path, site(space())))
+    assert store.rows == full
+    another = MemoryInflux(target="another")
+    follow(log, projection(log, another, tmp_path, site(space())))
+    assert another.rows == full
+
+
+def test_another_journal_or_one_that_lost_its_end_is_projected_from_its_start(tmp_path: Path) -> None:
+    log, store = Log(day()), MemoryInflux()
+    follow(log, projection(log, store, tmp_path, site(space())))
+    shorter = Log(day()[:4])
+    follow(shorter, projection(shorter, store, tmp_path, site(space())))
+    assert store.rows == rebuilt(shorter, site(space())).rows
+
+
+def test_while_history_is_made_anew_influxdb_keeps_its_rows_and_waits(tmp_path: Path) -> None:
+    log, store = Log(day()), MemoryInflux()
+    follow(log, projection(log, store, tmp_path, site(space())))
+    full = dict(store.rows)
+    log.history = FollowingHistory()
+    log.lead(3)
+    waiting = projection(log, store, tmp_path, site(space()))
+    with pytest.raises(UnavailableError, match="history"):
+        waiting.cursor()
+    assert store.rows == full
+    log.lead(log.end())
+    assert waiting.cursor() == Cursor(JOURNAL, 7)
+
+
+def test_what_changes_a_row_changes_the_digest_of_a_layout() -> None:
+    plain = site(space())
+    digests = {
+        Ground.of(changed).digest
+        for changed in (
+            plain,
+            replace(plain, time_zone="Europe/Lisbon"),
+            replace(plain, closed=((date(2026, 1, 1), date(2026, 1, 2)),)),
+            site(space(zone="z2")),
+            site(space(agent="pi-2")),
+            site(space(valid_until=date(2026, 1, 1))),
+        )
+    }
+    assert len(digests) == 6
+    renamed = replace(plain, name="Another name", spaces=(replace(space(), name="Another", features=frozenset("ab")),))
+    assert Ground.of(renamed).digest == Ground.of(plain).digest
+
+
+def test_progress_that_cannot_be_read_is_begun_anew_and_one_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    file = ProgressFile(tmp_path / "influx.cursor")
+    assert file.load() is None
+    progress = Progress(JOURNAL, 5, "memory", {"hq": "d"})
+    file.save(progress)
+    assert file.load() == progress
+    (tmp_path / "influx.cursor").write_text('{"journal": "')
+    assert file.load() is None
+    with pytest.raises(StorageError, match="nowhere"):
+        ProgressFile(tmp_path / "nowhere" / "influx.cursor").save(progress)
+
+
+@dataclass
+class Computed:
+    """Rows written when history had come to `position` and an agent's last evidence was at `until_ms`."""
+
+    position: int
+    until_ms: int
+
+
+@settings(max_examples=300)
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=8),
+    asked=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 40)), min_size=1, max_size=10),
+    empty=st.booleans(),
+)
+def test_an_entry_is_late_where_rows_computed_without_it_may_lie_at_or_after_it(
+    steps: list[tuple[int, int]], asked: list[tuple[int, int]], empty: bool
+) -> None:
+    reach, written = Reach(empty=empty), [] if empty else [Computed(0, 10**9)]
+    position = until_ms = 0
+    for more, later in steps:
+        position, until_ms = position + more, until_ms + later
+        reach.extend(position, {"pi-1": until_ms})
+        written.append(Computed(position, until_ms))
+    for at, ms in asked:
+        stale = any(rows.position < at and rows.until_ms >= ms for rows in written if rows.until_ms < 10**9)
+        unknown = not empty and all(rows.position >= at for rows in written[1:])
+        if stale or unknown:
+            assert reach.is_late("pi-1", at, ms)
+    settled = min(at for at, _ in asked) - 1
+    before = [reach.is_late("pi-1", at, ms) for at, ms in asked]
+    reach.settle(settled)
+    assert [reach.is_late("pi-1", at, ms) for at, ms in asked] == before
