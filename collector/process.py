@@ -94,6 +94,7 @@ def take(parts: Parts, wait_s: float) -> None:
 def shutdown(parts: Parts, stopping: threading.Event, deadline: float) -> None:
     """End every thread by `deadline` (monotonic seconds); what is not acknowledged by now will be sent again."""
     stopping.set()
+    parts.inbox.close()
     for follower in parts.followers:
         follower.wake()
     parts.connection.stop(_left(deadline) / 2)

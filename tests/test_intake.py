@@ -1,6 +1,7 @@
 """An event is acknowledged only when it is stored, is stored once, and is never harmed by its neighbours."""
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -347,10 +348,31 @@ def test_a_sequence_is_cut_where_numbers_are_left_out() -> None:
     assert list(consecutive([])) == []
 
 
-def test_an_inbox_that_is_full_lets_go_and_counts_instead_of_holding_up_the_broker() -> None:
-    inbox = Inbox(room=3)
+def test_a_full_inbox_slows_the_broker_down_for_a_while_and_then_lets_go_and_counts() -> None:
+    inbox = Inbox(room=3, patience_s=0.05)
     for number in range(5):
         inbox.put(Received("t", b"%d" % number, False))
     assert [arrival.payload for arrival in inbox.take(1)] == [b"0", b"1", b"2"]
     assert inbox.overflowed == 2
     assert inbox.take(0) == []
+
+
+def test_nothing_is_let_go_while_the_inbox_is_emptied_in_time() -> None:
+    inbox = Inbox(room=10, patience_s=30)
+    broker = threading.Thread(target=lambda: [inbox.put(Received("t", b"%d" % number, False)) for number in range(500)])
+    broker.start()
+    taken: list[bytes] = []
+    while len(taken) < 500:
+        taken += [arrival.payload for arrival in inbox.take(10)]
+    broker.join()
+    assert taken == [b"%d" % number for number in range(500)]
+    assert inbox.overflowed == 0
+
+
+def test_a_closed_inbox_holds_nobody_up() -> None:
+    inbox = Inbox(room=0, patience_s=3_600)
+    broker = threading.Thread(target=inbox.put, args=[Received("t", b"", False)])
+    broker.start()
+    inbox.close()
+    broker.join(10)
+    assert not broker.is_alive()
