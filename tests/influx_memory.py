@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from perch.adapters.influx import RefusedLine, Written
 from perch.adapters.influx_query import Bucket, JsonRow
 from perch.errors import UnavailableError
-from tests.line_parser import Value, parse
+from tests.line_parser import Parsed, Value, parse
+
+
+@lru_cache(maxsize=100_000)
+def _parsed(line: str) -> Parsed:
+    return parse(line)
+
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 
@@ -27,7 +34,7 @@ class MemoryInflux:
         fails = self._fails()
         refused: list[RefusedLine] = []
         for line in lines[: len(lines) // 2 if fails else None]:
-            parsed = parse(line)
+            parsed = _parsed(line)
             if not -(2**63) < parsed.ns < 2**63:
                 refused.append(RefusedLine(line, "out of range"))
                 continue

@@ -152,6 +152,7 @@ def tried(log: Log, at_work: InfluxProjection, position: int | None, batch: int)
     return position
 
 
+@settings(max_examples=30)
 @given(case=cases())
 def test_a_rebuild_writes_each_row_of_history_once(case: Case) -> None:
     log = Log(case.told)
@@ -164,6 +165,7 @@ def test_a_rebuild_writes_each_row_of_history_once(case: Case) -> None:
     assert len(lines) == len(set(lines))
 
 
+@settings(max_examples=30)
 @given(before=cases(), after=cases())
 def test_an_edited_layout_gives_the_rows_that_it_would_have_given_from_the_start(before: Case, after: Case) -> None:
     log, store = Log(before.told), MemoryInflux()
@@ -264,7 +266,7 @@ def test_events_of_spaces_and_sites_that_no_layout_names_are_no_rows(tmp_path: P
 def test_a_clock_beyond_all_years_stops_nothing(tmp_path: Path, wall_ms: int) -> None:
     mad: list[Told] = [
         stated(wall_ms, State.OCCUPIED, seq=8, epoch=EPOCHS[1], received_ms=NOON_MS),
-        marked(wall_ms + 9, seq=9),
+        marked(wall_ms + 9, seq=9, epoch=EPOCHS[1])._replace(received_ms=NOON_MS),
     ]
     log, store = Log([*day(), *mad]), MemoryInflux()
     following = projection(log, store, tmp_path, site(space()))
