@@ -2,13 +2,14 @@
 
 import errno
 import shutil
+import signal
 import socket
 from pathlib import Path
 
 import click
 
 from perch.commands.demo_folder import Place, demo_folder
-from perch.commands.demo_show import Show
+from perch.commands.demo_show import FIRST_DEATH_S, Show
 from perch.commands.examples import ExampleCommand
 from perch.commands.stopping import stop_on_signals
 from perch.errors import PerchError
@@ -23,7 +24,8 @@ LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 @click.option("--data", type=click.Path(path_type=Path), help="A folder to keep everything in; else all is gone after.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option("--seed", type=int, default=2026, hidden=True)
-def demo(port: int | None, data: Path | None, open_page: bool, seed: int) -> None:
+@click.option("--first-death", type=float, default=FIRST_DEATH_S, hidden=True)
+def demo(port: int | None, data: Path | None, open_page: bool, seed: int, first_death: float) -> None:
     """Example: perch demo
 
     Run a network of three small places with simulated people on this machine: agents with mock pins, broker, collector,
@@ -33,11 +35,13 @@ def demo(port: int | None, data: Path | None, open_page: bool, seed: int) -> Non
     mosquitto = shutil.which("mosquitto")
     place = Place(api_port, free_port(MQTT_PORT), "5" if mosquitto else "3.1.1", "perch-server")
     stop = stop_on_signals()
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a closed terminal ends it too, unless nohup was asked for
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     with demo_folder(data) as folder:
-        show = Show(folder, place, mosquitto, seed, stop)
+        show = Show(folder, place, mosquitto, seed, stop, kept=data is not None, first_death_s=first_death)
         try:
             if show.start_up():
-                show.announce(kept=data is not None, open_page=open_page)
+                show.announce(open_page=open_page)
             show.loop()
         finally:
             show.shut_down()

@@ -19,8 +19,8 @@ from perch.venue import network
 
 LOOK_S = 0.1
 START_S = 60.0
-STOP_S = 1.3
-"""What is still there after this is killed, so that all is over within two seconds."""
+STOP_KEPT_S, STOP_S, STOP_BROKER_S = 1.0, 0.4, 0.2
+"""What is still there after this is killed, so that all is over within two seconds, on a busy machine too."""
 
 FIRST_DEATH_S, DEATH_EVERY_S, DEAD_S = 75.0, 210.0, 100.0
 """When the unlucky agent dies first, how often it does, and for how long it is gone."""
@@ -37,8 +37,19 @@ set_tcp_nodelay true
 class Show:
     """All processes of one demo."""
 
-    def __init__(self, folder: Path, place: Place, mosquitto: str | None, seed: int, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        place: Place,
+        mosquitto: str | None,
+        seed: int,
+        stop: threading.Event,
+        *,
+        kept: bool,
+        first_death_s: float = FIRST_DEATH_S,
+    ) -> None:
         self._folder, self._place, self._mosquitto, self._seed, self._stop = folder, place, mosquitto, seed, stop
+        self._kept, self._first_death_s = kept, first_death_s
         self._agents = write_configuration(folder, place)
         self._parts: dict[str, Part] = {}
         self._began_s = time.monotonic()
@@ -55,7 +66,7 @@ class Show:
             self._add(f"{site}/{agent}", self._agent(site, agent))
         return self._wait_for_page()
 
-    def announce(self, *, kept: bool, open_page: bool) -> None:
+    def announce(self, *, open_page: bool) -> None:
         """Say where everything is."""
         port, address = self._place.broker_port, f"http://localhost:{self._place.api_port}"
         words = "" if self._mosquitto else " -V mqttv311 -u you"
@@ -63,7 +74,9 @@ class Show:
         name = "mosquitto" if self._mosquitto else "amqtt"
         click.echo(f"Broker is {name} at mqtt://127.0.0.1:{port}, watch it: ", nl=False)
         click.echo(f"mosquitto_sub -h 127.0.0.1 -p {port}{words} -v -t 'perch/v1/#'")
-        click.echo(f"Data is in {self._folder}{'' if kept else ', which is removed in the end'}. Ctrl-C ends the demo.")
+        click.echo(
+            f"Data is in {self._folder}{'' if self._kept else ', which is removed in the end'}. Ctrl-C ends the demo."
+        )
         if open_page:
             webbrowser.open(address)
 
@@ -77,17 +90,23 @@ class Show:
                 part.see_to(now_s)
 
     def shut_down(self) -> None:
-        """End everything, the stubborn by force."""
-        deadline_s = time.monotonic() + STOP_S
-        for part in self._parts.values():
+        """End everything, the stubborn by force; the broker last, so that goodbyes are heard."""
+        broker = self._parts.pop("broker", None)
+        self._end([*self._parts.values()], STOP_KEPT_S if self._kept else STOP_S)
+        self._end([broker] if broker else [], STOP_BROKER_S)
+
+    def _end(self, parts: list[Part], within_s: float) -> None:
+        deadline_s = time.monotonic() + within_s
+        for part in parts:
             part.ask_to_end()
-        for part in self._parts.values():
+        for part in parts:
             part.end(deadline_s)
 
     def _let_die(self, running_s: float) -> None:
         """Kill the unlucky agent when its time has come, and let it come back later."""
         unlucky = self._parts["/".join(network.FLAKY)]
-        dead = running_s > FIRST_DEATH_S and (running_s - FIRST_DEATH_S) % DEATH_EVERY_S < DEAD_S
+        since_s = running_s - self._first_death_s
+        dead = since_s >= 0 and since_s % DEATH_EVERY_S < DEAD_S
         if dead and not unlucky.paused:
             unlucky.kill()
         unlucky.paused = dead
