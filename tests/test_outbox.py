@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -147,4 +148,5 @@ def test_what_was_accepted_survives_the_death_of_the_process(path: Path) -> None
         kept = [event.seq for event in outbox.read("a" * 32, 1, 10**6)]
     assert kept[: len(accepted)] == accepted
     assert len(kept) <= len(accepted) + 1
-    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
