@@ -23,6 +23,7 @@ from perch.model import Clock, Occupancy, Site
 
 SUBSCRIPTIONS = (topic("+", "+", "state", "+"), topic("+", "+", "status"))
 LONGEST_PAUSE_MS = 1_000
+CLOCK_STEP_MS = 1_000
 _encoder = msgspec.json.Encoder()
 
 
@@ -42,6 +43,7 @@ class Live:
         begin = now()
         self._sites = sites
         self._now = now
+        self._wall_ahead_ms = begin.wall_ms - begin.mono_ms
         self.directory = directory_at(sites, begin.wall_ms)
         self.fleet = Fleet()
         self.feed = Feed(begin.wall_ms * 1000)
@@ -90,6 +92,9 @@ class Live:
     def settle(self) -> int:
         """Let time pass; gives in how many ms to call again at the latest."""
         now = self._now()
+        if abs(now.wall_ms - now.mono_ms - self._wall_ahead_ms) > CLOCK_STEP_MS:
+            self._wall_ahead_ms = now.wall_ms - now.mono_ms
+            self._changed(self._board.review(now), now)
         if now.wall_ms >= self.directory.until_ms:
             self._adopt(directory_at(self._sites, now.wall_ms))
         self._changed(self._board.tick(now), now)

@@ -148,6 +148,7 @@ function paintTotals() {
     floor.querySelector(".floor-free").textContent = fill(words.free_of, count(floor));
   }
   paintSite(data.site, number);
+  document.title = fill(words.title, { free: number.free, site: data.name });
   speak(fill(words.spoken, { site: data.name, ...number }));
 }
 

@@ -80,6 +80,10 @@ class Board:
             due.append(key)
         return self._show(due, now)
 
+    def review(self, now: Instant) -> list[Key]:
+        """Look at everything again: for a reader whose wall clock was set, or whose machine slept."""
+        return self._show(list(self._heard), now)
+
     def set_homes(self, homes: Mapping[Key, str]) -> list[Key]:
         """Adopt another layout; what was heard of a space that moved to another agent is forgotten."""
         moved = {key for key in self._homes.keys() | homes.keys() if self._homes.get(key) != homes.get(key)}

@@ -1,0 +1,172 @@
+"""What time alone does to live states: staleness, new days, clocks that are set."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.feed import Subscription
+from api.live import Live
+from perch import contract
+from perch.adapters.mqtt import Received
+from perch.contract import HEARTBEAT_S, VALID_FOR_MS, LiveState, Publication, Status
+from perch.delivery.liveness import Instant
+from perch.model import Clock, Reason, State
+from tests.serving import EPOCH, a_site, a_space
+
+LISBON = ZoneInfo("Europe/Lisbon")
+
+
+@dataclass
+class Hands:
+    """A clock that moves only when it is told to."""
+
+    wall_ms: int = int(datetime(2026, 11, 2, 23, 0, tzinfo=LISBON).timestamp() * 1000)
+    mono_ms: int = 1_000_000
+
+    def __call__(self) -> Instant:
+        return Instant(self.wall_ms, self.mono_ms)
+
+    def pass_ms(self, ms: int) -> None:
+        """Let time pass."""
+        self.wall_ms += ms
+        self.mono_ms += ms
+
+
+def hear(live: Live, published: Publication) -> None:
+    """Deliver something as the broker does when it is new."""
+    live.hear(Received(published.topic, published.payload, retained=False))
+
+
+def say(live: Live, hands: Hands, space: str = "d01", **changed: Any) -> None:
+    """Let the agent of a space state that it is free."""
+    usual: dict[str, Any] = {
+        "v": 1,
+        "epoch": EPOCH,
+        "state": State.FREE,
+        "probability": 0.03,
+        "count": None,
+        "reason": Reason.QUIET,
+        "since_ms": hands.wall_ms,
+        "sent_ms": hands.wall_ms,
+        "clock": Clock.OK,
+    }
+    hear(live, contract.build_state("hq", "pi-1", space, LiveState(**{**usual, **changed})))
+
+
+def state_of(live: Live, space: str = "d01") -> State:
+    """Give the state that is shown."""
+    shown = live.get("hq", space)
+    assert shown is not None
+    return shown.occupancy.state
+
+
+def follow(live: Live) -> Subscription:
+    """Subscribe to everything."""
+    return live.feed.subscribe(lambda _: True, lambda: b"{}", None)
+
+
+async def _rest(subscription: Subscription) -> bytes:
+    subscription.end()
+    return b"".join([chunk async for chunk in subscription.chunks()])
+
+
+def told(subscription: Subscription) -> list[tuple[str, Any]]:
+    """End a subscription; gives its events but for the snapshot."""
+    events = [one.splitlines() for one in asyncio.run(_rest(subscription)).decode().split("\n\n") if one]
+    return [(name[7:], json.loads(data[6:])) for name, _, data in events if name != "event: snapshot"]
+
+
+@given(st.integers(1_000, 200_000), st.integers(0, 300_000))
+def test_a_state_is_shown_for_as_long_as_it_is_valid_and_no_longer(valid_ms: int, passed_ms: int) -> None:
+    hands = Hands()
+    live = Live((a_site(),), hands)
+    say(live, hands, valid_for_ms=valid_ms)
+    hands.pass_ms(passed_ms)
+    live.settle()
+    assert state_of(live) is (State.FREE if passed_ms <= valid_ms else State.UNKNOWN)
+
+
+@given(st.integers(1_000, 100_000))
+def test_whoever_calls_when_asked_to_shows_staleness_at_once(valid_ms: int) -> None:
+    hands = Hands()
+    live = Live((a_site(),), hands)
+    say(live, hands, valid_for_ms=valid_ms)
+    begin_ms = hands.mono_ms
+    while state_of(live) is State.FREE:
+        hands.pass_ms(live.settle())
+        live.settle()
+        assert hands.mono_ms - begin_ms <= valid_ms + 2
+
+
+def test_a_clock_that_is_set_makes_old_states_unknown_at_once() -> None:
+    hands = Hands()
+    live = Live((a_site(),), hands)
+    say(live, hands)
+    hands.wall_ms += 3_600_000  # the machine slept, or its clock was an hour behind
+    live.settle()
+    assert state_of(live) is State.UNKNOWN
+
+
+def test_silence_turns_an_agent_offline_and_readers_are_told() -> None:
+    hands = Hands()
+    live = Live((a_site(),), hands)
+    hear(live, contract.build_status("hq", "pi-1", Status(v=1, online=True, epoch=EPOCH, run=1, version="1")))
+    reader = follow(live)
+    for _ in range(4):
+        hands.pass_ms(HEARTBEAT_S * 1000)
+        live.settle()
+    ((name, agent),) = told(reader)
+    assert (name, agent["id"], agent["online"]) == ("agent", "pi-1", False)
+    assert HEARTBEAT_S * 1000 * 3 == VALID_FOR_MS
+
+
+def test_a_new_day_brings_its_own_layout_and_readers_begin_anew() -> None:
+    moving = (
+        a_space("d01"),
+        a_space("d02", valid_until=date(2026, 11, 3)),
+        a_space("d03", valid_from=date(2026, 11, 3)),
+        a_space("d04", agent="pi-1", valid_until=date(2026, 11, 3)),
+        a_space("d04", agent="pi-2", valid_from=date(2026, 11, 3)),
+    )
+    hands = Hands()
+    live = Live((a_site(spaces=moving),), hands)
+    for space in ("d01", "d02", "d03", "d04"):
+        say(live, hands, space, valid_for_ms=86_400_000)
+    reader = follow(live)
+    before = live.feed.last_id
+    assert [key[1] for key, _ in live.all()] == ["d01", "d02", "d04"]
+    hands.pass_ms(3_600_000)
+    live.settle()
+    assert [key[1] for key, _ in live.all()] == ["d01", "d03", "d04"]
+    assert (state_of(live, "d01"), state_of(live, "d03")) == (State.FREE, State.UNKNOWN)
+    assert state_of(live, "d04") is State.UNKNOWN  # what the agent before said of it no longer counts
+    assert reader.ended
+    assert live.feed.missed_since(before) is None
+
+
+def test_a_new_day_without_a_change_disturbs_nobody() -> None:
+    hands = Hands()
+    live = Live((a_site(),), hands)
+    say(live, hands, valid_for_ms=86_400_000)
+    reader = follow(live)
+    hands.pass_ms(2 * 3_600_000)
+    live.settle()
+    assert not reader.ended
+    assert state_of(live) is State.FREE
+
+
+def test_each_site_has_midnights_of_its_own() -> None:
+    spaces = (a_space("d01", valid_from=date(2026, 11, 3)),)
+    near, far = a_site("near", spaces=spaces), a_site("far", time_zone="Asia/Kathmandu", spaces=spaces)
+    hands = Hands()  # it is the third of November in Kathmandu already
+    live = Live((near, far), hands)
+    assert [key for key, _ in live.all()] == [("far", "d01")]
+    hands.pass_ms(3_600_000)
+    live.settle()
+    assert [key for key, _ in live.all()] == [("far", "d01"), ("near", "d01")]
