@@ -143,10 +143,12 @@ def _write_messages(path: Path, epoch: str, batch: int) -> None:
         for first in range(1, EVENTS + 1, batch):
             events = tuple(_event(seq) for seq in range(first, first + batch))
             up = Batch(v=VERSION, epoch=epoch, boot="0" * 16, sent_mono_ms=first, events=events)
-            file.write(contract.build_up("hq", "pi-0", up).payload + b"\n")
+            payload = contract.build_up("hq", "pi-0", up).payload
+            assert len(payload) <= contract.MAX_PAYLOAD_BYTES
+            file.write(payload + b"\n")
 
 
 def _event(seq: int) -> Event:
     wall_ms = 1_760_000_000_000 + seq * 1000
     state, reason = (State.OCCUPIED, Reason.MOTION) if seq % 2 else (State.FREE, Reason.QUIET)
-    return StateEvent(seq, f"d{seq % 100:04}", state, 0.5, None, reason, wall_ms, seq * 1000, Clock.OK)
+    return StateEvent(seq, f"d{seq % 100}", state, 0.5, None, reason, wall_ms, seq, Clock.OK)

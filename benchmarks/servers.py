@@ -24,7 +24,7 @@ name = "Floor"
 id = "z1"
 floor = "f1"
 """
-SPACE = '[[space]]\nid = "d{number:04}"\nkind = "desk"\nfloor = "f1"\nzone = "z1"\nagent = "{agent}"\n'
+SPACE = '[[space]]\nid = "d{number}"\nkind = "desk"\nfloor = "f1"\nzone = "z1"\nagent = "{agent}"\n'
 
 
 @contextmanager

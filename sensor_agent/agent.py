@@ -51,7 +51,9 @@ class Agent:
         run = self._outbox.begin(epoch, clock.boot)
         self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish)
         self._courier = Courier(site, agent, self._outbox, clock, self._publish, random.random)
-        self.author = Author(self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted)
+        self.author = Author(
+            self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted, self._say
+        )
         self._connection = Connection(
             settings.broker,
             f"{contract.user_name(site, agent)}",
@@ -125,12 +127,12 @@ class Agent:
             self._link(item)
         else:
             sensor, value, mono_ms = item
-            self._say(self.author.observe(sensor, value, max(mono_ms, self.author.watch.now_ms)))
+            self.author.observe(sensor, value, max(mono_ms, self.author.watch.now_ms))
         return True
 
     def advance(self) -> None:
         """Let the agent's time pass up to now."""
-        self._say(self.author.advance(self._clock.mono_ms()))
+        self.author.advance(self._clock.mono_ms())
 
     def deliver(self) -> None:
         """Do what delivery and heartbeats have to do by now."""
@@ -175,8 +177,7 @@ class Agent:
 
     def _say(self, changes: Sequence[Change]) -> None:
         latest: dict[str, Occupancy] = {change.space: change.occupancy for change in changes}
-        if latest:
-            self._herald.say(self.author, latest)
+        self._herald.say(self.author, latest)
 
     def _accepted(self, events: Sequence[Event]) -> None:
         self._courier.accepted(self._epoch, events, machine_ms())

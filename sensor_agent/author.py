@@ -22,7 +22,8 @@ STEP_MS = 5_000
 class Author:
     """Owns the watch, the numbering and the marks of one epoch; times given to it are monotonic milliseconds.
 
-    Every event is in the outbox before it is handed to `told`, together with the change that caused it, if any.
+    `changed` hears of every change at once, since what holds now is worth most while it is new; every event is in the
+    outbox before it is handed to `told`.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Author:
         spaces: Sequence[SensedSpace],
         sensors: Sequence[Sensor],
         told: Callable[[Sequence[Event]], None],
+        changed: Callable[[Sequence[Change]], None],
     ) -> None:
         self.watch = Watch(spaces, sensors)
         self._outbox = outbox
@@ -40,9 +42,10 @@ class Author:
         self._epoch = epoch
         self._spaces = tuple(space.id for space in spaces)
         self._told = told
+        self._changed = changed
         self._seq = 0
         self._offset_ms = clock.wall_ms() - clock.mono_ms()
-        self._state = clock.state()
+        self._clock_state = clock.state()
         self._mark_ms = self._last_event_ms = clock.mono_ms()
         self._quarter_ms = 0
 
@@ -75,30 +78,24 @@ class Author:
     def resume(self, levels: Mapping[str, float]) -> None:
         """Begin again after the loop stood still: unknown since the last sign of life, `starting` from now."""
         last_ms = max(self._mark_ms, self._last_event_ms)
-        mark = Mark(self.wall_of(last_ms), last_ms, self._clock.boot, self._state)
+        mark = Mark(self.wall_of(last_ms), last_ms, self._clock.boot, self._clock_state)
         events = [self._offline(space, mark) for space in self._spaces]
         events += self._measure()
         self._begin(self._clock.mono_ms(), events, levels)
 
-    def observe(self, sensor: str, value: float, mono_ms: int) -> list[Change]:
+    def observe(self, sensor: str, value: float, mono_ms: int) -> None:
         """Take in a reading, after everything that was due before it."""
-        changes = self.advance(mono_ms)
-        new = self.watch.observe(Reading(mono_ms, sensor, value))
-        self._write([self._stated(change) for change in new])
-        return changes + new
+        self.advance(mono_ms)
+        self._state(self.watch.observe(Reading(mono_ms, sensor, value)))
 
-    def advance(self, mono_ms: int) -> list[Change]:
+    def advance(self, mono_ms: int) -> None:
         """Let time pass: changes, marks and quarter hours come in their order, each at its own moment."""
-        changes: list[Change] = []
         while (due := self.deadline) < mono_ms:
-            new = self.watch.advance(due + 1)
-            self._write([self._stated(change) for change in new])
-            changes += new
+            self._state(self.watch.advance(due + 1))
             if due >= self._quarter_ms - self._offset_ms:
                 self._vouch(due)
             if due >= self._mark_ms + MARK_EVERY_MS:
                 self._note(due)
-        return changes
 
     def note(self) -> None:
         """Leave a local mark now, as at the end."""
@@ -111,17 +108,17 @@ class Author:
         self._note(now)
 
     def _vouch(self, mono_ms: int) -> None:
-        self._write([AliveEvent(self._next_seq(), self._quarter_ms, mono_ms, self._state)])
+        self._write([AliveEvent(self._next_seq(), self._quarter_ms, mono_ms, self._clock_state)])
         self._quarter_ms = self._next_quarter(mono_ms)
 
     def _next_quarter(self, mono_ms: int) -> int:
         """Give the wall time to vouch at next: full quarter hours, or 15 minutes on while it cannot be believed."""
         wall_ms = self.wall_of(mono_ms)
-        return wall_ms + QUARTER_MS if self._state is Clock.UNSYNCED else (wall_ms // QUARTER_MS + 1) * QUARTER_MS
+        return wall_ms + QUARTER_MS if self._clock_state is Clock.UNSYNCED else (wall_ms // QUARTER_MS + 1) * QUARTER_MS
 
     def _note(self, mono_ms: int) -> None:
         self._mark_ms = mono_ms
-        self._outbox.mark = Mark(self.wall_of(mono_ms), mono_ms, self._clock.boot, self._state)
+        self._outbox.mark = Mark(self.wall_of(mono_ms), mono_ms, self._clock.boot, self._clock_state)
         measured = self._measure()
         if measured:
             self._write(measured)
@@ -131,8 +128,8 @@ class Author:
         """Compare the two clocks; small drift is followed in silence, a step is an event."""
         offset_ms, state = self._clock.wall_ms() - self._clock.mono_ms(), self._clock.state()
         stepped = abs(offset_ms - self._offset_ms) > STEP_MS
-        synced = state is Clock.OK and self._state is Clock.UNSYNCED
-        self._offset_ms, self._state = offset_ms, state
+        synced = state is Clock.OK and self._clock_state is Clock.UNSYNCED
+        self._offset_ms, self._clock_state = offset_ms, state
         if state is Clock.OK and (stepped or synced):
             return [ClockEvent(self._next_seq(), self._clock.boot, offset_ms)]
         return []
@@ -150,6 +147,11 @@ class Author:
         known = self.watch.occupancies(self._clock.mono_ms()).get(space)
         return 0.5 if known is None else known.probability
 
+    def _state(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self._changed(changes)
+            self._write([self._stated(change) for change in changes])
+
     def _stated(self, change: Change) -> Event:
         said = change.occupancy
         wall_ms = self.wall_of(change.time_ms)
@@ -162,7 +164,7 @@ class Author:
             said.reason,
             wall_ms,
             change.time_ms,
-            self._state,
+            self._clock_state,
         )
 
     def _next_seq(self) -> int:

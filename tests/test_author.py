@@ -29,7 +29,7 @@ class Life:
         self.outbox = Outbox.open(path)
         epoch = f"{at_ms:032x}"
         self.outbox.begin(epoch, self.clock.boot)
-        self.author = Author(self.outbox, self.clock, epoch, spaces, (PIR,), self.events.extend)
+        self.author = Author(self.outbox, self.clock, epoch, spaces, (PIR,), self.events.extend, list)
         self.author.start({})
 
     def live_until(self, at_ms: int) -> None:
@@ -146,7 +146,7 @@ def test_an_unsynced_agent_marks_its_events_and_tells_when_it_knows_the_time(tmp
     events: list[Event] = []
     with Outbox.open(tmp_path / "other.db") as outbox:
         outbox.begin("e" * 32, clock.boot)
-        author = Author(outbox, clock, "e" * 32, (DESK,), (PIR,), events.extend)
+        author = Author(outbox, clock, "e" * 32, (DESK,), (PIR,), events.extend, list)
         author.start({})
         clock.now_ms = T0 + QUARTER_MS + 1000
         author.advance(clock.mono_ms())
