@@ -75,18 +75,14 @@ class HistoryReader:
             row = db.execute("SELECT first_ms, last_ms FROM site WHERE id = ?", (site,)).fetchone()
             return None if row is None else Horizon(*row)
 
-    def next_row_ms(self, site: str, agent: str, space: str, after_ms: int) -> int | None:
-        """Give the time of the agent's first row of a space after a moment."""
+    def spaces(self, site: str, agent: str) -> list[str]:
+        """Name the spaces of which an agent ever stated anything, in order."""
         with self._snapshot() as db:
-            series = _series(db, site, agent, space)
-            if series is None:
-                return None
-            keys = (file.chunk_key(series, after_ms), file.chunk_range(series)[1])
-            for chunk in db.execute("SELECT key, rows FROM chunk WHERE key BETWEEN ? AND ? ORDER BY key", keys):
-                times_ms = file.unpacked([chunk], file.STATE_ROW)[1]
-                if times_ms[-1] > after_ms:
-                    return int(times_ms[np.searchsorted(times_ms, after_ms, side="right")])
-            return None
+            rows = db.execute(
+                "SELECT space FROM series WHERE site = ? AND agent = ? AND space <> ? ORDER BY space",
+                (site, agent, file.MARKS),
+            )
+            return [space for (space,) in rows]
 
     def marks(self, site: str, agent: str, from_ms: int, to_ms: int) -> list[Mark]:
         """Give the agent's marks and the last evidence of its epochs in [from_ms, to_ms), in order."""
@@ -144,10 +140,9 @@ def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[
     series = _series(db, site, stretch.agent, stretch.space)
     chunks = [] if series is None else _chunks(db, series, stretch.from_ms, stretch.to_ms)
     rows, times_ms = file.unpacked(chunks, file.STATE_ROW)
-    first, last = np.searchsorted(times_ms, (stretch.from_ms, stretch.to_ms))
-    if first:
-        first = np.searchsorted(times_ms, times_ms[first - 1])
-    last = max(first, last)
+    first, last = np.searchsorted(times_ms, (stretch.from_ms, stretch.to_ms)).tolist()
+    first = np.searchsorted(times_ms, times_ms[first - 1]) if first else 0
+    last = np.searchsorted(times_ms, times_ms[last], side="right") if last < len(rows) else last
     rows, times_ms = rows[first:last], times_ms[first:last]
     numbers, epoch = np.unique(rows["epoch"], return_inverse=True)
     code = rows["code"].astype(np.int64)
@@ -166,12 +161,17 @@ def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[
 
 
 def _chunks(db: sqlite3.Connection, series: int, from_ms: int, to_ms: int) -> list[tuple[int, bytes]]:
-    """Read the chunks that a window meets, and the one before them."""
-    from_key = file.chunk_key(series, from_ms)
+    """Read the chunks that a window meets, the one before them, and the one after."""
     return db.execute(
-        "SELECT key, rows FROM chunk WHERE key <= ?2 AND key >="
-        " coalesce((SELECT max(key) FROM chunk WHERE key < ?1 AND key >= ?3), ?1) ORDER BY key",
-        (from_key, max(from_key, file.chunk_key(series, to_ms)), file.chunk_range(series)[0]),
+        "SELECT key, rows FROM chunk"
+        " WHERE key >= coalesce((SELECT max(key) FROM chunk WHERE key >= ?1 AND key < ?2), ?2)"
+        " AND key <= coalesce((SELECT min(key) FROM chunk WHERE key > ?3 AND key <= ?4), ?3) ORDER BY key",
+        (
+            file.chunk_range(series)[0],
+            file.chunk_key(series, from_ms),
+            file.chunk_key(series, to_ms),
+            file.chunk_range(series)[1],
+        ),
     ).fetchall()
 
 
@@ -183,9 +183,9 @@ def _vouch(db: sqlite3.Connection, number: int, vouches: dict[int, Vouch]) -> Vo
 
 def _lost(db: sqlite3.Connection, site: str, stretch: Stretch) -> tuple[LostSpan, ...]:
     rows = db.execute(
-        "SELECT epoch, first_seq, last_seq, from_ms, to_ms FROM lost WHERE site = ? AND agent = ? AND from_ms < ?"
+        "SELECT epoch, first_seq, last_seq, from_ms, to_ms FROM lost WHERE site = ? AND agent = ?"
         " ORDER BY from_ms, epoch, first_seq",
-        (site, stretch.agent, stretch.to_ms),
+        (site, stretch.agent),
     )
     return tuple(LostSpan(*row) for row in rows)
 

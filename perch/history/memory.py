@@ -46,10 +46,10 @@ class MemoryHistory:
         sensible = [ms for ms in heard if ms >= SENSIBLE_MS]
         return Horizon(min(sensible), max(sensible)) if sensible else None
 
-    def next_row_ms(self, site: str, agent: str, space: str, after_ms: int) -> int | None:
-        """Give the time of the agent's first row of a space after a moment."""
-        times = (row.time_ms for row in self._stated(self._told, site, agent, space))
-        return min((ms for ms in times if ms > after_ms), default=None)
+    def spaces(self, site: str, agent: str) -> list[str]:
+        """Name the spaces of which an agent ever stated anything, in order."""
+        key = (site, agent)
+        return sorted({one.space for one in self._told if isinstance(one, Stated) and (one.site, one.agent) == key})
 
     def marks(self, site: str, agent: str, from_ms: int, to_ms: int) -> list[Mark]:
         """Give the agent's marks and the last evidence of its epochs in [from_ms, to_ms), in order."""
@@ -81,7 +81,8 @@ class MemoryHistory:
     def _columns(self, told: Iterable[Told], site: str, stretch: Stretch) -> Columns:
         rows = sorted(self._stated(told, site, stretch.agent, stretch.space), key=lambda row: (row.time_ms, row.seq))
         before_ms = max((row.time_ms for row in rows if row.time_ms < stretch.from_ms), default=stretch.from_ms)
-        rows = [row for row in rows if before_ms <= row.time_ms < stretch.to_ms]
+        after_ms = min((row.time_ms for row in rows if row.time_ms >= stretch.to_ms), default=stretch.to_ms)
+        rows = [row for row in rows if before_ms <= row.time_ms <= after_ms]
         until_ms = {span.epoch: span.until_ms for span in self.epochs(site) if span.agent == stretch.agent}
         epochs = sorted({row.epoch for row in rows})
         codes = np.array([_codes(row, epochs) for row in rows], dtype=np.int64).reshape(len(rows), 8)
@@ -99,8 +100,7 @@ class MemoryHistory:
     def _lost(told: Iterable[Told], site: str, stretch: Stretch) -> tuple[LostSpan, ...]:
         key = (site, stretch.agent)
         spans = {one.span for one in told if isinstance(one, Lost) and (one.site, one.agent) == key}
-        begun = (span for span in spans if span.from_ms < stretch.to_ms)
-        return tuple(sorted(begun, key=lambda span: (span.from_ms, span.epoch, span.first_seq)))
+        return tuple(sorted(spans, key=lambda span: (span.from_ms, span.epoch, span.first_seq)))
 
 
 def _codes(row: Stated, epochs: Sequence[str]) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ def _read(
     asked = [Stretch(of.space, of.agent, max(from_ms, of.from_ms), min(to_ms, of.to_ms)) for of in met]
     answers = source.read(site.id, asked)
     if any(columns.lost for columns in answers):
-        # A lost span carries on the probability before it, wherever that was stated.
-        asked = [stretch._replace(from_ms=of.from_ms) for stretch, of in zip(asked, met, strict=True)]
+        # A lost span hides statements and carries on the probability before it, wherever those may be.
+        asked = [Stretch(of.space, of.agent, of.from_ms, of.to_ms) for of in met]
         answers = source.read(site.id, asked)
     yield from zip(met, answers, strict=True)

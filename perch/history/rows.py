@@ -50,12 +50,13 @@ class ZoneQuarter:
 def occupancy_rows(site: Site, space: str, from_ms: int, to_ms: int, source: HistorySource) -> list[OccupancyRow]:
     """Give the transitions and carried states of a space in order of time, a carried one after all of its moment.
 
-    A state is carried at each full quarter hour that its epoch vouches for, no later than the site's last evidence.
+    A state is carried at each full quarter hour that its epoch vouches for, between the site's first and last evidence.
     """
     horizon = source.horizon(site.id)
     if horizon is None:
         return []
-    carried_ms = np.arange(ceil_quarter(from_ms), min(to_ms, horizon.last_ms + 1), QUARTER_MS, dtype=np.int64)
+    first_ms, end_ms = max(from_ms, horizon.first_ms), min(to_ms, horizon.last_ms + 1)
+    carried_ms = np.arange(ceil_quarter(first_ms), end_ms, QUARTER_MS, dtype=np.int64)
     rows: list[OccupancyRow] = []
     for past in pasts(site, [space], from_ms, to_ms, source):
         rows += _dated(past, ((row.time_ms, row) for row in past.transitions(from_ms, to_ms)), carried=False)

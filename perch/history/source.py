@@ -83,7 +83,7 @@ class Columns:
     """Statements of one agent about one space as arrays of equal length, in order of (time, seq).
 
     `epoch` points into `vouches`; `state`, `reason` and `clock` into STATES, REASONS and CLOCKS; `thousandths` is the
-    probability; `count` is NO_COUNT where nothing counts. `lost` are the agent's lost spans that reach the stretch.
+    probability; `count` is NO_COUNT where nothing counts. `lost` are all lost spans of the agent.
     """
 
     time_ms: Integers
@@ -150,9 +150,10 @@ class HistorySource(Protocol):
     - Times are milliseconds UTC. What was never told is simply absent: unknown sites, spaces and agents are empty,
       never an error.
     - `read` answers all stretches from one moment of the store, in the order asked. Each answer holds every row of its
-      stretch, and before them all rows of the latest earlier millisecond that has any; its order is (time, seq), ties
-      between epochs in any order. `vouches` are exactly the epochs that occur, with all that is known of them, also
-      from outside the stretch. `lost` are all spans of the agent that begin before the stretch ends, by beginning.
+      stretch, before them all rows of the latest earlier millisecond that has any, and after them all of the first
+      later one; its order is (time, seq), ties between epochs in any order. `vouches` are exactly the epochs that
+      occur, with all that is known of them, also from outside the stretch. `lost` are all spans of the agent, by
+      beginning, wherever they lie.
     - Equal events give equal answers, in whatever order and however often they were stored.
     - Any thread may call, several at once. May raise StorageError or UnavailableError, nothing else.
     """
@@ -169,8 +170,8 @@ class HistorySource(Protocol):
 class WordSource(HistorySource, Protocol):
     """A source that also knows the words around a word, for projections that follow it. The same laws hold."""
 
-    def next_row_ms(self, site: str, agent: str, space: str, after_ms: int) -> int | None:
-        """Give the time of the agent's first row of a space after a moment."""
+    def spaces(self, site: str, agent: str) -> list[str]:
+        """Name the spaces of which an agent ever stated anything, in order."""
         ...
 
     def marks(self, site: str, agent: str, from_ms: int, to_ms: int) -> list[Mark]:

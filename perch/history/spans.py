@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from perch.history.calendar import DAY_MS, ceil_quarter, floor_quarter
-from perch.history.source import Columns, EpochSpan, Horizon, Stretch, WordSource
+from perch.history.source import Columns, EpochSpan, Stretch, WordSource
 from perch.history.timeline import AGENT_OFFLINE
 from perch.history.told import Evidence, Lost, Stated, Told, evidence
 from perch.model import QUARTER_MS, Site
@@ -75,13 +75,11 @@ def touched(told: Iterable[Told], source: WordSource) -> dict[str, Touched]:
 
 
 def _touched_at(site: str, told: Sequence[Told], source: WordSource) -> Touched:
-    epochs, horizon = source.epochs(site), source.horizon(site)
+    epochs = source.epochs(site)
     words = [word for word in map(evidence, told) if word is not None]
-    if horizon is None or not words:
-        return Touched({}, {}, ())
     agents = _collected((*_vouched(site, words, source), *_lost(told, epochs)))
     spaces = _collected((*_restated(site, told, epochs, source), *_before_lost(site, told, source)))
-    return Touched(agents, spaces, joined(_heard(site, words, epochs, horizon, source)))
+    return Touched(agents, spaces, joined(_heard(site, words, epochs, source)))
 
 
 def _collected(spans: Iterable[tuple[Key, Span]]) -> dict[Key, list[Span]]:
@@ -159,18 +157,12 @@ def _until(agent: str, epochs: Sequence[EpochSpan], least_ms: int) -> int:
     return max((span.until_ms for span in epochs if span.agent == agent), default=least_ms)
 
 
-def _heard(
-    site: str, words: Sequence[Evidence], epochs: Sequence[EpochSpan], horizon: Horizon, source: WordSource
-) -> Iterator[Span]:
+def _heard(site: str, words: Sequence[Evidence], epochs: Sequence[EpochSpan], source: WordSource) -> Iterator[Span]:
     """Each word may have been the site's first or last, and so have brought quarter hours into being."""
     times_ms = (min(word.time_ms, word.received_ms) for word in words)
     for run in _runs(times_ms, QUARTER_MS):
-        first_ms, last_ms = run.from_ms, run.to_ms - QUARTER_MS
-        first_quarter_ms = floor_quarter(horizon.first_ms)
-        if floor_quarter(first_ms) == first_quarter_ms:
-            later_ms = (span.first_ms for span in epochs if floor_quarter(span.first_ms) > first_quarter_ms)
-            last_ms = max(last_ms, min(later_ms, default=last_ms))
-        yield Span(_before(site, epochs, first_ms, source), last_ms + 1)
+        last_ms = run.to_ms - QUARTER_MS
+        yield Span(_before(site, epochs, run.from_ms, source), _after(site, epochs, last_ms, source) + 1)
 
 
 def _before(site: str, epochs: Sequence[EpochSpan], ms: int, source: WordSource) -> int:
@@ -181,3 +173,13 @@ def _before(site: str, epochs: Sequence[EpochSpan], ms: int, source: WordSource)
             marked_ms = source.mark_before(site, span.agent, span.epoch, ms)
             latest_ms = max(ms for ms in (latest_ms, marked_ms) if ms is not None)
     return ms if latest_ms is None else latest_ms
+
+
+def _after(site: str, epochs: Sequence[EpochSpan], ms: int, source: WordSource) -> int:
+    """Give an early moment, but none before the site's first evidence after a moment; without any, the moment itself."""
+    later_ms = [span.first_ms for span in epochs if span.first_ms > ms]
+    for span in epochs:
+        if span.first_ms <= ms < span.until_ms:
+            marks = source.marks(site, span.agent, ms + 1, min(ms + DAY_MS, span.until_ms))
+            later_ms.append(marks[0].time_ms if marks else span.until_ms)
+    return min(later_ms, default=ms)
