@@ -23,37 +23,8 @@ from tests import parts
 from tests.parts import LOOPBACK, free_port, until
 
 RECORDED = Path(__file__).parent.parent / "perch" / "venue" / "recordings" / "singh"
+EXAMPLE = Path(__file__).parent.parent / "examples" / "lab"
 QUARTER_MS = 900_000
-
-SITE = """
-[site]
-id = "lab"
-name = "Laboratory"
-time_zone = "UTC"
-country = "PT"
-[hours]
-mon = "08:00-20:00"
-tue = "08:00-20:00"
-wed = "08:00-20:00"
-thu = "08:00-20:00"
-fri = "08:00-20:00"
-[[floor]]
-id = "f1"
-name = "Floor"
-[[zone]]
-id = "all"
-floor = "f1"
-[[agent]]
-id = "pi-1"
-[[space]]
-id = "room"
-name = "Room"
-kind = "room"
-floor = "f1"
-zone = "all"
-capacity = 4
-agent = "pi-1"
-"""
 
 SERVER = """
 data = "{folder}/server"
@@ -104,7 +75,7 @@ class House:
         self.port = free_port()
         self.events: list[dict[str, Any]] = []
         self.broker = Broker(host=broker.host, port=broker.port)
-        (folder / "site.toml").write_text(SITE)
+        (folder / "site.toml").write_text((EXAMPLE / "site.toml").read_text())
         self.config = folder / "perch.toml"
         self.config.write_text(
             SERVER.format(
