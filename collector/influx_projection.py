@@ -5,14 +5,14 @@ writing one again changes nothing, so a failure is answered by doing the whole b
 of its own and saved after the rows. InfluxDB being away is an UnavailableError, which stops nothing but this.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from collector.history_projection import told
 from collector.influx_reach import Reach
-from collector.influx_rows import EVER, Ground, Line, agent_lines, all_lines, quarter_lines, space_lines
+from collector.influx_rows import EVER, Ground, Line, agent_lines, all_lines, gained, quarter_lines, space_lines
 from collector.projection import Log
 from perch.adapters.cursor import Cursor
 from perch.adapters.influx import MAX_LINES, RowStore
@@ -29,6 +29,9 @@ MEASUREMENTS = (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_1
 
 Placed = tuple[int, Told]
 """A position in the journal, and what was told there."""
+
+Horizons = Mapping[str, tuple[int, int]]
+"""First and last evidence (ms), by site."""
 
 
 class FollowedHistory(WordSource, Protocol):
@@ -80,13 +83,14 @@ class InfluxProjection:
         That is so too where InfluxDB is another one or was emptied, or the journal is another one or lost its end.
         Sites whose layout was edited are written anew before this returns. Raises UnavailableError and StorageError.
         """
-        self._begin_reach(empty=False)
         store, progress = self._connected(), self._file.load()
         store.prepare()
-        self._progress = progress
         if progress is None or progress.target != store.target or self._is_void(progress) or self._is_emptied():
             self._progress = None
             return None
+        if self._progress is None:
+            self._reach = {site: Reach(empty=False) for site in self._grounds}
+        self._progress = progress
         self._adopt_layouts(progress)
         return Cursor(progress.journal, progress.position)
 
@@ -97,11 +101,10 @@ class InfluxProjection:
         store, come = self._connected(), self._come()
         for measurement, bucket in MEASUREMENTS:
             store.delete(bucket, measurement, *EVER, {})
-        self._begin_reach(empty=True)
+        horizons = self._horizons()
         for ground in self._grounds.values():
-            self._write(all_lines(ground, self._history))
-            self._extend_reach(ground.site.id, come)
-        self._save(Progress(journal, come, store.target, self._digests()))
+            self._write_anew(ground)
+        self._save(Progress(journal, come, store.target, self._digests(), horizons))
 
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         """Write what new entries changed, then move the cursor; raises UnavailableError and StorageError."""
@@ -109,22 +112,23 @@ class InfluxProjection:
         new = [entry for entry in entries if entry.position > progress.position]
         if not new:
             return
-        try:
-            self._project([(entry.position, word) for entry in new if (word := told(entry)) is not None])
-        except BaseException:
-            self._begin_reach(empty=False)
-            raise
-        self._save(replace(progress, journal=journal, position=new[-1].position))
+        horizons = self._horizons()
+        words = [(entry.position, word) for entry in new if (word := told(entry)) is not None]
+        self._project(words, progress.horizons, horizons)
+        self._save(replace(progress, journal=journal, position=new[-1].position, horizons=horizons))
         for reach in self._reach.values():
             reach.settle(new[-1].position)
 
-    def _project(self, words: Sequence[Placed]) -> None:
+    def _project(self, words: Sequence[Placed], before: Horizons, after: Horizons) -> None:
         come = self._come()
         for site, changed in touched((word for _, word in words), self._history).items():
             if site in self._grounds:
                 late = self._late(site, words)
-                self._write(self._changed_lines(self._grounds[site], changed, late))
-                self._extend_reach(site, come)
+                changed = replace(changed, quarters=gained(before.get(site), after.get(site)))
+                try:
+                    self._write(self._changed_lines(self._grounds[site], changed, late))
+                finally:  # A part of the rows may stand there after a failure, too.
+                    self._extend_reach(site, come)
 
     def _late(self, site: str, words: Sequence[Placed]) -> frozenset[str]:
         """Name the agents whose words may contradict rows that stand there already."""
@@ -198,13 +202,19 @@ class InfluxProjection:
         """Write the sites anew whose layout is another one than their rows were made of."""
         digests = self._digests()
         edited = {site for site in {*digests, *progress.layouts} if digests.get(site) != progress.layouts.get(site)}
+        written = {site: horizon for site, horizon in self._horizons().items() if site in edited}
         for site in sorted(edited):
             for measurement, bucket in MEASUREMENTS:
                 self._connected().delete(bucket, measurement, *EVER, {"site": site})
             if site in self._grounds:
-                self._write(all_lines(self._grounds[site], self._history))
+                self._write_anew(self._grounds[site])
         if edited:
-            self._save(replace(progress, layouts=digests))
+            horizons = {site: horizon for site, horizon in progress.horizons.items() if site not in edited}
+            self._save(replace(progress, layouts=digests, horizons={**horizons, **written}))
+
+    def _horizons(self) -> Horizons:
+        found = ((site, self._history.horizon(site)) for site in self._grounds)
+        return {site: (horizon.first_ms, horizon.last_ms) for site, horizon in found if horizon is not None}
 
     def _digests(self) -> dict[str, str]:
         return {site: ground.digest for site, ground in self._grounds.items()}
@@ -213,8 +223,12 @@ class InfluxProjection:
         self._file.save(progress)
         self._progress = progress
 
-    def _begin_reach(self, *, empty: bool) -> None:
-        self._reach = {site: Reach(empty=empty) for site in self._grounds}
+    def _write_anew(self, ground: Ground) -> None:
+        """Write all rows of a site, of which none is there."""
+        site, come = ground.site.id, self._come()
+        self._write(all_lines(ground, self._history))
+        self._reach[site] = Reach(empty=True)
+        self._extend_reach(site, come)
 
     def _extend_reach(self, site: str, position: int) -> None:
         until_ms: dict[str, int] = {}

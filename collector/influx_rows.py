@@ -19,7 +19,7 @@ from perch.adapters.line_protocol import (
 from perch.history.calendar import DAY_MS, Calendar
 from perch.history.rows import OccupancyRow, ZoneQuarter, occupancy_rows, zone_rows
 from perch.history.source import BEGINNING_MS, END_MS, Mark, WordSource
-from perch.history.spans import Span
+from perch.history.spans import Span, joined
 from perch.model import Site, Space
 from perch.settings.holidays import closed_days
 
@@ -76,6 +76,16 @@ def _chunks(site: str, history: WordSource) -> Iterator[Span]:
     if horizon is not None:
         bounds = [BEGINNING_MS, *range(horizon.first_ms, horizon.last_ms + 1, CHUNK_MS), horizon.last_ms + 1, END_MS]
         yield from (Span(*pair) for pair in pairwise(bounds))
+
+
+def gained(before: tuple[int, int] | None, after: tuple[int, int] | None) -> list[Span]:
+    """Give where quarter hours came to be when a site's first and last evidence (ms) moved."""
+    if after is None:
+        return []
+    first_ms, last_ms = after
+    if before is None:
+        return [Span(first_ms, last_ms + 1)]
+    return joined((Span(first_ms, before[0]), Span(before[1], last_ms + (last_ms > before[1]))))
 
 
 def space_lines(alone: Site, space: str, span: Span, history: WordSource) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from perch.adapters.influx import RefusedLine
@@ -16,13 +16,15 @@ _RIGHTS = "check the rights of the data folder and the space on its disk"
 class Progress:
     """A journal's entries up to a position are in `target`, for sites as they were laid out then.
 
-    `layouts` has a digest of each site's layout, by site; another digest means that its rows are to be written anew.
+    By site, `layouts` has a digest of its layout (another digest means that its rows are to be written anew), and
+    `horizons` the first and last evidence (ms) up to which quarter hours are written.
     """
 
     journal: str
     position: int
     target: str
     layouts: Mapping[str, str]
+    horizons: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class ProgressFile:
@@ -38,12 +40,14 @@ class ProgressFile:
         """Give what was saved last; None where there is nothing, or nothing that can be understood."""
         try:
             told = json.loads(self._path.read_text("utf-8"))
-            return Progress(str(told["journal"]), int(told["position"]), str(told["target"]), dict(told["layouts"]))
+            horizons = {site: (int(first), int(last)) for site, (first, last) in told["horizons"].items()}
+            position, layouts = int(told["position"]), dict(told["layouts"])
+            return Progress(str(told["journal"]), position, str(told["target"]), layouts, horizons)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StorageError(f"{self._path} cannot be read: {error.strerror}", _RIGHTS) from error
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def save(self, progress: Progress) -> None:

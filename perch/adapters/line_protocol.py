@@ -55,6 +55,7 @@ def text_field(text: str) -> str:
     return f'"{text.translate(_TEXT_ESCAPES)}"'
 
 
+@lru_cache(maxsize=1 << 12)
 def float_field(value: float) -> str:
     """Write a float field so that it is read back as the same float; raises LineError for NaN and infinities."""
     if not isfinite(value):
@@ -82,11 +83,15 @@ def occupancy_line(
     key: str, ns: int, state: State, reason: str, clock: str, probability: float, people: int | None, *, carried: bool
 ) -> str:
     """Write a transition, or a state carried on, of the series `space_key`; `people` is None where nothing counts."""
-    return (
-        f"{key} state={text_field(state)},reason={text_field(reason)},clock={text_field(clock)},{_STATE_FLAGS[state]},"
-        f"probability={float_field(probability)},people={people or 0}i,counted={int(people is not None)}i,"
-        f"carried={int(carried)}i {ns}"
-    )
+    counts = "people=0i,counted=0i" if people is None else f"people={people}i,counted=1i"
+    said, belief = _said(state, reason, clock), float_field(probability)
+    return f"{key} {said},probability={belief},{counts},carried={'1i' if carried else '0i'} {ns}"
+
+
+@lru_cache(maxsize=1 << 10)
+def _said(state: State, reason: str, clock: str) -> str:
+    said = f"state={text_field(state)},reason={text_field(reason)},clock={text_field(clock)}"
+    return f"{said},{_STATE_FLAGS[state]}"
 
 
 def alive_line(site: str, agent: str, epoch: str, ns: int) -> str:
