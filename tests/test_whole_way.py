@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,9 @@ from tests.parts import LOOPBACK, free_port, until
 RECORDED = Path(__file__).parent.parent / "perch" / "venue" / "recordings" / "singh"
 EXAMPLE = Path(__file__).parent.parent / "examples" / "lab"
 QUARTER_MS = 900_000
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SERVER = """
 data = "{folder}/server"
@@ -75,7 +78,8 @@ class House:
         self.port = free_port()
         self.events: list[dict[str, Any]] = []
         self.broker = Broker(host=broker.host, port=broker.port)
-        (folder / "site.toml").write_text((EXAMPLE / "site.toml").read_text())
+        for name in ("site.toml", "f1.svg"):
+            (folder / name).write_text((EXAMPLE / name).read_text())
         self.config = folder / "perch.toml"
         self.config.write_text(
             SERVER.format(
@@ -266,3 +270,22 @@ def test_an_agent_killed_for_30_minutes_lowers_coverage_by_30_minutes_and_its_st
     assert abs((lost_ms - (heard_again - back)) - 30 * 60_000) <= 60_000
     window = {"site": "lab", "from": rfc3339(offline["wall_ms"]), "to": rfc3339(heard_again), "hours": "all"}
     assert house.get("/api/v1/history/coverage", **window)["rows"][0]["value"] == 0.0
+
+
+def test_a_recording_shifted_to_now_changes_the_room_on_the_page(house: House, chromium: "Browser") -> None:
+    recording = house.folder / "visit.csv"
+    seconds = range(0, 61, 2)
+    recording.write_text("time,sensor,value\n" + "".join(f"{1e6 + s:.0f},pir1,{int(s >= 4)}\n" for s in seconds))
+    page = chromium.new_page()
+    page.goto(f"http://{LOOPBACK}:{house.port}/?site=lab")
+    page.locator("body[data-link=live]").wait_for()
+    row, mark = page.locator('.row[data-space="room"]'), page.locator("#space-room")
+    assert {row.get_attribute("data-state"), mark.get_attribute("data-state")} == {"unknown"}
+    agent = perch("agent", "--config", str(house.folder / "agent.toml"), "--replay", str(recording), "--shift-to-now")
+    with process(agent):
+        page.locator('.row[data-space="room"][data-state=occupied]').wait_for()
+        page.locator("#space-room[data-state=occupied]").wait_for()
+        assert "Occupied" in row.inner_text()
+    page.locator('.row[data-space="room"][data-state=unknown]').wait_for()
+    assert page.locator("#space-room[data-state=unknown]").count() == 1
+    page.close()
