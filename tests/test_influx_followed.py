@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from perch.adapters.influx import InfluxWriter
 from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
-from perch.model import QUARTER_MS, Clock, Reason, Site, SpaceKind, State
+from perch.model import QUARTER_MS, Clock, OpenSpan, Reason, Site, SpaceKind, State
 from perch.settings.values import Influx as InfluxSettings
 from tests.history_cases import site, space
 from tests.line_parser import Value, parse
@@ -139,7 +140,9 @@ def a_day(collected: Collected, dice: random.Random, *, hours: int = 24) -> None
 @pytest.fixture
 def collected(influxdb: Influx, tmp_path: Path) -> Iterator[Collected]:
     with ExitStack() as files:
-        yield Collected(files, tmp_path, influxdb, site(*DESKS, zone="Europe/Lisbon"))
+        yield Collected(
+            files, tmp_path, influxdb, site(*DESKS, zone="Europe/Lisbon", hours=[[OpenSpan(time(8), time(20))]] * 7)
+        )
 
 
 @pytest.fixture
