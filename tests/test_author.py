@@ -104,12 +104,13 @@ def test_the_death_is_dated_at_the_last_event_where_that_is_later_than_the_last_
 def test_a_space_that_the_agent_has_no_longer_is_declared_offline_once(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     other = SensedSpace("d02", SpaceKind.DESK)
-    lives = [Life(path), Life(path, T0 + 600_000, (other,)), Life(path, T0 + 900_000, (other,))]
+    lives = []
+    for at_ms, space in ((T0, DESK), (T0 + 600_000, other), (T0 + 900_000, other)):
+        lives.append(Life(path, at_ms, (space,)))
+        lives[-1].outbox.close()
     spaces = [[(e.space, e.reason) for e in one.events if isinstance(e, StateEvent)] for one in lives]
     assert spaces[1] == [("d01", Reason.AGENT_OFFLINE), ("d02", Reason.STARTING)]
     assert spaces[2] == [("d02", Reason.AGENT_OFFLINE), ("d02", Reason.STARTING)]
-    for one in lives:
-        one.outbox.close()
 
 
 def test_a_loop_that_stood_still_says_so_and_begins_again(life: Life) -> None:

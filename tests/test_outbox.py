@@ -96,13 +96,18 @@ def test_the_write_ahead_log_is_synced_in_full(path: Path) -> None:
 def test_a_file_that_is_no_database_is_an_error_with_its_name(tmp_path: Path) -> None:
     broken = tmp_path / "outbox.db"
     broken.write_bytes(b"no database at all" * 100)
-    with pytest.raises(StorageError, match=r"outbox\.db cannot be opened"):
+    with pytest.raises(StorageError, match=r"outbox\.db is no database"):
         Outbox.open(broken)
+
+
+def test_two_agents_cannot_share_an_outbox(path: Path) -> None:
+    with Outbox.open(path), pytest.raises(StorageError, match="in use by another process"):
+        Outbox.open(path)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot be opened"):
+    with pytest.raises(StorageError, match="cannot be written"):
         Outbox.open(tmp_path / "file" / "outbox.db")
 
 

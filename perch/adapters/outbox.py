@@ -5,26 +5,26 @@ returned from survives a power cut.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from perch import contract
+from perch.adapters.sqlite import adopt_schema, claim, explain, open_writer, transaction
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.sender import Lane
 from perch.delivery.watermark import SeqRange, Watermark
-from perch.errors import StorageError
 from perch.model import Clock
 
 KEEP_SETTLED_MS = 48 * 3_600_000
 
+SCHEMA_VERSION = 1
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS epoch (id INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, boot TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS event (
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE epoch (id INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, boot TEXT NOT NULL);
+CREATE TABLE event (
     epoch INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, settled_ms INTEGER, PRIMARY KEY (epoch, seq)
 ) WITHOUT ROWID;
 """
@@ -46,25 +46,28 @@ class Outbox:
     Raises StorageError wherever the file cannot be read or written; what a failed call was to write is not written.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, held: IO[bytes]) -> None:
         self._db = connection
         self._path = path
-        self._ids = dict(connection.execute("SELECT epoch, id FROM epoch"))
+        self._held = held
+        self._ids = dict(self._execute("SELECT epoch, id FROM epoch"))
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open the outbox at a path, or make it; raises StorageError."""
+        """Open the outbox at a path, or make it; raises StorageError, also where another process has it open."""
+        held = claim(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(path, isolation_level=None)
-            mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            db.execute("PRAGMA synchronous=FULL")
-            if mode != "wal" or db.execute("PRAGMA synchronous").fetchone()[0] != 2:
-                raise StorageError(f"{path}: write-ahead log with full sync is not to be had", "use a local disk")
-            db.executescript(_SCHEMA)
-            return cls(db, path)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"the outbox {path} cannot be opened: {error}", "check the folder's rights") from error
+            connection = open_writer(path)
+        except BaseException:
+            held.close()
+            raise
+        try:
+            adopt_schema(connection, path, SCHEMA_VERSION, _SCHEMA)
+            return cls(connection, path, held)
+        except BaseException:
+            connection.close()
+            held.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<Outbox {str(self._path)!r}>"
@@ -80,10 +83,11 @@ class Outbox:
     def close(self) -> None:
         """Close the file; no other call may follow."""
         self._db.close()
+        self._held.close()
 
     def begin(self, epoch: str, boot: str) -> int:
         """Note the start of an epoch and give its run number, counted from 1."""
-        with self._transaction():
+        with transaction(self._db, self._path):
             run = int(self._meta("run") or 0) + 1
             self._set_meta("run", str(run))
             self._ids[epoch] = self._execute("INSERT INTO epoch (epoch, boot) VALUES (?, ?)", (epoch, boot)).lastrowid
@@ -94,7 +98,7 @@ class Outbox:
         if not events:
             return
         rows = [(self._ids[epoch], event.seq, contract.encode_event(event)) for event in events]
-        with self._transaction():
+        with transaction(self._db, self._path):
             self._db.executemany("INSERT INTO event (epoch, seq, body) VALUES (?, ?, ?)", rows)
 
     def read(self, epoch: str, first: int, last: int) -> tuple[Event, ...]:
@@ -109,7 +113,7 @@ class Outbox:
         """Note that ranges are acknowledged; `now_ms` is wall time and decides how long they are kept."""
         if not ranges or epoch not in self._ids:
             return
-        with self._transaction():
+        with transaction(self._db, self._path):
             self._db.executemany(
                 "UPDATE event SET settled_ms = ? WHERE epoch = ? AND seq BETWEEN ? AND ? AND settled_ms IS NULL",
                 [(now_ms, self._ids[epoch], first, last) for first, last in ranges],
@@ -117,12 +121,12 @@ class Outbox:
 
     def unsettle(self) -> None:
         """Count everything kept as unacknowledged: the collector has lost what it had."""
-        with self._transaction():
+        with transaction(self._db, self._path):
             self._execute("UPDATE event SET settled_ms = NULL")
 
     def purge(self, now_ms: int) -> None:
         """Delete, from the start of each epoch, what was acknowledged more than 48 hours ago."""
-        with self._transaction():
+        with transaction(self._db, self._path):
             for number in self._ids.values():
                 keep = self._execute(
                     "SELECT min(seq) FROM event WHERE epoch = ? AND (settled_ms IS NULL OR settled_ms > ?)",
@@ -211,22 +215,4 @@ class Outbox:
         try:
             return self._db.execute(sql, parameters)
         except sqlite3.Error as error:
-            raise self._failed(error) from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: sqlite3.Error) -> StorageError:
-        return StorageError(
-            f"the outbox {self._path} failed: {error}", "check the disk: space, rights, and whether it is worn out"
-        )
+            raise explain(self._path, error) from error
