@@ -50,9 +50,9 @@ class Reporter:
 
     def close(self, now: Instant) -> None:
         """Write the last figures; raises StorageError."""
-        write_health(self._folder, self.look(now))
+        write_health(self._folder, self.look(now, running=False))
 
-    def look(self, now: Instant) -> CollectorHealth:
+    def look(self, now: Instant, *, running: bool = True) -> CollectorHealth:
         """Give all figures as they are now."""
         parts, counts = self._parts, self._parts.intake.counts
         problem = parts.connection.problem
@@ -60,6 +60,7 @@ class Reporter:
             version=__version__,
             written_ms=now.wall_ms,
             started_ms=self._started_ms,
+            running=running,
             journal=parts.journal.id,
             end=parts.journal.end,
             broker=None if parts.connection.connected else problem.what if problem else "not connected yet",

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from collector.follower import Follower
 from collector.health import Reporter
@@ -23,6 +23,7 @@ from perch.adapters.mqtt import Connection
 from perch.adapters.quarantine import Quarantine
 from perch.contract import ROOT
 from perch.delivery.liveness import Instant
+from perch.errors import StorageError
 from perch.model import Site
 from perch.settings import Influx, ServerSettings
 
@@ -40,9 +41,12 @@ def run(settings: ServerSettings, stop: threading.Event) -> None:
     with ExitStack() as files:
         stopping = threading.Event()
         parts = startup(settings, files, stopping)
+        reporter = Reporter(settings.data, parts, now())
         try:
-            loop(parts, Reporter(settings.data, parts, now()), stop)
+            loop(parts, reporter, stop)
         finally:
+            with suppress(StorageError):  # it may be what ended the loop
+                reporter.close(now())
             shutdown(parts, stopping, time.monotonic() + SHUTDOWN_S)
 
 
@@ -76,7 +80,6 @@ def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
         parts.live.settle(now())
         reporter.settle(now())
         parts.check()
-    reporter.close(now())
 
 
 def take(parts: Parts, wait_s: float) -> None:

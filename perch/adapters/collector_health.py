@@ -29,7 +29,7 @@ class LiveRowsHealth(Struct, frozen=True, kw_only=True):
 
 
 class CollectorHealth(Struct, frozen=True, kw_only=True):
-    """What the collector counted since `started_ms` (wall clocks, ms UTC).
+    """What the collector counted since `started_ms` (wall clocks, ms UTC); `running` is False in its last words.
 
     `messages` are all it received, `overflowed` those it had no room for; `events` came in batches, of which `stored`
     are new and `repeats` were known. `quarantined` counts by code over all times. `strangers` are stored events of
@@ -40,6 +40,7 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     version: str
     written_ms: int
     started_ms: int
+    running: bool
     journal: str
     end: int
     broker: str | None
@@ -56,8 +57,8 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     live_rows: LiveRowsHealth | None = None
 
     def is_stale(self, wall_ms: int) -> bool:
-        """Tell whether its collector has not written for too long."""
-        return wall_ms - self.written_ms > STALE_MS
+        """Tell whether its collector has stopped, or has not written for too long."""
+        return not self.running or wall_ms - self.written_ms > STALE_MS
 
 
 def write_health(folder: Path, health: CollectorHealth) -> None:
