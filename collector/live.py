@@ -58,32 +58,33 @@ class Fleet:
     def __init__(self) -> None:
         self._status: dict[Key, Status] = {}
         self._heard_ms: dict[Key, int] = {}
+        self._gone: set[Key] = set()
 
     def hear(self, agent: Key, status: Status, now: Instant, *, retained: bool) -> None:
         """Take in a status or a will; a will has no words of its own and speaks of its own epoch only."""
         known = self._status.get(agent)
-        if status.online and not retained:
-            self._heard_ms[agent] = now.mono_ms
         if status.online or known is None:
             self._status[agent] = status
-        elif known.epoch == status.epoch:
-            self._heard_ms.pop(agent, None)
+        if status.online:
+            self._gone.discard(agent)
+            if not retained:
+                self._heard_ms[agent] = now.mono_ms
+        elif known is None or known.epoch == status.epoch:
+            self._gone.add(agent)
 
     def was_heard(self, agent: Key) -> bool:
         """Tell whether an agent gave a sign of life, or its will."""
-        status = self._status.get(agent)
-        return agent in self._heard_ms or (status is not None and not status.online)
+        return agent in self._heard_ms or agent in self._gone
 
     def told(self, agent: Key, now: Instant) -> tuple[bool, int, int]:
         """Give online, outbox and silent sensors of an agent."""
-        status = self._status.get(agent)
+        status, heard_ms = self._status.get(agent), self._heard_ms.get(agent)
         if status is None:
             return False, 0, 0
         limit_ms = max(VALID_FOR_MS, _HEARTBEATS_MISSED * 1000 * status.heartbeat_s)
-        heard_ms = self._heard_ms.get(agent)
-        online = heard_ms is not None and now.mono_ms - heard_ms <= limit_ms
+        is_heard = heard_ms is not None and now.mono_ms - heard_ms <= limit_ms
         silent = sum(sensor.health is SensorHealth.SILENT for sensor in status.sensors.values())
-        return online, status.outbox, silent
+        return is_heard and agent not in self._gone, status.outbox, silent
 
 
 class Live:
@@ -99,6 +100,7 @@ class Live:
         self._board = Board(self._network.homes)
         self._fleet = Fleet()
         self._changed: set[Group] = set()
+        self._shown: dict[Group, Counter[State]] = {}
         self._told: dict[Key, tuple[bool, int, int]] = {}
         self._look_ms = now.mono_ms + COALESCE_MS
         self._all_zones_ms = now.mono_ms + ALL_ZONES_MS
@@ -144,15 +146,18 @@ class Live:
         self._changed.update(self._network.group_of[key] for key in keys)
 
     def _zone_rows(self, now: Instant) -> list[str]:
-        due = self._changed
-        if now.mono_ms >= self._all_zones_ms:
+        every = now.mono_ms >= self._all_zones_ms
+        if every:
             self._all_zones_ms = now.mono_ms + ALL_ZONES_MS
-            due = set(self._network.groups)
+        looked_at = sorted(self._network.groups if every else self._changed)
         self._changed = set()
-        return [self._zone_row(group, now) for group in sorted(due)]
+        return [row for group in looked_at if (row := self._zone_row(group, now, every=every))]
 
-    def _zone_row(self, group: Group, now: Instant) -> str:
+    def _zone_row(self, group: Group, now: Instant, *, every: bool) -> str | None:
         states = Counter(map(self._state, self._network.groups[group]))
+        if not every and self._shown.get(group) == states:
+            return None
+        self._shown[group] = states
         return zone_now_line(
             *group,
             now.wall_ms,
