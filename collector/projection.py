@@ -105,6 +105,7 @@ def run(
     wake: Event,
     stop: Event,
     trouble: Callable[[UnavailableError | None], None] = lambda _: None,
+    retry_seconds: Sequence[float] = RETRY_SECONDS,
 ) -> None:
     """Follow the log until `stop`; whoever sets that, or adds to the log, sets `wake` too.
 
@@ -120,7 +121,7 @@ def run(
         except UnavailableError as error:
             position = None
             trouble(error)
-            stop.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            stop.wait(retry_seconds[min(failures, len(retry_seconds) - 1)])
             failures += 1
             continue
         if failures:

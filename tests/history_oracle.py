@@ -176,9 +176,11 @@ class Oracle:
         inside = sorted(ms for ms in bounds if from_ms <= ms <= to_ms)
         return list(pairwise(inside))
 
-    def pieces(self, space: str, cells: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, Space, Said | None]]:
+    def pieces(
+        self, said: Sequence[Said], space: str, cells: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, int, Space, Said | None]]:
         """What stood and what was said last in each cell; asked anew only where something was said or a day began."""
-        said, seen, last = self.said(space), None, None
+        seen, last = None, None
         moments = sorted(one.time_ms for one in said)
         for start, end in cells:
             row = self.standing(space, start)
@@ -189,9 +191,10 @@ class Oracle:
 
     def spent(self, space: str, cells: Sequence[tuple[int, int]]) -> Iterator[tuple[int, Space, Totals]]:
         """What a space did in each cell in which it stood."""
-        for start, end, row, last in self.pieces(space, cells):
+        said = self.said(space)
+        for start, end, row, last in self.pieces(said, space, cells):
             holds = last is not None and (
-                self.vouched[last.agent, last.epoch] > start or self.remembered(self.said(space), space, last, start)
+                self.vouched[last.agent, last.epoch] > start or self.remembered(said, space, last, start)
             )
             state = last.state if last is not None and holds else State.UNKNOWN
             out = last is not None and holds and state is State.UNKNOWN and last.reason is Reason.OUT_OF_SERVICE

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.history.answers import answer
@@ -48,7 +48,6 @@ def expected(case: Case, question: Question) -> dict[str, list[Totals]]:
     st.sampled_from((None, None, "desk")),
     st.data(),
 )
-@settings(max_examples=200, deadline=None)
 def test_every_number_equals_the_sum_over_moments(
     case: Case,
     resolution: Resolution,

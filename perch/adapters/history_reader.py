@@ -1,7 +1,7 @@
 """Reading `history.db` while the collector writes it."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -146,6 +146,8 @@ def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[
     rows, times_ms = rows[first:last], times_ms[first:last]
     numbers, epoch = np.unique(rows["epoch"], return_inverse=True)
     code = rows["code"].astype(np.int64)
+    lost = _lost(db, site, stretch)
+    known = [_vouch(db, number, vouches) for number in numbers.tolist()]
     return Columns(
         times_ms,
         rows["seq"].astype(np.int64),
@@ -155,8 +157,8 @@ def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[
         code & 1,
         rows["thousandths"].astype(np.int64),
         rows["count"].astype(np.int64),
-        tuple(_vouch(db, number, vouches) for number in numbers.tolist()),
-        _lost(db, site, stretch),
+        (*known, *_vouches_of(db, site, stretch.agent, {span.epoch for span in lost} - {of.epoch for of in known})),
+        lost,
     )
 
 
@@ -179,6 +181,12 @@ def _vouch(db: sqlite3.Connection, number: int, vouches: dict[int, Vouch]) -> Vo
     if number not in vouches:
         vouches[number] = Vouch(*db.execute("SELECT id, until_ms FROM epoch WHERE epoch = ?", (number,)).fetchone())
     return vouches[number]
+
+
+def _vouches_of(db: sqlite3.Connection, site: str, agent: str, epochs: Iterable[str]) -> Iterator[Vouch]:
+    for epoch in epochs:
+        row = db.execute("SELECT until_ms FROM epoch WHERE site = ? AND agent = ? AND id = ?", (site, agent, epoch))
+        yield Vouch(epoch, *row.fetchone())
 
 
 def _lost(db: sqlite3.Connection, site: str, stretch: Stretch) -> tuple[LostSpan, ...]:

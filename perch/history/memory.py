@@ -84,11 +84,11 @@ class MemoryHistory:
         after_ms = min((row.time_ms for row in rows if row.time_ms >= stretch.to_ms), default=stretch.to_ms)
         rows = [row for row in rows if before_ms <= row.time_ms <= after_ms]
         until_ms = {span.epoch: span.until_ms for span in self.epochs(site) if span.agent == stretch.agent}
-        epochs = sorted({row.epoch for row in rows})
+        lost = self._lost(told, site, stretch)
+        epochs = sorted({*(row.epoch for row in rows), *(span.epoch for span in lost)})
         codes = np.array([_codes(row, epochs) for row in rows], dtype=np.int64).reshape(len(rows), 8)
         time_ms, seq, epoch, state, reason, clock, thousandths, count = codes.T
         vouches = tuple(Vouch(epoch, until_ms[epoch]) for epoch in epochs)
-        lost = self._lost(told, site, stretch)
         return Columns(time_ms, seq, epoch, state, reason, clock, thousandths, count, vouches, lost)
 
     @staticmethod

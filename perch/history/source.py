@@ -151,9 +151,9 @@ class HistorySource(Protocol):
       never an error.
     - `read` answers all stretches from one moment of the store, in the order asked. Each answer holds every row of its
       stretch, before them all rows of the latest earlier millisecond that has any, and after them all of the first
-      later one; its order is (time, seq), ties between epochs in any order. `vouches` are exactly the epochs that
-      occur, with all that is known of them, also from outside the stretch. `lost` are all spans of the agent, by
-      beginning, wherever they lie.
+      later one; its order is (time, seq), ties between epochs in any order. `lost` are all spans of the agent, by
+      beginning, wherever they lie. `vouches` are exactly the epochs of these rows and spans, in any order, with all
+      that is known of them, also from outside the stretch.
     - Equal events give equal answers, in whatever order and however often they were stored.
     - Any thread may call, several at once. May raise StorageError or UnavailableError, nothing else.
     """

@@ -176,7 +176,7 @@ def _before(site: str, epochs: Sequence[EpochSpan], ms: int, source: WordSource)
 
 
 def _after(site: str, epochs: Sequence[EpochSpan], ms: int, source: WordSource) -> int:
-    """Give an early moment, but none before the site's first evidence after a moment; without any, the moment itself."""
+    """Give an early moment, but none before the site's first evidence after a moment; without any, that moment."""
     later_ms = [span.first_ms for span in epochs if span.first_ms > ms]
     for span in epochs:
         if span.first_ms <= ms < span.until_ms:

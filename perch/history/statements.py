@@ -6,7 +6,6 @@ millisecond the one that ends it in not knowing is heard last, else the one with
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -20,7 +19,6 @@ from perch.history.source import (
     UNKNOWN,
     Columns,
     Integers,
-    Vouch,
 )
 from perch.history.told import LostSpan
 from perch.model import Clock, Reason
@@ -71,7 +69,6 @@ def _order_of_tie(columns: Columns, places: list[int]) -> list[int]:
 
 
 def _with_lost(columns: Columns, lost: Sequence[LostSpan], tenure: Tenure) -> Columns:
-    columns = _with_epochs(columns, lost)
     epochs = {vouch.epoch: place for place, vouch in enumerate(columns.vouches)}
     inside = np.zeros(len(columns), dtype=np.bool_)
     for span in lost:
@@ -81,12 +78,6 @@ def _with_lost(columns: Columns, lost: Sequence[LostSpan], tenure: Tenure) -> Co
     for span in sorted(begun, key=lambda span: (span.from_ms, span.first_seq)):
         columns = _insert(columns, span, epochs[span.epoch])
     return columns
-
-
-def _with_epochs(columns: Columns, lost: Sequence[LostSpan]) -> Columns:
-    known = {vouch.epoch for vouch in columns.vouches}
-    new = {span.epoch: Vouch(span.epoch, span.to_ms) for span in lost if span.epoch not in known}
-    return replace(columns, vouches=(*columns.vouches, *new.values()))
 
 
 def _inside(columns: Columns, span: LostSpan, epoch: int) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,276 @@
+"""The history projection follows the journal: nothing twice, nothing left out, whatever dies in between."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from collector.history_projection import HistoryProjection, told
+from collector.projection import Log, Trailing, advance, resume, run
+from perch.adapters.cursor import Cursor
+from perch.adapters.history_store import HistoryReader, HistoryStore
+from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
+from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
+from perch.delivery.watermark import Watermark
+from perch.errors import StorageError, UnavailableError
+from perch.history.memory import MemoryHistory
+from perch.history.source import Stretch
+from perch.history.told import Lost, LostSpan, Marked, Unplaced
+from perch.model import Clock, Reason, State
+from tests.history_cases import EPOCHS
+from tests.parts import until
+
+T = 1_790_000_000_000
+STREAM = Stream("hq", "pi-1", EPOCHS[0])
+EVER = Stretch("s1", "pi-1", 0, 2**50)
+
+
+def event(seq: int, clock: Clock = Clock.OK) -> Event:
+    """Make the seq-th event of an agent that says now this, now that of two spaces, and marks."""
+    at = T + seq * 60_000
+    if seq % 5 == 0:
+        return AliveEvent(seq, at, seq, clock)
+    state = (State.FREE, State.OCCUPIED)[seq % 2]
+    return StateEvent(seq, f"s{seq % 3}", state, seq % 1000 / 1000, None, Reason.MOTION, at, seq, clock)
+
+
+def append(journal: Journal, events: Sequence[Event], stream: Stream = STREAM) -> None:
+    """Store events as one message."""
+    arrived = Run(stream, "f" * 16, None, T, tuple(events))
+    journal.append([arrived], {stream: Watermark(arrived.last)})
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal.open(tmp_path / "journal.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def log(tmp_path: Path, journal: Journal) -> Iterator[JournalReader]:  # noqa: ARG001 - the file must be there
+    with JournalReader(tmp_path / "journal.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[HistoryStore]:
+    with HistoryStore.open(tmp_path / "history.db") as opened:
+        yield opened
+
+
+def follow(log: Log, store: HistoryStore, limit: int = 7) -> int:
+    """Project all there is, as after a start."""
+    projection = HistoryProjection(store)
+    position, before = resume(log, projection), -1
+    while position != before:
+        position, before = advance(log, projection, position, limit), position
+    return position
+
+
+def assert_follows(path: Path, log: Log) -> None:
+    """The file answers as memory does that was handed the whole journal."""
+    plain = MemoryHistory(word for entry in log.read(0, 10**6) if (word := told(entry)) is not None)
+    with HistoryReader(path) as reader:
+        assert reader.cursor() == Cursor(log.id, log.end())
+        for space in ("s0", "s1", "s2"):
+            stretch = EVER._replace(space=space)
+            kept, expected = reader.read("hq", [stretch])[0], plain.read("hq", [stretch])[0]
+            assert [kept.row(place) for place in range(len(kept))] == [
+                expected.row(place) for place in range(len(expected))
+            ]
+            assert kept.vouches == expected.vouches
+        assert reader.horizon("hq") == plain.horizon("hq")
+        assert reader.marks("hq", "pi-1", 0, 2**50) == plain.marks("hq", "pi-1", 0, 2**50)
+
+
+def test_what_the_journal_has_is_projected_once(
+    tmp_path: Path, journal: Journal, log: JournalReader, store: HistoryStore
+) -> None:
+    append(journal, [event(seq) for seq in range(1, 51)])
+    assert follow(log, store) == 50
+    append(journal, [event(seq) for seq in range(51, 60)])
+    assert follow(log, store) == 59
+    assert_follows(tmp_path / "history.db", log)
+
+
+def test_entries_before_the_cursor_change_nothing(
+    tmp_path: Path, journal: Journal, log: JournalReader, store: HistoryStore
+) -> None:
+    append(journal, [event(1), event(2, Clock.UNSYNCED), event(3)])
+    follow(log, store)
+    HistoryProjection(store).apply(log.read(0, 10), log.id)
+    assert_follows(tmp_path / "history.db", log)
+    with HistoryReader(tmp_path / "history.db") as reader:
+        assert reader.unplaced("hq") == {"pi-1": 1}
+
+
+def test_another_journal_or_one_that_lost_its_end_is_projected_from_the_start(
+    tmp_path: Path, store: HistoryStore
+) -> None:
+    """As after a restore from a backup: what is projected of lost entries must go."""
+    for name, events in (("first", 30), ("second", 40), ("second", 20)):
+        path = tmp_path / f"{name}-{events}.db"
+        with Journal.open(path) as journal, JournalReader(path) as log:
+            append(journal, [event(seq) for seq in range(1, events + 1)])
+            if events == 20:
+                store.add([], Cursor(log.id, 999))
+            assert follow(log, store) == events
+            assert_follows(tmp_path / "history.db", log)
+
+
+def test_the_words_of_the_wire_become_the_words_of_history() -> None:
+    """Clock events say nothing of spaces; what its agent could not date is counted, and no more."""
+
+    def said(of: Event) -> object:
+        return told(Entry(1, "hq", "pi-1", EPOCHS[0], T, of))
+
+    assert said(AliveEvent(4, 7, 8, Clock.OK)) == Marked("hq", "pi-1", EPOCHS[0], 4, T, 7)
+    lost = LostEvent(4, EPOCHS[1], (2, 3), 10, 20, 1, 2, Clock.OK, "outbox-full")
+    assert said(lost) == Lost("hq", "pi-1", T, LostSpan(EPOCHS[1], 2, 3, 10, 20))
+    assert said(ClockEvent(4, "f" * 16, 5)) is None
+    unsynced = (event(1, Clock.UNSYNCED), event(5, Clock.UNSYNCED))
+    unsynced += (LostEvent(4, EPOCHS[1], (2, 3), 10, 20, 1, 2, Clock.UNSYNCED, "outbox-full"),)
+    assert [said(of) for of in unsynced] == [Unplaced("hq", "pi-1")] * 3
+
+
+def test_a_history_of_another_version_is_made_anew(tmp_path: Path, journal: Journal, log: JournalReader) -> None:
+    append(journal, [event(seq) for seq in range(1, 20)])
+    path = tmp_path / "history.db"
+    with HistoryStore.open(path) as store:
+        follow(log, store)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA user_version = 99")
+    with pytest.raises(StorageError, match="newer"):
+        HistoryReader(path)
+    with HistoryStore.open(path) as store:
+        assert store.cursor() is None
+        follow(log, store)
+    assert_follows(path, log)
+
+
+def test_only_one_process_writes_a_history(tmp_path: Path, store: HistoryStore) -> None:
+    with pytest.raises(StorageError, match="in use"):
+        HistoryStore.open(tmp_path / "history.db")
+    assert "history.db" in repr(store)
+
+
+FOLLOWER = """
+import sys
+from pathlib import Path
+from collector.history_projection import HistoryProjection
+from collector.projection import advance, resume
+from perch.adapters.history_store import HistoryStore
+from perch.adapters.journal import JournalReader
+folder = Path(sys.argv[1])
+log, store = JournalReader(folder / "journal.db"), HistoryStore.open(folder / "history.db")
+projection = HistoryProjection(store)
+position, before = resume(log, projection), -1
+while position != before:
+    position, before = advance(log, projection, position, 3), position
+    print(position, flush=True)
+"""
+
+
+def test_a_collector_killed_at_any_moment_goes_on_where_it_was(
+    tmp_path: Path, journal: Journal, log: JournalReader
+) -> None:
+    """Killed for good in the midst of batches, again and again: rows and cursor are of one moment each time."""
+    append(journal, [event(seq) for seq in range(1, 400)])
+    follower, seen = [sys.executable, "-c", FOLLOWER, str(tmp_path)], 0
+    for lines in (1, 5, 12, 3):
+        with subprocess.Popen(follower, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for _ in range(lines):
+                seen = int(process.stdout.readline())
+            os.kill(process.pid, signal.SIGKILL)
+        with HistoryReader(tmp_path / "history.db") as reader:
+            cursor = reader.cursor()
+            assert cursor is not None
+            assert cursor.position >= seen
+            kept = reader.read("hq", [EVER._replace(space=space) for space in ("s0", "s1", "s2")])
+            marks = sum(isinstance(event(seq), AliveEvent) for seq in range(1, cursor.position + 1))
+            assert sum(map(len, kept)) == cursor.position - marks
+    with HistoryStore.open(tmp_path / "history.db") as store:
+        follow(log, store)
+    assert_follows(tmp_path / "history.db", log)
+
+
+class Following:
+    """A thread that follows the journal, ended at the end of the test."""
+
+    def __init__(self, log: Log, projection: object) -> None:
+        self.wake, self.stop = threading.Event(), threading.Event()
+        self.troubles: list[UnavailableError | None] = []
+        self.thread = threading.Thread(
+            target=run, args=(log, projection, self.wake, self.stop, self.troubles.append, (0.01,)), daemon=True
+        )
+
+    def __enter__(self) -> "Following":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.wake.set()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+
+def test_a_running_projection_is_woken_by_new_entries_and_ends_when_told(
+    tmp_path: Path, journal: Journal, log: JournalReader, store: HistoryStore
+) -> None:
+    with Following(log, HistoryProjection(store)) as following, HistoryReader(tmp_path / "history.db") as reader:
+        for seq in (1, 2, 3):
+            append(journal, [event(seq)])
+            following.wake.set()
+            until(lambda seq=seq: reader.cursor() == Cursor(log.id, seq))
+    assert_follows(tmp_path / "history.db", log)
+
+
+class Flaky:
+    """A projection that cannot be reached at first."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.applied: list[int] = []
+
+    def cursor(self) -> Cursor | None:
+        return None
+
+    def reset(self, journal: str) -> None:
+        """There is nothing to forget."""
+
+    def apply(self, entries: Sequence[Entry], journal: str) -> None:  # noqa: ARG002 - the Protocol's
+        if self.failures:
+            self.failures -= 1
+            raise UnavailableError("it is away", "wait")
+        self.applied += [entry.position for entry in entries]
+
+
+def test_what_cannot_be_reached_is_tried_again(journal: Journal, log: JournalReader) -> None:
+    """And whoever watches hears of the trouble and of its end."""
+    append(journal, [event(1), event(2)])
+    flaky = Flaky(2)
+    with Following(log, flaky) as following:
+        until(lambda: len(following.troubles) == 3)
+    assert [str(trouble) for trouble in following.troubles] == ["it is away", "it is away", "None"]
+    assert flaky.applied == [1, 2]
+
+
+def test_a_projection_of_a_projection_never_runs_ahead_of_it(journal: Journal, log: JournalReader) -> None:
+    append(journal, [event(seq) for seq in range(1, 10)])
+    leader: Cursor | None = None
+    trailing = Trailing(log, lambda: leader)
+    assert (trailing.end(), trailing.read(0, 100)) == (0, [])
+    leader = Cursor(log.id, 4)
+    assert (trailing.end(), len(trailing.read(0, 100)), len(trailing.read(3, 100))) == (4, 4, 1)
+    assert trailing.read(4, 100) == []
+    leader = Cursor("another journal", 4)
+    assert (trailing.id, trailing.end()) == (log.id, 0)
