@@ -39,8 +39,8 @@ instead of showing the last one.
 held after the last movement counts as occupied. **At least** and **at most** count all unknown time as free, and as
 occupied.
 
-**Coverage** is known ÷ inventory time. Below 90 % read the other numbers with care. Spaces that are out of service are
-no part of the inventory.
+**Coverage** is known ÷ inventory time. Below 90 % read the other numbers with care. A space that is out of service is
+unknown now, and while it is so it is no part of the inventory of quarter hours.
 
 Times are those of your browser. Quarter hours appear when they are over and an agent has reported since.
 """
@@ -70,7 +70,7 @@ def live() -> Json:
         "panels": placed(
             [
                 (1, [(24, heading("Now"))]),
-                (5, [(10, _now()), (4, _inventory_now()), (10, _fleet_sums())]),
+                (5, [(10, _now()), (4, _all_now()), (10, _fleet_sums())]),
                 (8, [(12, _now_by_site()), (12, _now_by_zone())]),
                 (1, [(24, heading("Today"))]),
                 (4, [(8, _time_used_today()), (10, _bounds_today()), (6, _coverage_today())]),
@@ -111,10 +111,10 @@ def _now() -> Json:
     return stat("Spaces now", text, [target(zones.now_by())], none=NO_LIVE, overrides=coloured(COLOURS))
 
 
-def _inventory_now() -> Json:
-    text = "How many spaces there are now, without those out of service: free + occupied + unknown."
+def _all_now() -> Json:
+    text = "How many spaces there are now: free + occupied + unknown. One that is out of service is unknown here."
     query = target(zones.now_by(fields=("total",)))
-    return stat("Inventory now", text, [query], none=NO_LIVE, overrides=coloured({"total": GREY}))
+    return stat("All spaces now", text, [query], none=NO_LIVE, overrides=coloured({"total": GREY}))
 
 
 def _now_by_site() -> Json:

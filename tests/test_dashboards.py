@@ -153,7 +153,7 @@ def test_now_counts_the_newest_row_of_each_zone_and_forgets_what_is_over(seeded:
     newest = newest_now(seeded)
     [row] = seeded.show("Spaces now")
     assert {state: row[state] for state in zones.STATES} == {state: total(newest, state) for state in zones.STATES}
-    [row] = seeded.show("Inventory now")
+    [row] = seeded.show("All spaces now")
     assert row["total"] == sum(total(newest, state) for state in zones.STATES)
 
 
