@@ -1,6 +1,7 @@
 """Answers are the contract's ratios, to the millisecond, for any history, layout, time zone and calendar step."""
 
 from collections.abc import Callable
+from itertools import groupby
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,8 +64,8 @@ def test_every_number_equals_the_sum_over_moments(
     question = Question("time_used_ratio", from_ms, to_ms, resolution, scope, hours, kind, zone)
     given_answer = answer(question, case.site, MemoryHistory(case.told), case.calendar, FAR_MS)
     totals = expected(case, question)
-    rows = {group: [row for row in given_answer.rows if row.scope == group] for group in totals}
-    assert {row.scope for row in given_answer.rows} == set(totals)
+    rows = {group: list(of) for group, of in groupby(given_answer.rows, key=lambda row: row.scope)}
+    assert set(rows) == set(totals)
     for group, sums in totals.items():
         for row, of in zip(rows[group], sums, strict=True):
             unknown = of.inventory - of.known

@@ -17,6 +17,7 @@ from perch.history.source import (
     Columns,
     EpochSpan,
     Horizon,
+    Integers,
     Mark,
     Stretch,
     Vouch,
@@ -144,14 +145,14 @@ def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[
     first = np.searchsorted(times_ms, times_ms[first - 1]) if first else 0
     last = np.searchsorted(times_ms, times_ms[last], side="right") if last < len(rows) else last
     rows, times_ms = rows[first:last], times_ms[first:last]
-    numbers, epoch = np.unique(rows["epoch"], return_inverse=True)
+    numbers, epoch = _ranked(rows["epoch"].astype(np.int64))
     code = rows["code"].astype(np.int64)
     lost = _lost(db, site, stretch)
     known = [_vouch(db, number, vouches) for number in numbers.tolist()]
     return Columns(
         times_ms,
         rows["seq"].astype(np.int64),
-        epoch.astype(np.int64),
+        epoch,
         code >> 1 & 3,
         code >> 3,
         code & 1,
@@ -160,6 +161,15 @@ def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[
         (*known, *_vouches_of(db, site, stretch.agent, {span.epoch for span in lost} - {of.epoch for of in known})),
         lost,
     )
+
+
+def _ranked(numbers: Integers) -> tuple[Integers, Integers]:
+    """Give the distinct numbers in order, and for each number its place among them; they lie close to each other."""
+    if not len(numbers):
+        return numbers, numbers
+    offsets = numbers - numbers.min()
+    occurs = np.bincount(offsets) > 0
+    return np.flatnonzero(occurs) + numbers.min(), (np.cumsum(occurs) - 1)[offsets]
 
 
 def _chunks(db: sqlite3.Connection, series: int, from_ms: int, to_ms: int) -> list[tuple[int, bytes]]:

@@ -65,7 +65,15 @@ class Calendar:
 
     def day_start_ms(self, day: date) -> int:
         """Give the moment at which a local day begins."""
-        return self._moment_ms(datetime.combine(day, time()), last=False)
+        start_ms = self._day_starts_ms.get(day)
+        if start_ms is None:
+            start_ms = self._day_starts_ms[day] = self._moment_ms(datetime.combine(day, time()), last=False)
+        return start_ms
+
+    @cached_property
+    def _day_starts_ms(self) -> dict[date, int]:
+        """Days that were asked for before; a window has many steps, and the same days are asked for again."""
+        return {}
 
     def opening_ms(self, from_ms: int, to_ms: int) -> Integers:
         """Give the opening hours within [from_ms, to_ms) as rising pairs of start and end, which never touch."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Resolution(StrEnum):
@@ -59,8 +60,7 @@ class Definition:
     is_not: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One number with its coverage and bounds; None where nothing was observed or nothing stood there."""
 
     start_ms: int

@@ -5,7 +5,7 @@ Rows of quarter hours run from the quarter hour of the site's first evidence to 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ from perch.history.source import HistorySource, Integers, StateRow
 from perch.model import QUARTER_MS, Site, Space
 
 
-@dataclass(frozen=True, slots=True)
-class OccupancyRow:
+class OccupancyRow(NamedTuple):
     """A state of a space as it stood at `time_ms`: a transition, or the state carried on at a full quarter hour."""
 
     space: Space
@@ -27,8 +26,7 @@ class OccupancyRow:
     carried: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneQuarter:
+class ZoneQuarter(NamedTuple):
     """The spaces of a kind in a zone over one quarter hour: how many, and their summed milliseconds, all and open."""
 
     start_ms: int
@@ -93,8 +91,11 @@ def _carried(past: Past, quarters_ms: Integers) -> Iterator[tuple[int, StateRow]
             continue
         places = np.searchsorted(columns.time_ms, quarters_ms, side="right") - 1
         held = (places >= 0) & (quarters_ms <= until_ms[places]) & (quarters_ms < tenure.to_ms)
+        row, of = columns.row(0), 0
         for quarter_ms, place in zip(quarters_ms[held].tolist(), places[held].tolist(), strict=True):
-            yield quarter_ms, columns.row(place)
+            if place != of:
+                row, of = columns.row(place), place
+            yield quarter_ms, row
 
 
 class _Group:

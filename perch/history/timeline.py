@@ -75,11 +75,15 @@ class Timeline:
         """Measure the spans between n + 1 rising bounds, exactly."""
         places = np.searchsorted(self.start_ms, bounds_ms, side="right") - 1
         known = self.state != UNKNOWN
-        rates = (self.state == OCCUPIED, known, self.out, np.where(known, np.maximum(self.count, 0), 0))
-        return Spent(*(self._integral(rate.astype(np.int64), places, bounds_ms) for rate in rates))
+        rates = (self.state == OCCUPIED, known, self.out, known * np.maximum(self.count, 0))
+        return Spent(*(self._integral(rate, places, bounds_ms) for rate in rates))
 
-    def _integral(self, rate: Integers, places: Integers, bounds_ms: Integers) -> Integers:
+    def _integral(
+        self, rate: Integers | npt.NDArray[np.bool_], places: npt.NDArray[np.intp], bounds_ms: Integers
+    ) -> Integers:
         """Integrate a step function between bounds; `places` says in which step each bound lies."""
+        if not rate.any():
+            return np.zeros(len(bounds_ms) - 1, dtype=np.int64)
         sums = np.zeros(len(rate), dtype=np.int64)
         np.cumsum(rate[:-1] * np.diff(self.start_ms), out=sums[1:])
         return np.diff(sums[places] + rate[places] * (bounds_ms - self.start_ms[places]))
@@ -107,7 +111,7 @@ def timeline(parts: Sequence[Held]) -> Timeline:
     """Join what holds in each of a space's tenures, in order of time."""
     starts, states, counts, outs = [np.array([BEGINNING_MS])], [np.array([UNKNOWN])], [np.array([-1])], [np.array([0])]
     for _, columns, until_ms in parts:
-        starts.append(np.stack((columns.time_ms, until_ms), axis=1).ravel())
+        starts.append(_alternating(columns.time_ms, until_ms))
         states.append(_with_unknown(columns.state, UNKNOWN))
         counts.append(_with_unknown(columns.count, -1))
         outs.append(_with_unknown((columns.reason == OUT_OF_SERVICE).astype(np.int64), 0))
@@ -120,4 +124,11 @@ def timeline(parts: Sequence[Held]) -> Timeline:
 
 def _with_unknown(values: Integers, unknown: int) -> Integers:
     """Put what is said of unknown time after each value."""
-    return np.stack((values, np.full_like(values, unknown)), axis=1).ravel()
+    return _alternating(values, np.full_like(values, unknown))
+
+
+def _alternating(first: Integers, second: Integers) -> Integers:
+    """Take a value of each in turn."""
+    both = np.empty(2 * len(first), dtype=np.int64)
+    both[::2], both[1::2] = first, second
+    return both
