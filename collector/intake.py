@@ -69,6 +69,8 @@ class Intake:
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
         """Store what is to be stored in one transaction, then acknowledge it; where it raises, nothing was."""
+        if not arrivals:
+            return
         sorting = Sorting(self._journal)
         for arrival in arrivals:
             self._sort(sorting, arrival)

@@ -25,6 +25,11 @@ class Parts:
     followers: tuple[Follower, ...]
     writer: BestEffortWriter | None
 
+    def wake_followers(self) -> None:
+        """Tell the projections that the journal has grown, or that they are to stop."""
+        for follower in self.followers:
+            follower.wake()
+
     def check(self) -> None:
         """Raise what ended any of the threads: half a collector is worse than none, which is started again."""
         self.connection.check()

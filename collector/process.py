@@ -33,6 +33,8 @@ SUBSCRIPTION = f"{ROOT}/#"
 """Wider than what is wanted, so that a message on a wrong topic is seen and not just missing."""
 
 WAIT_S = 0.2
+"""How long the loop waits for messages, and projections for more of them: few large batches are the cheaper ones."""
+
 SHUTDOWN_S = 5.0
 
 
@@ -75,31 +77,22 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
 
 def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
     """Take in what comes, until told to stop or until any part has died."""
+    woken_end, woken_s = parts.journal.end, 0.0
     while not stop.is_set():
-        take(parts, WAIT_S)
+        parts.intake.take(parts.inbox.take(WAIT_S))
         parts.live.settle(now())
         reporter.settle(now())
         parts.check()
-
-
-def take(parts: Parts, wait_s: float) -> None:
-    """Take in one group of messages, and wake the projections if there was something new in it."""
-    arrivals = parts.inbox.take(wait_s)
-    if not arrivals:
-        return
-    before = parts.journal.end
-    parts.intake.take(arrivals)
-    if parts.journal.end != before:
-        for follower in parts.followers:
-            follower.wake()
+        if parts.journal.end != woken_end and time.monotonic() - woken_s >= WAIT_S:
+            woken_end, woken_s = parts.journal.end, time.monotonic()
+            parts.wake_followers()
 
 
 def shutdown(parts: Parts, stopping: threading.Event, deadline: float) -> None:
     """End every thread by `deadline` (monotonic seconds); what is not acknowledged by now will be sent again."""
     stopping.set()
     parts.inbox.close()
-    for follower in parts.followers:
-        follower.wake()
+    parts.wake_followers()
     parts.connection.stop(_left(deadline) / 2)
     if parts.writer is not None:
         parts.writer.stop(_left(deadline) / 2)
