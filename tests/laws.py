@@ -49,7 +49,6 @@ OWNERS = {
     "gpiozero": ("sensor_agent",),
     "fastapi": ("api",),
     "starlette": ("api",),
-    "grafana_api": ("dashboards",),
     "paho": ("perch.adapters",),
     "influxdb_client": ("perch.adapters",),
     "click": ("perch.commands",),

@@ -132,15 +132,15 @@ def test_a_dishonest_test_is_found(source: str) -> None:
 
 EXTRAS = {
     "perch.settings": ("server",),
-    "perch.commands": ("server", "agent", "demo", "grafana", "export"),
+    "perch.commands": ("server", "agent", "demo"),
     "perch.adapters": ("server",),
     "perch.history": ("server",),
     "perch.venue": ("server",),
     "perch": (),
     "sensor_agent": ("agent",),
     "collector": ("server",),
-    "api": ("server", "export"),
-    "dashboards": ("server", "grafana"),
+    "api": ("server",),
+    "dashboards": (),
 }
 """Which extras a room may count on, beside the core dependencies: an agent has neither history nor venue."""
 

@@ -39,7 +39,7 @@ COMMANDS = {
     "sense": Entry("perch.commands.sense:sense", "Turn recorded readings into states, offline."),
     "simulate": Entry("perch.commands.simulate:simulate", "Make a venue's readings with their ground truth."),
     "site": Entry("perch.commands.site:site", "Check a site's configuration.", "server"),
-    "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards.", "grafana"),
+    "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }
 
 
