@@ -1,7 +1,8 @@
 """Reading the journal from where one left off; any number of readers beside the one writer."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -11,6 +12,8 @@ from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.contract import Event
 
 SCHEMA_VERSION = 1
+
+_Row = tuple[int, int, int, int, int | None, int, bytes]
 
 
 class Stream(NamedTuple):
@@ -77,14 +80,14 @@ class JournalReader:
     def read(self, after: int, limit: int) -> list[Entry]:
         """Give up to `limit` entries whose positions are larger than `after`, without gaps."""
         entries: list[Entry] = []
-        with reported(self._path):
-            for run in self._runs(after):
+        with reported(self._path), closing(self._runs(after)) as runs:
+            for run in runs:
                 entries.extend(self._entries(run, after))
                 if len(entries) >= limit:
                     break
         return entries[:limit]
 
-    def _runs(self, after: int) -> Iterator[tuple[int, int, int, int, int | None, int, bytes]]:
+    def _runs(self, after: int) -> Generator[_Row, None, None]:
         cursor = self._db.execute(
             "SELECT position, stream, seq, boot, sent_mono_ms, received_ms, body FROM run"
             " WHERE position >= coalesce((SELECT max(position) FROM run WHERE position <= ?), 0) ORDER BY position",
@@ -95,7 +98,7 @@ class JournalReader:
         finally:
             cursor.close()
 
-    def _entries(self, run: tuple[int, int, int, int, int | None, int, bytes], after: int) -> Iterator[Entry]:
+    def _entries(self, run: _Row, after: int) -> Iterator[Entry]:
         position, number, seq, boot, sent_mono_ms, received_ms, body = run
         site, agent, epoch = self._stream(number)
         words = self._words_with(boot)
