@@ -102,7 +102,7 @@ class House:
             for command in ("collector", "api"):
                 stack.enter_context(process(perch(command, "--config", str(self.config))))
             stack.enter_context(ear)
-            until(self._is_up, 30)
+            until(self._is_up, 90)
             until(lambda: ear.connected)
             yield self
 
@@ -214,7 +214,7 @@ def house(tmp_path: Path, mosquitto: parts.Broker, influxdb: parts.Influx) -> It
 
 
 def settled(count: Callable[[], int], at_least: int) -> None:
-    until(lambda: count() >= at_least, 20)
+    until(lambda: count() >= at_least, 60)
 
 
 def assert_numbers_agree(house: House) -> None:
