@@ -204,7 +204,7 @@ def process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         yield running
     finally:
         running.terminate()
-        running.wait(10)
+        running.wait(30)
 
 
 @pytest.fixture
