@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ class Demo:
 
     def __init__(self, folder: Path, *words: str, path: str | None = None) -> None:
         self.port = free_port()
+        self.began_s = time.monotonic()
         self.errors = folder / "stderr.txt"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -126,6 +128,21 @@ def test_all_sixty_spaces_are_known_soon_but_the_one_without_a_sensor(demo: Demo
     (unknown,) = demo.get("spaces?state=unknown")["items"]
     assert (unknown["id"], unknown["reason"], unknown["purpose"]) == ("parents", "never-reported", "private")
     assert {site["id"] for site in demo.get("sites")["items"]} == {"tejo", "kanal", "ribeira"}
+
+
+def test_agents_have_lived_for_a_while_when_the_demo_begins(demo: Demo) -> None:
+    until(demo.known, START_S)
+    began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - demo.began_s)
+    items = [item for item in demo.get("spaces")["items"] if item["state"] != "unknown"]
+    since = min(datetime.fromisoformat(item["since"]) for item in items)
+    assert began - timedelta(minutes=20, seconds=5) < since < began - timedelta(minutes=2)
+
+
+def test_something_moves_on_the_page_before_long(demo: Demo) -> None:
+    with _without_proxy.open(f"http://localhost:{demo.port}/api/v1/events", timeout=START_S) as stream:
+        names = (line.decode().strip() for line in stream if line.startswith(b"event:"))
+        assert next(names) == "event: snapshot"
+        assert "event: space" in names
 
 
 def test_the_page_says_that_its_data_is_made_up(demo: Demo) -> None:
@@ -228,6 +245,20 @@ def test_a_folder_is_kept_and_goes_on_where_it_was(tmp_path: Path) -> None:
         assert "another" in again.stderr
         assert "Traceback" not in again.stderr
         assert parent_of(other) is not None
+
+
+def test_ctrl_c_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "perch.commands", "demo"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        children = until(lambda: [pid for pid in processes() if parent_of(pid) == process.pid], START_S)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 0
+        assert not [pid for pid in children if parent_of(pid) == process.pid]
+        assert not list(tmp_path.iterdir())
 
 
 def test_a_closed_terminal_ends_it_as_well(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class Part:
         self._wait_s = FIRST_WAIT_S if now_s - self._started_s > SETTLED_S else min(self._wait_s * 2, LONGEST_WAIT_S)
         self._due_s = now_s + self._wait_s
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        warn(f"{self.name} {how} and is started again", f"its log: {self.log}")
+        warn(f"{self.name} {how} and is started again (its log: {self.log})")
 
     def failed(self) -> str | None:
         """Give the last line of its log where it has ended by itself, None while it runs."""
