@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import os
 import queue
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -272,6 +275,22 @@ def test_what_was_handed_over_is_sent_before_the_end(mosquitto: parts.Broker, pr
             for number in range(300):
                 assert hasty.connection.publish(Publication(f"a/{number}", b""))
         assert [one.next().topic for _ in range(300)] == [f"a/{number}" for number in range(300)]
+
+
+def test_it_stops_in_time_although_the_broker_hangs(mosquitto: parts.Broker) -> None:
+    connection = Connection(address(mosquitto), "x", subscriptions=[], on_message=lambda _: None)
+    connection.start()
+    connection.ready(10)
+    os.kill(mosquitto.pid, signal.SIGSTOP)
+    try:
+        assert connection.publish(Publication("a", b"never acknowledged"))
+        begun = time.monotonic()
+        connection.stop(1)
+        assert time.monotonic() - begun < 2
+    finally:
+        os.kill(mosquitto.pid, signal.SIGCONT)
+    assert not connection.connected
+    assert not connection.publish(Publication("a", b"too late"))
 
 
 def test_a_clogged_connection_takes_no_more_than_it_may() -> None:

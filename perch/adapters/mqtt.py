@@ -143,7 +143,7 @@ class Connection:
     def stop(self, timeout_s: float) -> None:
         """Send what was handed over, disconnect and end the thread, all within `timeout_s`; the will is not sent."""
         deadline = time.monotonic() + timeout_s
-        self._drain(deadline)
+        self._drain(deadline - timeout_s / 4)
         self._stopping.set()
         client = self._client
         if client is not None:
