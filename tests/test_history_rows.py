@@ -12,9 +12,9 @@ from perch.history.answers import transitions
 from perch.history.calendar import Calendar
 from perch.history.memory import MemoryHistory
 from perch.history.rows import OccupancyRow, ZoneQuarter, occupancy_rows, zone_rows
-from perch.history.told import evidence
+from perch.history.told import Lost, LostSpan, evidence
 from perch.model import QUARTER_MS, OpenSpan, Reason, SpaceKind, State
-from tests.history_cases import SPACES, Case, cases, day_ms, marked, site, space, stated
+from tests.history_cases import EPOCHS, SPACES, Case, cases, day_ms, marked, site, space, stated
 from tests.history_oracle import Totals
 
 DAY = date(2026, 9, 22)
@@ -143,6 +143,15 @@ def test_a_quarter_hour_that_is_open_in_part_counts_that_part() -> None:
         300_000,
         1,
     )
+
+
+def test_the_probability_of_a_lost_span_is_that_before_it_wherever_a_window_begins() -> None:
+    """Also where the window's nearest earlier statement lies in the span and does not count."""
+    gap = Lost("hq", "pi-1", NOON_MS, LostSpan(EPOCHS[0], 2, 4, NOON_MS + 1000, NOON_MS + 10 * QUARTER_MS))
+    hidden = stated(NOON_MS + 2000, State.OCCUPIED, seq=3, probability=0.9)
+    told = [stated(NOON_MS, State.FREE, seq=1, probability=0.031), gap, hidden, marked(NOON_MS + 2 * QUARTER_MS, seq=9)]
+    rows = occupancy_rows(site(space()), "s1", NOON_MS + QUARTER_MS, NOON_MS + 2 * QUARTER_MS, MemoryHistory(told))
+    assert [(row.state.reason, row.state.probability) for row in rows] == [(Reason.EVENTS_LOST, 0.031)]
 
 
 def test_an_agent_with_its_clock_in_the_future_stretches_nothing() -> None:
