@@ -6,12 +6,9 @@ what they are given into a queue.
 """
 
 import random
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -22,8 +19,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from perch.adapters.mqtt_way import credentials, explain, place, refused, shut, tls_context, unanswered, without_delay
 from perch.contract import QOS, Publication
-from perch.errors import PerchError, StorageError, UnavailableError
+from perch.errors import PerchError, UnavailableError
 from perch.settings import Broker
 
 KEEPALIVE_S = 15
@@ -104,8 +102,8 @@ class Connection:
 
     def start(self) -> None:
         """Begin to connect and return at once; raises StorageError where a password or certificate is unreadable."""
-        _credentials(self._broker)
-        _tls(self._broker)
+        credentials(self._broker)
+        tls_context(self._broker)
         self._thread.start()
 
     def ready(self, timeout_s: float) -> None:
@@ -116,7 +114,7 @@ class Connection:
             if self._tried.is_set() and self._problem is not None:
                 raise self._problem
             if time.monotonic() >= deadline:
-                raise self._unanswered()
+                raise unanswered(self._broker)
 
     def check(self) -> None:
         """Raise what a callback or the connection's thread has raised, if anything; the connection is void then."""
@@ -183,7 +181,7 @@ class Connection:
             client = self._new_client()
             self._dial(client)
         except (OSError, ValueError, PerchError) as error:
-            self._fail(_explain(self._broker, error))
+            self._fail(explain(self._broker, error))
             return False
         client.loop_start()
         try:
@@ -195,16 +193,14 @@ class Connection:
             self._tried.set()
 
     def _dial(self, client: Client) -> None:
-        if self._broker.protocol == MQTTProtocolVersion.MQTTv5:
-            client.connect(self._broker.host, self._broker.port, KEEPALIVE_S, clean_start=True)
-        else:
-            client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)
+        clean = {"clean_start": True} if self._broker.protocol == MQTTProtocolVersion.MQTTv5 else {}
+        client.connect(self._broker.host, self._broker.port, KEEPALIVE_S, **clean)
 
     def _stay(self, client: Client) -> bool:
         deadline = time.monotonic() + ANSWER_S
         while not self._ended.wait(0.5):
             if not self._up.is_set() and time.monotonic() > deadline:
-                self._fail(self._unanswered())
+                self._fail(unanswered(self._broker))
                 return False
             # paho's thread still lives if it refuses to be started once more; an exception inside paho would end it
             if client.loop_start() != MQTTErrorCode.MQTT_ERR_INVAL:
@@ -215,7 +211,7 @@ class Connection:
     def _hang_up(self, client: Client) -> None:
         wire = client.socket()
         if wire is not None and not self._stopping.is_set():
-            _shut(wire)
+            shut(wire)
         client.disconnect()
         client.loop_stop()
 
@@ -229,15 +225,15 @@ class Connection:
         client.connect_timeout = ANSWER_S
         client.max_inflight_messages_set(MAX_INFLIGHT)
         client.max_queued_messages_set(MAX_QUEUED)
-        username, password = _credentials(self._broker)
+        username, password = credentials(self._broker)
         if username is not None:
             client.username_pw_set(username, password)
-        tls = _tls(self._broker)
+        tls = tls_context(self._broker)
         if tls is not None:
             client.tls_set_context(tls)
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, qos=QOS, retain=self._will.retain)
-        client.on_socket_open = _without_delay
+        client.on_socket_open = without_delay
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -246,7 +242,7 @@ class Connection:
 
     def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
-            self._fail(_refused(self._broker, str(reason)))
+            self._fail(refused(self._broker, str(reason)))
         elif self._subscriptions:
             self._subscribe(client)
         else:
@@ -260,9 +256,9 @@ class Connection:
             client.subscribe([(topic, QOS) for topic in self._subscriptions])
 
     def _on_subscribe(self, client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
-        refused = [topic for topic, reason in zip(self._subscriptions, reasons, strict=True) if reason.is_failure]
-        if refused:
-            self._fail(_refused(self._broker, f"no right to subscribe to {', '.join(refused)}"))
+        denied = [topic for topic, reason in zip(self._subscriptions, reasons, strict=True) if reason.is_failure]
+        if denied:
+            self._fail(refused(self._broker, f"no right to subscribe to {', '.join(denied)}"))
             self._ended.set()
         else:
             self._rise(client)
@@ -275,7 +271,11 @@ class Connection:
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if self._problem is None and reason.is_failure:
-            self._fail(UnavailableError(f"the connection to the broker at {_place(self._broker)} is lost", _RETRIED))
+            self._fail(
+                UnavailableError(
+                    f"the connection to the broker at {place(self._broker)} is lost", "nothing: it is tried again"
+                )
+            )
         self._ended.set()
 
     def _rise(self, client: Client) -> None:
@@ -299,86 +299,3 @@ class Connection:
     def _fail(self, problem: UnavailableError) -> None:
         self._problem = problem
         self._tried.set()
-
-    def _unanswered(self) -> UnavailableError:
-        return UnavailableError(f"the broker at {_place(self._broker)} does not answer", _CHECK_PLACE)
-
-
-_RETRIED = "nothing: it is tried again"
-_CHECK_PLACE = "start the broker, or correct host and port under [broker]"
-
-
-def _place(broker: Broker) -> str:
-    return f"{broker.host}:{broker.port}"
-
-
-def _explain(broker: Broker, error: Exception) -> UnavailableError:
-    place = _place(broker)
-    if isinstance(error, PerchError):
-        return UnavailableError(error.what, error.remedy)
-    if isinstance(error, ssl.SSLError):
-        return UnavailableError(
-            f"no TLS connection with the broker at {place}: {error}", "check ca, certificate and key under [broker]"
-        )
-    if isinstance(error, socket.gaierror):
-        return UnavailableError(f"the broker's name {broker.host!r} is not known: {error}", _CHECK_PLACE)
-    return UnavailableError(f"the broker at {place} cannot be reached: {error}", _CHECK_PLACE)
-
-
-def _refused(broker: Broker, why: str) -> UnavailableError:
-    return UnavailableError(
-        f"the broker at {_place(broker)} refuses: {why}",
-        "check username, password_file or certificate under [broker], and the broker's access list",
-    )
-
-
-def _credentials(broker: Broker) -> tuple[str | None, str | None]:
-    """Read user name and password anew at each connect, so that a changed password needs no restart."""
-    if broker.password_file is None:
-        return broker.username, None
-    try:
-        return broker.username, broker.password_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(broker.password_file, error) from error
-
-
-def _tls(broker: Broker) -> ssl.SSLContext | None:
-    """Build a context where `ca` or `certificate` is given; without them the connection is in the clear."""
-    if broker.ca is None and broker.certificate is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=broker.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.sslsocket_class = _TidySocket
-        if broker.certificate is not None:
-            context.load_cert_chain(broker.certificate, broker.key)
-    except OSError as error:
-        raise _unreadable(broker.certificate or broker.ca, error) from error
-    return context
-
-
-class _TidySocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails, which paho leaves to chance."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-def _unreadable(path: Path | None, error: Exception) -> StorageError:
-    return StorageError(f"{path} cannot be read: {error}", "correct the path under [broker], or the file's rights")
-
-
-def _without_delay(_client: Client, _data: Any, wire: Any) -> None:
-    """Send at once: waiting for more to send (Nagle) costs 40 ms for each window of messages."""
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _shut(wire: Any) -> None:
-    try:
-        wire.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return

@@ -1,0 +1,96 @@
+"""The way to the broker: sockets, certificates, passwords, and in words what kept a client from it."""
+
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+from perch.errors import PerchError, StorageError, UnavailableError
+from perch.settings import Broker
+
+CHECK_PLACE = "start the broker, or correct host and port under [broker]"
+
+
+def place(broker: Broker) -> str:
+    """Say where a broker is."""
+    return f"{broker.host}:{broker.port}"
+
+
+def explain(broker: Broker, error: Exception) -> UnavailableError:
+    """Say why a broker could not be reached, and what to do."""
+    where = place(broker)
+    if isinstance(error, PerchError):
+        return UnavailableError(error.what, error.remedy)
+    if isinstance(error, ssl.SSLError):
+        return UnavailableError(
+            f"no TLS connection with the broker at {where}: {error}", "check ca, certificate and key under [broker]"
+        )
+    if isinstance(error, socket.gaierror):
+        return UnavailableError(f"the broker's name {broker.host!r} is not known: {error}", CHECK_PLACE)
+    return UnavailableError(f"the broker at {where} cannot be reached: {error}", CHECK_PLACE)
+
+
+def unanswered(broker: Broker) -> UnavailableError:
+    """Say that a broker takes connections, or seems to, and says nothing."""
+    return UnavailableError(f"the broker at {place(broker)} does not answer", CHECK_PLACE)
+
+
+def refused(broker: Broker, why: str) -> UnavailableError:
+    """Say that a broker was reached and will have none of it."""
+    return UnavailableError(
+        f"the broker at {place(broker)} refuses: {why}",
+        "check username, password_file or certificate under [broker], and the broker's access list",
+    )
+
+
+def credentials(broker: Broker) -> tuple[str | None, str | None]:
+    """Read user name and password, at each connect: a changed password needs no restart. Raises StorageError."""
+    if broker.password_file is None:
+        return broker.username, None
+    try:
+        return broker.username, broker.password_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(broker.password_file, error) from error
+
+
+def tls_context(broker: Broker) -> ssl.SSLContext | None:
+    """Build a context where `ca` or `certificate` is given; None means in the clear. Raises StorageError."""
+    if broker.ca is None and broker.certificate is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=broker.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = _TidySocket
+        if broker.certificate is not None:
+            context.load_cert_chain(broker.certificate, broker.key)
+    except OSError as error:
+        raise _unreadable(broker.certificate or broker.ca, error) from error
+    return context
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails, which paho leaves to chance."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+def _unreadable(path: Path | None, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read: {error}", "correct the path under [broker], or the file's rights")
+
+
+def without_delay(_client: object, _data: Any, wire: Any) -> None:
+    """Send at once: waiting for more to send (Nagle) costs 40 ms for each window of messages."""
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def shut(wire: Any) -> None:
+    """Cut a connection that may hang; whatever waits for it is told."""
+    try:
+        wire.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
