@@ -179,7 +179,7 @@ class Connection:
         self._ended.clear()
         try:
             client = self._new_client()
-            self._dial(client)
+            client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)  # a new client begins a clean session
         except (OSError, ValueError, PerchError) as error:
             self._fail(explain(self._broker, error))
             return False
@@ -191,10 +191,6 @@ class Connection:
             self._hang_up(client)
             self._say(up=False)
             self._tried.set()
-
-    def _dial(self, client: Client) -> None:
-        clean = {"clean_start": True} if self._broker.protocol == MQTTProtocolVersion.MQTTv5 else {}
-        client.connect(self._broker.host, self._broker.port, KEEPALIVE_S, **clean)
 
     def _stay(self, client: Client) -> bool:
         deadline = time.monotonic() + ANSWER_S
