@@ -12,7 +12,17 @@ from typing import Protocol
 
 from collector.history_projection import told
 from collector.influx_reach import Reach
-from collector.influx_rows import EVER, Ground, Line, agent_lines, all_lines, gained, quarter_lines, space_lines
+from collector.influx_rows import (
+    EVER,
+    Ground,
+    Line,
+    agent_lines,
+    all_lines,
+    gained,
+    quarter_lines,
+    shining_through,
+    space_lines,
+)
 from collector.projection import Log
 from perch.adapters.cursor import Cursor
 from perch.adapters.influx import MAX_LINES, RowStore
@@ -20,7 +30,7 @@ from perch.adapters.influx_cursor import DeadLetters, Progress, ProgressFile
 from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Entry
 from perch.errors import UnavailableError
-from perch.history.source import WordSource
+from perch.history.source import END_MS, Stretch, WordSource
 from perch.history.spans import Touched, touched
 from perch.history.told import Lost, Told, evidence
 from perch.model import Site
@@ -130,24 +140,29 @@ class InfluxProjection:
                 finally:  # A part of the rows may stand there after a failure, too.
                     self._extend_reach(site, come)
 
-    def _late(self, site: str, words: Sequence[Placed]) -> frozenset[str]:
-        """Name the agents whose words may contradict rows that stand there already."""
+    def _late(self, site: str, words: Sequence[Placed]) -> dict[str, list[int]]:
+        """Name the agents whose words may contradict rows that stand there, and where each lost a span (ms)."""
         reach = self._reach[site]
-        late: set[str] = set()
+        late: dict[str, list[int]] = {}
         for position, word in words:
             vouched = evidence(word)
             if word.site == site and word.agent not in late and vouched is not None:
                 from_ms = word.span.from_ms if isinstance(word, Lost) else vouched.time_ms
                 if reach.is_late(word.agent, position, from_ms):
-                    late.add(word.agent)
-        return frozenset(late)
+                    late[word.agent] = self._lost(site, word.agent)
+        return late
 
-    def _changed_lines(self, ground: Ground, changed: Touched, late: frozenset[str]) -> Iterator[Line]:
+    def _lost(self, site: str, agent: str) -> list[int]:
+        [columns] = self._history.read(site, [Stretch("-", agent, END_MS, END_MS)])
+        return [span.from_ms for span in columns.lost]
+
+    def _changed_lines(self, ground: Ground, changed: Touched, late: Mapping[str, list[int]]) -> Iterator[Line]:
         site = ground.site.id
         for space, alone in ground.alone.items():
-            is_late = any(row.agent in late for row in alone.spaces)
-            for span in changed.of_space(alone, space):
-                if is_late:
+            late_here = late.keys() & {row.agent for row in alone.spaces}
+            lost_ms = [ms for agent in late_here for ms in late[agent]]
+            for span in shining_through(changed.of_space(alone, space), lost_ms):
+                if late_here:
                     self._connected().delete(Bucket.SPACES, "occupancy", *span, {"site": site, "space": space})
                 yield from space_lines(alone, space, span, self._history)
         for agent, spans in changed.agents.items():

@@ -88,6 +88,15 @@ def gained(before: tuple[int, int] | None, after: tuple[int, int] | None) -> lis
     return joined((Span(first_ms, before[0]), Span(before[1], last_ms + (last_ms > before[1]))))
 
 
+def shining_through(spans: list[Span], lost_ms: Iterable[int]) -> list[Span]:
+    """Widen what late words changed where spans were lost: what was stated before them shows in what comes after."""
+    lost_ms = list(lost_ms)
+    if not spans or not lost_ms:
+        return spans
+    first_ms = spans[0].from_ms
+    return [Span(max((ms for ms in lost_ms if ms <= first_ms), default=first_ms), END_MS)]
+
+
 def space_lines(alone: Site, space: str, span: Span, history: WordSource) -> Iterator[Line]:
     """Give the rows of a space in a span; `alone` is its site, of which no other space is looked at."""
     rows = occupancy_rows(alone, space, span.from_ms, span.to_ms, history)
