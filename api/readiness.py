@@ -9,6 +9,9 @@ from perch.adapters.collector_health import read_health
 from perch.adapters.mqtt import Connection
 from perch.errors import PerchError, StorageError, UnavailableError
 
+READ = "history"
+"""The only projection that the API reads; trouble of another is told, and keeps nobody from an answer."""
+
 
 def checks_of(connection: Connection, past: Past, data: Path, now_ms: Callable[[], int]) -> Sequence[tuple[str, Check]]:
     """Name the parts in the order of the data's way."""
@@ -35,8 +38,9 @@ def _collector(data: Path, now_ms: int) -> str:
         raise StorageError("the collector does not run", "start it, or see its log")
     if health.broker is not None:
         raise UnavailableError(f"the collector has no broker: {health.broker}", "see the collector's log")
-    troubles = [f"{name}: {state.trouble}" for name, state in health.projections.items() if state.trouble]
-    if troubles:
-        raise PerchError("; ".join(troubles), "see the collector's log")
+    troubles = {name: state.trouble for name, state in health.projections.items() if state.trouble}
+    if READ in troubles:
+        raise PerchError(f"{READ}: {troubles[READ]}", "see the collector's log")
     quarantined = sum(health.quarantined.values())
-    return f"{health.stored} events stored, {quarantined} quarantined, {health.strangers} of spaces no layout names"
+    well = f"{health.stored} events stored, {quarantined} quarantined, {health.strangers} of spaces no layout names"
+    return "; ".join([well, *(f"{name} waits: {trouble}" for name, trouble in troubles.items())])
