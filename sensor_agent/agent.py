@@ -28,12 +28,16 @@ from sensor_agent.herald import Herald
 from sensor_agent.inputs import Inputs
 
 LONGEST_WAIT_S = 5.0
+
+Item = tuple[str, float, int] | Received | bool
+"""An edge (sensor, value, monotonic ms), a message, or that the connection came or went."""
+
 PURGE_EVERY_MS = 3_600_000
 
 
 def machine_ms() -> int:
-    """Give the machine's monotonic time in ms, on which delivery runs."""
-    return time.monotonic_ns() // 1_000_000
+    """Give the time since the machine's boot in ms, sleep included, on which delivery runs."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 class Agent:
@@ -43,11 +47,12 @@ class Agent:
         self._settings = settings
         self._clock = clock
         self._sensors = tuple(sensors)
-        self._inbox: queue.SimpleQueue[tuple[str, float, int] | Received | bool] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._purge_ms = machine_ms() + PURGE_EVERY_MS
         epoch, site, agent = secrets.token_hex(16), settings.site, settings.agent
         self._epoch = epoch
         self._outbox = Outbox.open(Path(settings.data) / "outbox.db")
+        self._outbox.purge(clock.wall_ms())
         run = self._outbox.begin(epoch, clock.boot)
         self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish)
         self._courier = Courier(site, agent, self._outbox, clock, self._publish, random.random)
@@ -82,7 +87,7 @@ class Agent:
     ) -> None:
         if error is None:
             self.author.note()
-            self._herald.farewell()
+        self._herald.farewell()
         self._connection.stop(1.0)
         self._close()
 
@@ -116,19 +121,25 @@ class Agent:
 
     def take(self, timeout_s: float) -> bool:
         """Wait for the next thing in the inbox and deal with it; tells whether there was one."""
-        self._connection.check()
-        try:
-            item = self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
-        except queue.Empty:
-            return False
-        if isinstance(item, Received):
-            self._hear(item)
-        elif isinstance(item, bool):
-            self._link(item)
-        else:
-            sensor, value, mono_ms = item
-            self.author.observe(sensor, value, max(mono_ms, self.author.watch.now_ms))
-        return True
+        item = self._next(timeout_s)
+        if item is not None:
+            self._handle(item)
+        return item is not None
+
+    def turn(self, timeout_s: float) -> bool:
+        """Wait, then do all that there is to do by now; tells whether the loop had stood still for more than a minute.
+
+        That is looked at right after the wait, before anything vouches for the time that passed.
+        """
+        item = self._next(timeout_s)
+        stood_still = self._resume()
+        if item is not None:
+            self._handle(item)
+        while self.take(0):
+            pass
+        self.advance()
+        self.deliver()
+        return stood_still
 
     def advance(self) -> None:
         """Let the agent's time pass up to now."""
@@ -154,8 +165,23 @@ class Agent:
         moments = (self._courier.deadline, self._herald.deadline, self._purge_ms)
         return min(moment for moment in moments if moment is not None)
 
-    def resume(self) -> bool:
-        """Begin again if the loop stood still for more than a minute."""
+    def _next(self, timeout_s: float) -> Item | None:
+        self._connection.check()
+        try:
+            return self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _handle(self, item: Item) -> None:
+        if isinstance(item, Received):
+            self._hear(item)
+        elif isinstance(item, bool):
+            self._link(item)
+        else:
+            sensor, value, mono_ms = item
+            self.author.observe(sensor, value, max(mono_ms, self.author.watch.now_ms))
+
+    def _resume(self) -> bool:
         if not self.author.stood_still:
             return False
         self.author.resume(self.inputs.levels())

@@ -136,7 +136,8 @@ class Author:
 
     def _offline(self, space: str, mark: Mark) -> Event:
         """Say that a space was last vouched for at a mark: it is unknown since then."""
-        wall_ms = min(mark.wall_ms, self._clock.wall_ms())
+        believed = self._clock_state is Clock.OK
+        wall_ms = min(mark.wall_ms, self._clock.wall_ms()) if believed else mark.wall_ms
         mono_ms = mark.mono_ms if mark.boot == self._clock.boot else wall_ms - self._offset_ms  # before this boot: < 0
         said = Occupancy(State.UNKNOWN, self._last_probability(space), None, Reason.AGENT_OFFLINE, wall_ms)
         return StateEvent(

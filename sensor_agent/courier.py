@@ -60,15 +60,19 @@ class Courier:
         for first, last in ((1, ack.upto), *ack.have):
             have = have.add(first, last) if last >= first else have
         self._sender, settled = sending.heard(self._sender, ack.journal, ack.epoch, have)
-        self._outbox.journal = ack.journal
-        if settled.forgotten:
-            self._outbox.unsettle()
-        self._outbox.settle(ack.epoch, settled.ranges, self._clock.wall_ms())
+        self._outbox.acknowledge(
+            ack.journal,
+            ack.epoch,
+            ack.upto,
+            settled.ranges,
+            self._clock.wall_ms(),
+            forgotten=bool(settled.forgotten),
+        )
         self.send(now_ms)
 
     def purge(self) -> None:
         """Drop from the disk what was acknowledged more than 48 hours ago."""
-        self._outbox.purge(self._clock.wall_ms())
+        self._sender = sending.purged(self._sender, self._outbox.purge(self._clock.wall_ms()))
 
     def send(self, now_ms: int) -> None:
         """Send whatever is due."""

@@ -3,6 +3,7 @@
 A gpiozero callback runs on a thread of gpiozero's own: it puts one value into a queue, or sets one flag, and returns.
 """
 
+import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self
@@ -68,7 +69,10 @@ class LatchedInput:
 
 
 class DistanceInput:
-    """An ultrasonic sensor (HC-SR04): gpiozero measures by itself, a poll reads the median of the last few echoes."""
+    """An ultrasonic sensor (HC-SR04): gpiozero measures by itself, a poll takes the median of the newest echoes.
+
+    Echoes that were read once are not read again, so that a sensor that came off is missed and not believed.
+    """
 
     def __init__(self, sensor: Sensor) -> None:
         with warnings.catch_warnings():
@@ -78,8 +82,12 @@ class DistanceInput:
             )
 
     def read(self) -> float:
-        """Give metres; nothing within reach reads as the longest distance."""
-        return float(self._device.distance)
+        """Give metres, LONGEST_M at most; raises OSError where no echo came since the last call."""
+        echoes = self._device._queue.queue  # the public value repeats old echoes for ever
+        heard = [echoes.popleft() for _ in range(len(echoes))]
+        if not heard:
+            raise OSError("no echo")
+        return float(statistics.median(heard)) * LONGEST_M
 
     def close(self) -> None:
         """Let go of both pins."""

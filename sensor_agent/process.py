@@ -45,15 +45,10 @@ def loop(agent: Agent, clock: Clock, polls: Polls, stop: threading.Event) -> Non
     """Own the agent: one thing at a time, in the order in which things happen."""
     said = ""
     while not stop.is_set():
-        if agent.resume():
+        if agent.turn(_wait_s(agent, clock, polls)):
             log.warning("the agent stood still for more than a minute; that time is unknown")
         for sensor in polls.due(clock.mono_ms()):
             agent.poll(sensor)
-        agent.take(_wait_s(agent, clock, polls))
-        while agent.take(0):
-            pass
-        agent.advance()
-        agent.deliver()
         said = _say_once(agent, said)
 
 

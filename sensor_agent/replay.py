@@ -5,7 +5,6 @@ failed poll. It ends at the last reading, once the collector has acknowledged ev
 """
 
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -108,7 +107,7 @@ class _Replay:
         self._speed = speed
         self._stop = stop
         self._patience_s = patience_s
-        self._began_s = time.monotonic() - head_start_ms / 1000 / (speed or 1)
+        self._began_s = _now_s() - head_start_ms / 1000 / (speed or 1)
         self._behind = head_start_ms > 0
 
     def play(self, row: Reading) -> None:
@@ -140,7 +139,7 @@ class _Replay:
                 self._await_acks(BACKLOG // 2)
             return
         while not self._stop.is_set():
-            elapsed_ms = int((time.monotonic() - self._began_s) * 1000 * self._speed)
+            elapsed_ms = int((_now_s() - self._began_s) * 1000 * self._speed)
             self._clock.now_ms = min(max(self._clock.now_ms, self._clock.start_ms + elapsed_ms), until_ms)
             self._drain()
             self._agent.advance()
@@ -162,18 +161,23 @@ class _Replay:
             pass
 
     def _await_acks(self, most: int) -> None:
-        left, gave_up_s = self._agent.unsettled, time.monotonic() + self._patience_s
+        left, gave_up_s = self._agent.unsettled, _now_s() + self._patience_s
         while left > most and not self._stop.is_set():
             self._agent.take(0.1)
             self._agent.deliver()
             if self._agent.unsettled < left:
-                left, gave_up_s = self._agent.unsettled, time.monotonic() + self._patience_s
-            if time.monotonic() > gave_up_s:
+                left, gave_up_s = self._agent.unsettled, _now_s() + self._patience_s
+            if _now_s() > gave_up_s:
                 raise UnavailableError(
                     f"{left} events were not acknowledged within {self._patience_s:g} s"
                     + (f": {self._agent.problem}" if self._agent.problem else ""),
                     "see that the collector runs; the events stay in the outbox and are sent at the next start",
                 )
+
+
+def _now_s() -> float:
+    """Seconds since boot, sleep included: a replay that is seen live must not lag after the machine was suspended."""
+    return machine_ms() / 1000
 
 
 def _shifted(row: Reading, shift_ms: int) -> Reading:

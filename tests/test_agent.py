@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from gpiozero import Device
-from gpiozero.pins.mock import MockTriggerPin
+from gpiozero.pins.mock import MockPin, MockTriggerPin
 
 from perch import contract
 from perch.adapters.csv_files import read_readings
@@ -20,7 +20,7 @@ from perch.errors import PerchError, UnavailableError
 from perch.model import Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.sensing import offline
 from perch.settings import AgentSettings, Broker, SensingSettings, load_sensing
-from sensor_agent import replay
+from sensor_agent import process, replay
 from sensor_agent.agent import Agent
 from sensor_agent.clock import RecordedClock
 from sensor_agent.inputs import EdgeInput, Inputs, LatchedInput, move_pin, use_mock_pins
@@ -54,6 +54,14 @@ def settings_for(
 ) -> AgentSettings:
     where = Broker(host=broker.host, port=broker.port)
     return AgentSettings("hq", "pi-1", data, where, SensingSettings(spaces, sensors))
+
+
+class HeldHigh(MockPin):
+    """A pin that the sensor on it holds high, whichever way it is pulled."""
+
+    def _set_pull(self, value: str) -> None:
+        super()._set_pull(value)
+        self.drive_high()
 
 
 def turn(agent: Agent) -> None:
@@ -96,9 +104,24 @@ def test_an_ultrasonic_sensor_measures_metres() -> None:
     trigger = Device.pin_factory.pin(24, pin_class=MockTriggerPin, echo_pin=echo, echo_time=0.02)
     far = Sensor("far", SensorKind.DISTANCE, "d01", 60_000, pin=23, trigger=24)
     with Inputs([far], lambda *_: None) as inputs:
-        until(lambda: 2.5 < inputs["far"].read() < 4.0)
+
+        def metres() -> float:
+            try:
+                return inputs["far"].read()
+            except OSError:
+                return 0.0
+
+        until(lambda: 2.5 < metres() < 4.0)
         trigger.echo_time = 0.004
-        until(lambda: 0.3 < inputs["far"].read() < 1.5)
+        until(lambda: 0.3 < metres() < 1.5)
+
+
+@pytest.mark.usefixtures("pins")
+def test_an_ultrasonic_sensor_that_came_off_is_missed_and_not_believed() -> None:
+    Device.pin_factory.pin(24)
+    far = Sensor("far", SensorKind.DISTANCE, "d01", 60_000, pin=23, trigger=24)
+    with Inputs([far], lambda *_: None) as inputs, pytest.raises(OSError, match="no echo"):
+        inputs["far"].read()
 
 
 @pytest.mark.usefixtures("pins")
@@ -112,15 +135,53 @@ def test_a_sensor_that_cannot_be_opened_is_an_error_with_what_to_do_and_frees_th
 
 
 def test_a_level_that_is_on_at_the_start_is_published_at_once(mosquitto: parts.Broker, tmp_path: Path) -> None:
+    seat = Sensor("seat", SensorKind.PRESENCE, "d01", None, pin=17)
+    use_mock_pins()
+    Device.pin_factory.pin(17, pin_class=HeldHigh)
+    settings = settings_for(mosquitto, tmp_path, sensors=(seat,))
+    with Acknowledging(settings.broker) as heard, Agent(settings, RecordedClock(T0), (seat,)) as agent:
+        until(lambda: turn(agent) or heard.stated()[-1:])
+        assert [event.state for event in heard.stated()] == [State.UNKNOWN, State.OCCUPIED]
+
+
+def test_a_loop_that_was_stopped_while_it_waited_vouches_for_none_of_that_time(
+    mosquitto: parts.Broker, tmp_path: Path
+) -> None:
+    settings = settings_for(mosquitto, tmp_path)
+    clock, stop = RecordedClock(T0), threading.Event()
+    use_mock_pins()
+    with Acknowledging(settings.broker) as heard, Agent(settings, clock, (PIR,)) as agent:
+        thread = threading.Thread(target=process.loop, args=(agent, clock, process.Polls((), 0), stop))
+        thread.start()
+        until(lambda: len(heard.stated()) == 1)
+        clock.now_ms += 40 * 60_000
+        agent.edge("pir1", 1.0)
+        until(lambda: len(heard.stated()) == 4)
+        stop.set()
+        agent.edge("pir1", 0.0)
+        thread.join()
+        said = [(e.wall_ms - T0, e.reason) for e in sorted(heard.stated(), key=lambda e: e.seq)]
+        assert said[1:] == [
+            (0, Reason.AGENT_OFFLINE),
+            (40 * 60_000, Reason.STARTING),
+            (40 * 60_000, Reason.MOTION),
+        ]
+        assert heard.marks() == []
+
+
+def test_an_agent_that_fails_says_that_it_is_gone(mosquitto: parts.Broker, tmp_path: Path) -> None:
     settings = settings_for(mosquitto, tmp_path)
     use_mock_pins()
-    with Acknowledging(settings.broker) as heard, Agent(settings, RecordedClock(T0), (PIR,)) as agent:
-        until(lambda: turn(agent) or heard.states)
-        move_pin(PIR, 1.0)
-        agent.author.start(agent.inputs.levels())
-        agent.deliver()
-        until(lambda: turn(agent) or any(e.state is State.OCCUPIED for e in heard.stated()))
-        assert heard.stated()[-1].wall_ms == T0
+
+    def fail() -> None:
+        with Agent(settings, RecordedClock(T0), (PIR,)) as agent:
+            until(lambda: turn(agent) or agent.connected)
+            raise RuntimeError("the disk is worn out")
+
+    with Acknowledging(settings.broker) as heard:
+        with pytest.raises(RuntimeError):
+            fail()
+        until(lambda: heard.statuses and not heard.statuses[-1].online)
 
 
 def test_birth_states_and_last_words_are_retained(mosquitto: parts.Broker, tmp_path: Path) -> None:
@@ -249,10 +310,10 @@ def test_the_broker_tells_of_an_agent_that_was_killed(mosquitto: parts.Broker, t
     command = [sys.executable, "-m", "perch.commands", "agent", "--config", str(config)]
     environment = {**os.environ, "GPIOZERO_PIN_FACTORY": "mock"}
     with Acknowledging(Broker(host=mosquitto.host, port=mosquitto.port)) as heard:
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         until(lambda: heard.statuses and heard.states and heard.stated(), 20)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
         until(lambda: not heard.statuses[-1].online)
         assert contract.Status(v=1, online=False, epoch=heard.statuses[0].epoch, run=1) == heard.statuses[-1]
 
@@ -263,8 +324,8 @@ def test_an_agent_that_is_told_to_stop_says_goodbye_and_ends_with_0(mosquitto: p
     command = [sys.executable, "-m", "perch.commands", "agent", "--config", str(config)]
     environment = {**os.environ, "GPIOZERO_PIN_FACTORY": "mock"}
     with Acknowledging(Broker(host=mosquitto.host, port=mosquitto.port)) as heard:
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         until(lambda: heard.statuses and heard.stated(), 20)
-        process.terminate()
-        assert process.wait(8) == 0
+        running.terminate()
+        assert running.wait(20) == 0
         until(lambda: not heard.statuses[-1].online)

@@ -125,6 +125,21 @@ def test_a_loop_that_stood_still_says_so_and_begins_again(life: Life) -> None:
     assert not life.author.stood_still
 
 
+def test_after_a_start_without_the_time_the_death_keeps_its_own_date(tmp_path: Path) -> None:
+    first = Life(tmp_path / "outbox.db")
+    first.live_until(T0 + 3_600_000)
+    first.outbox.close()
+    clock = RecordedClock(T0 + 3_700_000, wrong_by_ms=-3_000_000, synced=Clock.UNSYNCED)
+    events: list[Event] = []
+    with Outbox.open(tmp_path / "outbox.db") as outbox:
+        outbox.begin("e" * 32, clock.boot)
+        Author(outbox, clock, "e" * 32, (DESK,), (PIR,), events.extend, list).start({})
+    offline = events[0]
+    assert isinstance(offline, StateEvent)
+    assert T0 + 3_600_000 - MARK_EVERY_MS <= offline.wall_ms <= T0 + 3_600_000
+    assert offline.clock is Clock.OK
+
+
 def test_a_loop_a_few_seconds_late_did_not_stand_still(life: Life) -> None:
     life.clock.now_ms = T0 + MARK_EVERY_MS + 9_000
     assert not life.author.stood_still

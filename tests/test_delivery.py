@@ -1,6 +1,7 @@
 """Delivery as values: numbers, acknowledgements and retries, held against sets and an imaginary wire."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -130,6 +131,15 @@ def test_another_journal_makes_the_agent_send_all_that_it_keeps() -> None:
     assert sender.unsettled == 3
 
 
+def test_what_is_kept_no_longer_is_never_sent_again_and_blocks_nothing() -> None:
+    sender, _ = sending.heard(with_events(500), "j1", "a", Watermark(500))
+    sender = sending.purged(sender, {"a": 501})
+    sender, _ = sending.heard(sender, "j2", "a", Watermark(0))
+    sender = sending.append(sender, "a", 501)
+    assert sender.unsettled == 1
+    assert [(flight.first, flight.last) for flight in sending.due(sender, 0, 0.5)[1]] == [(501, 501)]
+
+
 def test_an_acknowledgement_that_falls_back_makes_the_agent_send_again_once() -> None:
     sender, _ = sending.heard(with_events(5), "j", "a", Watermark(5))
     sender, settled = sending.heard(sender, "j", "a", Watermark(1))
@@ -163,6 +173,8 @@ class ImaginaryWire(RuleBasedStateMachine):
         self.acks: list[tuple[str, Watermark]] = []
         self.epoch = "e0"
         self.durable_settled: dict[str, Watermark] = {}
+        self.kept_from: dict[str, int] = {}
+        self.journal = "journal"
 
     @rule(count=st.integers(1, 5))
     def accept(self, count: int) -> None:
@@ -209,7 +221,7 @@ class ImaginaryWire(RuleBasedStateMachine):
         self.hear(epoch, have)
 
     def hear(self, epoch: str, have: Watermark) -> None:
-        self.sender, settled = sending.heard(self.sender, "journal", epoch, have)
+        self.sender, settled = sending.heard(self.sender, self.journal, epoch, have)
         if settled.forgotten:
             self.durable_settled.clear()
         for first, last in settled.ranges:
@@ -218,11 +230,32 @@ class ImaginaryWire(RuleBasedStateMachine):
     @rule()
     def restart_the_agent(self) -> None:
         lanes = tuple(
-            sending.Lane(lane.epoch, lane.last, settled=self.durable_settled.get(lane.epoch, Watermark()))
+            replace(lane, settled=self.kept_no_longer(lane, self.durable_settled.get(lane.epoch, Watermark())))
             for lane in self.sender.lanes
         )
         self.epoch = f"e{len(lanes)}"
         self.sender = sending.linked(Sender(lanes, journal=self.sender.journal), connected=True)
+
+    @staticmethod
+    def kept_no_longer(lane: sending.Lane, settled: Watermark) -> Watermark:
+        return settled.add(1, lane.kept_from - 1) if lane.kept_from > 1 else settled
+
+    @rule()
+    def purge(self) -> None:
+        kept_from = {}
+        for lane in self.sender.lanes:
+            settled = self.durable_settled.get(lane.epoch, Watermark())
+            first = max(settled.upto + 1, self.kept_from.get(lane.epoch, 1))
+            kept_from[lane.epoch] = self.kept_from[lane.epoch] = first
+        self.sender = sending.purged(self.sender, kept_from)
+
+    @rule()
+    def lose_the_journal(self) -> None:
+        """The collector starts a new journal: what agents kept no longer is gone, all else must come again."""
+        self.journal += "'"
+        self.stored = {epoch: Watermark() for epoch in self.stored}
+        self.times_stored.clear()
+        self.acks.clear()
 
     @rule()
     def reconnect(self) -> None:
@@ -232,19 +265,24 @@ class ImaginaryWire(RuleBasedStateMachine):
 
     @invariant()
     def what_is_let_go_is_stored(self) -> None:
-        for lane in getattr(self, "sender", Sender()).lanes:
+        """Once the agent has heard of the journal that there is."""
+        if not hasattr(self, "sender") or self.sender.journal != self.journal:
+            return
+        for lane in self.sender.lanes:
             stored = self.stored.get(lane.epoch, Watermark())
-            assert all(seq in stored for seq in range(1, lane.last + 1) if seq in lane.settled)
+            let_go = [seq for seq in range(lane.kept_from, lane.last + 1) if seq in lane.settled]
+            assert all(seq in stored for seq in let_go)
 
     @invariant()
     def nothing_is_stored_twice(self) -> None:
         assert all(times == 1 for times in getattr(self, "times_stored", {}).values())
 
     def teardown(self) -> None:
-        """Once the wire is good, everything accepted arrives, each exactly once."""
+        """Once the wire is good, everything accepted and still kept arrives, each exactly once."""
         if not hasattr(self, "sender"):
             return
         self.reconnect()
+        self.accept(1)
         for _ in range(1_000):
             if not self.sender.unsettled:
                 break
@@ -256,7 +294,9 @@ class ImaginaryWire(RuleBasedStateMachine):
                 self.hear(epoch, have)
             self.acks.clear()
         assert self.sender.unsettled == 0
-        assert self.times_stored == dict.fromkeys(self.accepted, 1)
+        kept = [(epoch, seq) for epoch, seq in self.accepted if seq >= self.kept_from.get(epoch, 1)]
+        assert all(self.times_stored.get(event) == 1 for event in kept)
+        assert all(times == 1 for times in self.times_stored.values())
 
 
 TestImaginaryWire = ImaginaryWire.TestCase

@@ -26,6 +26,10 @@ def alive(seq: int) -> AliveEvent:
     return AliveEvent(seq, 1_000 * seq, seq, Clock.OK)
 
 
+def settle(outbox: Outbox, ranges: list[tuple[int, int]]) -> None:
+    outbox.acknowledge("j1", EPOCH, 0, ranges, 0, forgotten=False)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "outbox.db"
@@ -43,12 +47,13 @@ def test_events_come_back_as_they_went_in_and_settled_ones_stay_settled(path: Pa
     with Outbox.open(path) as outbox:
         outbox.begin(EPOCH, BOOT)
         outbox.append(EPOCH, [alive(seq) for seq in range(1, 6)])
-        outbox.settle(EPOCH, [(1, 2), (4, 4)], now_ms=0)
+        settle(outbox, [(1, 2), (4, 4)])
     with Outbox.open(path) as outbox:
         assert outbox.read(EPOCH, 2, 4) == (alive(2), alive(3), alive(4))
         assert outbox.lanes() == (Lane(EPOCH, 5, 1, Watermark(2, ((4, 4),))),)
-        outbox.unsettle()
-        assert outbox.lanes() == (Lane(EPOCH, 5, 1, Watermark(0)),)
+        outbox.acknowledge("j2", EPOCH, 1, [(1, 1)], 0, forgotten=True)
+        assert outbox.lanes() == (Lane(EPOCH, 5, 1, Watermark(1), heard_upto=1),)
+        assert outbox.journal == "j2"
 
 
 def test_a_number_cannot_be_written_twice_and_nothing_of_a_failed_call_stays(path: Path) -> None:
@@ -64,12 +69,25 @@ def test_only_a_settled_beginning_older_than_two_days_is_dropped(path: Path) -> 
     with Outbox.open(path) as outbox:
         outbox.begin(EPOCH, BOOT)
         outbox.append(EPOCH, [alive(seq) for seq in range(1, 6)])
-        outbox.settle(EPOCH, [(1, 2), (4, 5)], now_ms=0)
-        outbox.purge(KEEP_SETTLED_MS - 1)
+        settle(outbox, [(1, 2), (4, 5)])
+        assert outbox.purge(KEEP_SETTLED_MS - 1) == {EPOCH: 1}
         assert len(outbox.read(EPOCH, 1, 9)) == 5
-        outbox.purge(KEEP_SETTLED_MS)
+        assert outbox.purge(KEEP_SETTLED_MS) == {EPOCH: 3}
         assert [event.seq for event in outbox.read(EPOCH, 1, 9)] == [3, 4, 5]
         assert outbox.lanes() == (Lane(EPOCH, 5, 3, Watermark(2, ((4, 5),))),)
+
+
+def test_an_epoch_of_which_nothing_is_left_is_forgotten_save_the_newest(path: Path) -> None:
+    with Outbox.open(path) as outbox:
+        for epoch in (EPOCH, "c" * 32):
+            outbox.begin(epoch, BOOT)
+            outbox.append(epoch, [alive(1)])
+            outbox.acknowledge("j1", epoch, 1, [(1, 1)], 0, forgotten=False)
+        assert outbox.purge(KEEP_SETTLED_MS) == {EPOCH: 2, "c" * 32: 2}
+        assert outbox.lanes() == ()
+        outbox.append("c" * 32, [alive(2)])
+        with pytest.raises(KeyError):
+            outbox.append(EPOCH, [alive(2)])
 
 
 def test_the_last_sign_of_life_is_remembered(path: Path) -> None:
@@ -122,7 +140,7 @@ def test_what_the_sender_starts_from_is_what_was_settled(
         outbox.begin(EPOCH, BOOT)
         outbox.append(EPOCH, [alive(seq) for seq in range(1, 41)])
         for first, length in ranges:
-            outbox.settle(EPOCH, [(first, first + length)], now_ms=0)
+            settle(outbox, [(first, first + length)])
             expected = expected.add(first, first + length)
         assert outbox.lanes() == (Lane(EPOCH, 40, 1, expected),)
 

@@ -106,6 +106,17 @@ def test_an_edge_driven_sensor_that_does_not_fire_within_the_quiet_limit_is_ill(
     ]
 
 
+def test_free_is_not_said_while_no_sensor_has_said_that_it_is_quiet() -> None:
+    never_spoke = [(0, "other", 0), (60, "other", 0), (120, "other", 0)]
+    other = Sensor("other", SensorKind.MOTION, "r1", 60_000)
+    held = SensedSpace("d01", SpaceKind.DESK, hold_ms=60_000)
+    silent = [row for row in said([held, ROOM], [SAMPLED, other], never_spoke) if row[2] is Reason.SENSOR_SILENT]
+    assert silent == [(105, State.UNKNOWN, Reason.SENSOR_SILENT)]
+    assert State.FREE not in {state for _, state, _ in said([held], [SAMPLED], [(0, "pir1", 1), (500, "pir1", 0)])}
+    late = [(0, "pir1", 1), (90, "pir1", 0), (100, "pir1", 0)]
+    assert said([held], [SAMPLED], late)[-1] == (90, State.FREE, Reason.QUIET)
+
+
 def test_one_good_sensor_of_two_goes_on() -> None:
     second = Sensor("pir9", SensorKind.MOTION, "d01", 30_000, pin=5)
     rows = [(0, "pir1", 0), *((s, "pir9", 0) for s in range(0, 1000, 30))]
@@ -147,6 +158,17 @@ def test_where_another_sensor_hears_nobody_the_count_does_not_hold_a_room() -> N
         (State.OCCUPIED, 1),
         (State.FREE, 0),
         (State.OCCUPIED, 1),
+    ]
+
+
+def test_a_motion_sensor_that_dies_does_not_free_a_room_before_its_hold_is_over() -> None:
+    sampled = Sensor("pir2", SensorKind.MOTION, "r1", 30_000, pin=22)
+    rows = [(0, "pir2", 1), (30, "pir2", 1), (60, "pir2", 1), (900, "in", 1)]
+    states = said([ROOM], [IN, OUT, sampled], rows)
+    assert states[1:] == [
+        (0, State.OCCUPIED, Reason.MOTION),
+        (60 + 300, State.FREE, Reason.QUIET),
+        (900, State.OCCUPIED, Reason.COUNT),
     ]
 
 

@@ -108,7 +108,8 @@ class House:
 
     def _hear(self, message: Received) -> None:
         batch = json.loads(message.payload)
-        self.events += [{**event, "epoch": batch["epoch"]} for event in batch["events"] if event not in self.events]
+        events = [{**event, "epoch": batch["epoch"]} for event in batch["events"]]
+        self.events += [event for event in events if event not in self.events]
 
     def _is_up(self) -> bool:
         try:

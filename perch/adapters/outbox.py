@@ -23,7 +23,9 @@ KEEP_SETTLED_MS = 48 * 3_600_000
 SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE epoch (id INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, boot TEXT NOT NULL);
+CREATE TABLE epoch (
+    id INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, boot TEXT NOT NULL, heard_upto INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE event (
     epoch INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, settled_ms INTEGER, PRIMARY KEY (epoch, seq)
 ) WITHOUT ROWID;
@@ -109,39 +111,55 @@ class Outbox:
         )
         return tuple(contract.decode_event(body) for (body,) in rows)
 
-    def settle(self, epoch: str, ranges: Sequence[SeqRange], now_ms: int) -> None:
-        """Note that ranges are acknowledged; `now_ms` is wall time and decides how long they are kept."""
-        if not ranges or epoch not in self._ids:
-            return
+    def acknowledge(
+        self, journal: str, epoch: str, upto: int, ranges: Sequence[SeqRange], now_ms: int, *, forgotten: bool
+    ) -> None:
+        """Note all that an acknowledgement says, at once: ranges of an epoch are settled as of `now_ms` (wall time).
+
+        With `forgotten` the collector has lost what it had, and everything else that is kept counts as unsent again.
+        """
         with transaction(self._db, self._path):
+            if forgotten:
+                self._execute("UPDATE event SET settled_ms = NULL")
+                self._execute("UPDATE epoch SET heard_upto = 0")
+            self._set_meta("journal", journal)
+            number = self._ids.get(epoch)
+            self._execute("UPDATE epoch SET heard_upto = ? WHERE id = ?", (upto, number))
             self._db.executemany(
                 "UPDATE event SET settled_ms = ? WHERE epoch = ? AND seq BETWEEN ? AND ? AND settled_ms IS NULL",
-                [(now_ms, self._ids[epoch], first, last) for first, last in ranges],
+                [(now_ms, number, first, last) for first, last in ranges],
             )
 
-    def unsettle(self) -> None:
-        """Count everything kept as unacknowledged: the collector has lost what it had."""
-        with transaction(self._db, self._path):
-            self._execute("UPDATE event SET settled_ms = NULL")
+    def purge(self, now_ms: int) -> dict[str, int]:
+        """Delete, from the start of each epoch, what was acknowledged more than 48 hours ago.
 
-    def purge(self, now_ms: int) -> None:
-        """Delete, from the start of each epoch, what was acknowledged more than 48 hours ago."""
+        Gives from which number on each epoch is kept. Epochs of which nothing is left are forgotten, save the newest.
+        """
+        kept: dict[str, int] = {}
         with transaction(self._db, self._path):
-            for number in self._ids.values():
-                keep = self._execute(
+            for epoch, number, last in self._execute(
+                "SELECT epoch.epoch, epoch.id, max(seq) FROM epoch JOIN event ON event.epoch = epoch.id"
+                " GROUP BY epoch.id"
+            ).fetchall():
+                first = self._execute(
                     "SELECT min(seq) FROM event WHERE epoch = ? AND (settled_ms IS NULL OR settled_ms > ?)",
                     (number, now_ms - KEEP_SETTLED_MS),
                 ).fetchone()[0]
-                self._execute(
-                    "DELETE FROM event WHERE epoch = ? AND seq < ?", (number, 2**62 if keep is None else keep)
-                )
+                kept[epoch] = last + 1 if first is None else first
+                self._execute("DELETE FROM event WHERE epoch = ? AND seq < ?", (number, kept[epoch]))
+            self._execute(
+                "DELETE FROM epoch WHERE id < (SELECT max(id) FROM epoch) AND id NOT IN (SELECT epoch FROM event)"
+            )
+        self._ids = dict(self._execute("SELECT epoch, id FROM epoch"))
+        return kept
 
     def lanes(self) -> tuple[Lane, ...]:
         """Give what is kept of each epoch, oldest first, as the sender starts from it."""
         return tuple(
-            self._lane(epoch, number, first, last)
-            for epoch, number, first, last in self._execute(
-                "SELECT epoch.epoch, epoch.id, min(seq), max(seq) FROM epoch JOIN event ON event.epoch = epoch.id"
+            self._lane(epoch, number, first, last, heard_upto)
+            for epoch, number, first, last, heard_upto in self._execute(
+                "SELECT epoch.epoch, epoch.id, min(seq), max(seq), heard_upto"
+                " FROM epoch JOIN event ON event.epoch = epoch.id"
                 " GROUP BY epoch.id ORDER BY epoch.id"
             )
         )
@@ -155,11 +173,6 @@ class Outbox:
     def journal(self) -> str | None:
         """The id of the journal that last acknowledged anything."""
         return self._meta("journal")
-
-    @journal.setter
-    def journal(self, journal: str) -> None:
-        if journal != self.journal:
-            self._set_meta("journal", journal)
 
     @property
     def spaces(self) -> frozenset[str]:
@@ -196,13 +209,13 @@ class Outbox:
                 return Mark(event.wall_ms, event.mono_ms, boot, event.clock)
         return None
 
-    def _lane(self, epoch: str, number: int, first: int, last: int) -> Lane:
+    def _lane(self, epoch: str, number: int, first: int, last: int, heard_upto: int) -> Lane:
         settled = Watermark(first - 1)
         for (seq,) in self._execute(
             "SELECT seq FROM event WHERE epoch = ? AND settled_ms IS NOT NULL ORDER BY seq", (number,)
         ):
             settled = settled.add(seq, seq)
-        return Lane(epoch, last, first, settled, heard_upto=0)
+        return Lane(epoch, last, first, settled, heard_upto)
 
     def _meta(self, key: str) -> str | None:
         row = self._execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

@@ -13,7 +13,7 @@ is sent again.
 Every function gives a new Sender; time is the machine's monotonic clock, chance is handed in.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from perch.delivery.watermark import SeqRange, Watermark
@@ -136,14 +136,12 @@ def due(sender: Sender, now_ms: int, chance: float) -> tuple[Sender, tuple[Fligh
     return replace(sender, flights=tuple(flights)), tuple(send)
 
 
-def drop_lanes(sender: Sender, epochs: Iterable[str]) -> Sender:
-    """Forget epochs of which nothing is kept any more."""
-    gone = frozenset(epochs)
-    return replace(
-        sender,
-        lanes=tuple(lane for lane in sender.lanes if lane.epoch not in gone),
-        flights=tuple(flight for flight in sender.flights if flight.epoch not in gone),
-    )
+def purged(sender: Sender, kept_from: Mapping[str, int]) -> Sender:
+    """Note from which number on each epoch is still kept; what is kept no longer need not be sent, nor can it be."""
+    sender = replace(sender, lanes=tuple(_kept(lane, kept_from.get(lane.epoch, 1)) for lane in sender.lanes))
+    for lane in sender.lanes:
+        sender = _landed(sender, lane)
+    return sender
 
 
 def _with_lane(sender: Sender, lane: Lane) -> Sender:
@@ -156,6 +154,12 @@ def _with_lane(sender: Sender, lane: Lane) -> Sender:
 
 def _lane(sender: Sender, epoch: str) -> Lane | None:
     return next((lane for lane in sender.lanes if lane.epoch == epoch), None)
+
+
+def _kept(lane: Lane, first: int) -> Lane:
+    if first <= lane.kept_from:
+        return lane
+    return replace(lane, kept_from=first, settled=lane.settled.add(1, first - 1))
 
 
 def _unsettled(lane: Lane) -> Lane:

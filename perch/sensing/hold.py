@@ -89,7 +89,7 @@ def with_levels(rule: Rule, belief: Belief, levels: Mapping[str, float], time_ms
         replace(voice, value=levels.get(sensor.id, voice.value)) if sensor.edge_driven else voice
         for sensor, voice in zip(rule.voices, belief.voices, strict=True)
     )
-    return _timed(rule, _judged(rule, replace(belief, voices=voices), time_ms, expired=False))
+    return _timed(rule, _judged(rule, replace(belief, voices=voices), time_ms))
 
 
 def observe(rule: Rule, belief: Belief, reading: Reading) -> Belief:
@@ -106,7 +106,8 @@ def observe(rule: Rule, belief: Belief, reading: Reading) -> Belief:
         belief = replace(belief, people=_people(rule, belief.people, sensor))
     if _speaks_of_presence(sensor, before, reading.value):
         belief = replace(belief, present_ms=reading.time_ms, cause=REASONS[sensor.kind])
-    return _timed(rule, _judged(rule, belief, reading.time_ms, expired=False))
+    crossing = sensor.kind in BEAMS and is_on(sensor.kind, reading.value)
+    return _timed(rule, _judged(rule, belief, reading.time_ms, crossing=crossing))
 
 
 def expire(rule: Rule, belief: Belief) -> Belief:
@@ -164,22 +165,40 @@ def _present_now(rule: Rule, belief: Belief) -> Reason | None:
     return Reason.COUNT if belief.people > 0 and _only_beams(rule, belief) else None
 
 
-def _judged(rule: Rule, belief: Belief, now: int, *, expired: bool) -> Belief:
-    """Say what follows from the voices at this moment; the hold time counts only when its deadline has come."""
+def _judged(rule: Rule, belief: Belief, now: int, *, expired: bool = False, crossing: bool = False) -> Belief:
+    """Say what follows at this moment: of a deadline that has come, of somebody crossing a door, or of a value."""
     if belief.voices and all(voice.silent for voice in belief.voices):
         return _saying(rule, replace(belief, people=0), State.UNKNOWN, Reason.SENSOR_SILENT, now)
     level = _present_now(rule, belief)
     if level is not None:
         return _saying(rule, replace(belief, present_ms=now, cause=level), State.OCCUPIED, level, now)
     was = belief.occupancy.state
-    left = was is State.OCCUPIED and belief.people == 0 and _only_beams(rule, belief)
-    if left or (expired and now >= _quiet_since(belief) + rule.hold_ms):
+    left = crossing and was is State.OCCUPIED and belief.people == 0 and _only_beams(rule, belief)
+    free_ms = _free_ms(rule, belief)
+    if left or (expired and free_ms is not None and now >= free_ms):
         reason = Reason.COUNT if left else Reason.QUIET
         return _saying(rule, replace(belief, people=0), State.FREE, reason, now)
     if was is State.OCCUPIED or (belief.present_ms == now and not _only_beams(rule, belief)):
         reason = belief.cause if belief.present_ms == now else Reason.HELD
         return _saying(rule, belief, State.OCCUPIED, reason, now)
     return belief if was is State.FREE else _saying(rule, belief, State.UNKNOWN, Reason.STARTING, now)
+
+
+def _free_ms(rule: Rule, belief: Belief) -> int | None:
+    """Give when the hold time is over *and* somebody said that it is quiet; None while nobody has."""
+    since_ms = _quiet_since(belief)
+    began = belief.present_ms is None
+    quiet = [
+        since_ms if sensor.edge_driven else voice.said_ms
+        for sensor, voice in zip(rule.voices, belief.voices, strict=True)
+        if not voice.silent and (sensor.edge_driven or _spoke_since(voice, since_ms, began))
+    ]
+    return max(since_ms + rule.hold_ms, min(ms for ms in quiet if ms is not None)) if quiet else None
+
+
+def _spoke_since(voice: Voice, since_ms: int, began: bool) -> bool:
+    """Whether a sampled sensor said anything after the last sign of somebody, or from the beginning on."""
+    return voice.said_ms is not None and (voice.said_ms > since_ms or (began and voice.said_ms == since_ms))
 
 
 def _quiet_since(belief: Belief) -> int:
@@ -206,6 +225,7 @@ def _count(rule: Rule, belief: Belief, state: State) -> int | None:
 def _timed(rule: Rule, belief: Belief) -> Belief:
     """Set the deadline: the next moment at which silence alone changes something."""
     moments = [voice.silent_ms for voice in belief.voices if not voice.silent]
-    if moments and belief.occupancy.state is not State.FREE and _present_now(rule, belief) is None:
-        moments.append(_quiet_since(belief) + rule.hold_ms)
+    free_ms = _free_ms(rule, belief)
+    if free_ms is not None and belief.occupancy.state is not State.FREE and _present_now(rule, belief) is None:
+        moments.append(free_ms)
     return replace(belief, deadline=min(moments, default=None))
