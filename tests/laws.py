@@ -16,12 +16,14 @@ Law = Callable[[Tree], list[str]]
 SHELLS = ("sensor_agent", "collector", "api", "dashboards")
 PACKAGES = ("perch", *SHELLS)
 PURE_PACKAGES = ("perch.sensing", "perch.delivery", "perch.history")
-PURE_ROOMS = ("perch.errors", "perch.model", "perch.contract", *PURE_PACKAGES)
+GROUND = ("perch.errors", "perch.model", "perch.codes")
+PURE_ROOMS = (*GROUND, "perch.contract", *PURE_PACKAGES)
 MIDDLE = (*PURE_PACKAGES, "perch.contract", "perch.settings", "perch.venue")
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("perch.errors",),
     ("perch.model",),
+    ("perch.codes",),
     MIDDLE,
     ("perch.adapters",),
     SHELLS,
@@ -150,14 +152,13 @@ def _points_down(found: Import) -> bool:
 
 
 def pure_packages_keep_apart(tree: Tree) -> list[str]:
-    """Sensing, delivery and history know the model and themselves, not each other nor the wire."""
-    ground = ("perch.errors", "perch.model")
+    """Sensing, delivery and history know the ground and themselves, not each other nor the wire."""
     return [
         str(found)
         for found in imports(tree)
         for mine in PURE_PACKAGES
         if is_in(found.importer, mine) and is_in(found.imported, "perch")
-        if not any(is_in(found.imported, room) for room in (mine, *ground))
+        if not any(is_in(found.imported, room) for room in (mine, *GROUND))
     ]
 
 

@@ -68,12 +68,6 @@ def test_what_is_written_is_read_back_to_the_last_bit(batch: tuple[Event, ...], 
     assert tuple(journal_codec.decode(body, 7, received_ms, texts)) == batch
 
 
-def test_every_state_reason_and_clock_has_a_place_on_disk() -> None:
-    assert set(journal_codec.STATES) == set(State)
-    assert set(journal_codec.REASONS) == set(Reason)
-    assert set(journal_codec.CLOCKS) == set(Clock)
-
-
 class JournalBesideAModel(RuleBasedStateMachine):
     """A journal, and the list of entries and the watermarks that it must equal, over restarts and failed appends."""
 

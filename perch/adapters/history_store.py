@@ -15,7 +15,8 @@ from perch.adapters.cursor import Cursor
 from perch.adapters.history_batch import Batch
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, schema_version, transaction
-from perch.history.source import CLOCK_CODES, NO_COUNT, REASON_CODES, STATE_CODES
+from perch.codes import CLOCK_CODES, REASON_CODES, STATE_CODES
+from perch.history.source import NO_COUNT
 from perch.history.told import Marked, Stated, Told
 
 __all__ = ["HistoryReader", "HistoryStore"]

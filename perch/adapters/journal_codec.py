@@ -10,26 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from perch.codes import CLOCK_CODES, CLOCKS, REASONS, STATES
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
-from perch.model import Clock, Reason, State
-
-STATES = (State.FREE, State.OCCUPIED, State.UNKNOWN)
-REASONS = (
-    Reason.MOTION,
-    Reason.PRESENCE,
-    Reason.COUNT,
-    Reason.HELD,
-    Reason.QUIET,
-    Reason.STARTING,
-    Reason.AGENT_OFFLINE,
-    Reason.SENSOR_SILENT,
-    Reason.SENSOR_STUCK,
-    Reason.EVENTS_LOST,
-    Reason.OUT_OF_SERVICE,
-    Reason.NEVER_REPORTED,
-)
-CLOCKS = (Clock.OK, Clock.UNSYNCED)
-"""Places in these three are written to disk: new values are appended, none is moved or taken away."""
 
 _STATE, _ALIVE, _CLOCK, _LOST = range(4)
 _ROOM = 32  # reasons that fit into a code
@@ -111,7 +93,7 @@ def _state_row(event: StateEvent, received_ms: int, words: Mapping[str, int]) ->
 
 
 def _alive_row(event: AliveEvent, received_ms: int, _words: Mapping[str, int]) -> tuple[Any, ...]:
-    return _ALIVE, CLOCKS.index(event.clock), event.wall_ms - received_ms, event.mono_ms
+    return _ALIVE, CLOCK_CODES[event.clock], event.wall_ms - received_ms, event.mono_ms
 
 
 def _clock_row(event: ClockEvent, _received_ms: int, _words: Mapping[str, int]) -> tuple[Any, ...]:
@@ -127,7 +109,7 @@ def _lost_row(event: LostEvent, received_ms: int, _words: Mapping[str, int]) -> 
         event.to_ms - received_ms,
         event.from_mono_ms,
         event.to_mono_ms,
-        CLOCKS.index(event.clock),
+        CLOCK_CODES[event.clock],
         event.reason,
     )
 

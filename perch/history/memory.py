@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from perch.codes import CLOCK_CODES, REASON_CODES, STATE_CODES
 from perch.history.source import (
-    CLOCK_CODES,
     NO_COUNT,
-    REASON_CODES,
     SENSIBLE_MS,
-    STATE_CODES,
     Columns,
     EpochSpan,
     Horizon,

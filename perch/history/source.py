@@ -4,13 +4,14 @@ A store keeps words, not answers. It knows nothing of layouts, calendars or metr
 space), whoever serves that space today, and what a row is worth is decided at the moment of asking.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from perch.codes import CLOCKS, REASONS, STATE_CODES, STATES
 from perch.history.told import LostSpan
 from perch.model import Clock, Reason, State
 
@@ -23,27 +24,6 @@ BEGINNING_MS = -(2**60)
 END_MS = 2**60
 """Bounds beyond every time on the wire, for spaces that always stood and for ever will."""
 
-STATES = (State.FREE, State.OCCUPIED, State.UNKNOWN)
-REASONS = (
-    Reason.MOTION,
-    Reason.PRESENCE,
-    Reason.COUNT,
-    Reason.HELD,
-    Reason.QUIET,
-    Reason.STARTING,
-    Reason.AGENT_OFFLINE,
-    Reason.SENSOR_SILENT,
-    Reason.SENSOR_STUCK,
-    Reason.EVENTS_LOST,
-    Reason.OUT_OF_SERVICE,
-    Reason.NEVER_REPORTED,
-)
-CLOCKS = (Clock.OK, Clock.UNSYNCED)
-"""Places in these three are written to disk: new values are appended, none is moved or taken away."""
-
-STATE_CODES: Mapping[State, int] = {state: code for code, state in enumerate(STATES)}
-REASON_CODES: Mapping[Reason, int] = {reason: code for code, reason in enumerate(REASONS)}
-CLOCK_CODES: Mapping[Clock, int] = {clock: code for code, clock in enumerate(CLOCKS)}
 FREE, OCCUPIED, UNKNOWN = (STATE_CODES[state] for state in STATES)
 NO_COUNT = -1
 
@@ -82,7 +62,7 @@ class Stretch(NamedTuple):
 class Columns:
     """Statements of one agent about one space as arrays of equal length, in order of (time, seq).
 
-    `epoch` points into `vouches`; `state`, `reason` and `clock` into STATES, REASONS and CLOCKS; `thousandths` is the
+    `epoch` points into `vouches`; `state`, `reason` and `clock` into the tables of `perch.codes`; `thousandths` is the
     probability; `count` is NO_COUNT where nothing counts. `lost` are all lost spans of the agent.
     """
 

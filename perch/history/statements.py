@@ -11,11 +11,10 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from perch.codes import CLOCK_CODES, REASON_CODES
 from perch.history.layout import Tenure
 from perch.history.source import (
-    CLOCK_CODES,
     NO_COUNT,
-    REASON_CODES,
     UNKNOWN,
     Columns,
     Integers,

@@ -13,13 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from perch.codes import REASON_CODES, STATES
 from perch.history.layout import Tenure
 from perch.history.source import (
     BEGINNING_MS,
     END_MS,
     OCCUPIED,
-    REASON_CODES,
-    STATES,
     UNKNOWN,
     Columns,
     Integers,
