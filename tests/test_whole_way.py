@@ -4,12 +4,15 @@ import csv
 import gzip
 import io
 import json
+import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perch.adapters.mqtt import Connection, Received
+from perch.adapters.sqlite import open_reader
+from perch.errors import PerchError
 from perch.settings import Broker
 from tests import parts
 from tests.parts import LOOPBACK, free_port, until
@@ -99,8 +104,8 @@ class House:
         """Collector and API as processes, and an ear on the wire."""
         with ExitStack() as stack:
             ear = Connection(self.broker, "ear", subscriptions=["perch/v1/+/+/up"], on_message=self._hear)
-            for command in ("collector", "api"):
-                stack.enter_context(process(perch(command, "--config", str(self.config))))
+            self.collector = stack.enter_context(process(perch("collector", "--config", str(self.config))))
+            stack.enter_context(process(perch("api", "--config", str(self.config))))
             stack.enter_context(ear)
             until(self._is_up, 90)
             until(lambda: ear.connected)
@@ -123,11 +128,32 @@ class House:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return json.load(answer)
 
-    def replay(self, recording: Path, *options: str) -> None:
+    def replay(self, recording: Path) -> None:
         """Replay a recording to its end."""
-        command = perch("agent", "--config", str(self.folder / "agent.toml"), "--replay", str(recording), *options)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(self._replaying(recording), capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
+
+    def die_after(self, recording: Path, last_ms: int) -> None:
+        """Replay a recording while nobody acknowledges, and kill the agent once it came to the end of it."""
+        os.kill(self.collector.pid, signal.SIGSTOP)
+        agent = subprocess.Popen(self._replaying(recording), stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: self._last_mark_ms() >= last_ms - 50_000, 60)
+        finally:
+            agent.kill()
+            agent.wait()
+            os.kill(self.collector.pid, signal.SIGCONT)
+
+    def _last_mark_ms(self) -> int:
+        try:
+            with closing(open_reader(self.folder / "agent" / "outbox.db")) as outbox:
+                rows = outbox.execute("SELECT value FROM meta WHERE key = 'mark'").fetchall()
+        except (PerchError, sqlite3.OperationalError):  # not there yet, or not yet with its tables
+            return 0
+        return int(rows[0][0].split()[0]) if rows else 0
+
+    def _replaying(self, recording: Path) -> list[str]:
+        return perch("agent", "--config", str(self.folder / "agent.toml"), "--replay", str(recording))
 
     def transitions(self) -> list[tuple[int, str, float, int | None]]:
         """Give what the API has."""
@@ -254,7 +280,8 @@ def test_an_agent_killed_for_30_minutes_lowers_coverage_by_30_minutes_and_its_st
     for name, first, last in (("before", times[0], dies), ("after", back, times[-1])):
         part = [r for r in rows if first <= milliseconds(r.split(",")[0].replace("Z", "+00:00")) <= last]
         (house.folder / f"{name}.csv").write_text("\n".join([header, *part]) + "\n")
-        house.replay(house.folder / f"{name}.csv")
+    house.die_after(house.folder / "before.csv", dies)
+    house.replay(house.folder / "after.csv")
     until(lambda: len([e for e in house.events if e.get("reason") == "agent-offline"]) == 1)
     settled(lambda: len(house.transitions()), len(house.stated()))
     settled(lambda: len(house.rows_in_influxdb()), len(house.stated()))

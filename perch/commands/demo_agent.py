@@ -45,7 +45,7 @@ def run(config: Path, site: Path, seed: int, end_with_parent: int) -> None:
         readings = recorded_readings(from_ms, BEGIN_MS - head_start_ms)
     else:
         readings = live_readings(load_site(site), settings.agent, seed, from_ms)
-    replay.run(settings, readings, stop, speed=1.0, head_start_ms=head_start_ms)
+    replay.run(settings, readings, stop, speed=1.0, start_ms=from_ms, head_start_ms=head_start_ms)
 
 
 def recorded_readings(from_ms: int, begin_ms: int) -> Iterator[Reading]:
