@@ -143,7 +143,9 @@ def test_missing_databases_of_influxdb_1_8_are_made(influxdb: Influx) -> None:
     influxdb.query(f'DROP DATABASE "{name}"', influxdb.bucket)
 
 
-def test_a_statement_that_influxdb_refuses_is_no_outage(writer: InfluxWriter) -> None:
+def test_a_refused_statement_is_told_from_silence_and_is_worth_another_try(writer: InfluxWriter) -> None:
+    """InfluxDB 1.8 refuses in the same words while it is busy or stopping, and that must never end the collector."""
+    assert issubclass(QueryError, UnavailableError)
     with pytest.raises(QueryError, match="SELCT"):
         writer.query("SELCT 1", Bucket.SPACES)
 

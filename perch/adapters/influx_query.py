@@ -23,8 +23,8 @@ class Bucket(Enum):
     ZONES = "zones"
 
 
-class QueryError(PerchError):
-    """InfluxDB answered, and refuses this statement."""
+class QueryError(UnavailableError):
+    """InfluxDB refuses a statement; it may be busy or about to stop, so our own statements are worth another try."""
 
 
 def is_version_1(settings: Influx) -> bool:
