@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from api.moments import day_at, next_midnight_ms, zone_of
+from api.moments import next_midnight_ms, zone_of
+from perch.history.layout import layout_at
 from perch.model import Site, Space
 
 Key = tuple[str, str]
@@ -27,17 +28,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The layout in force until `until_ms`, when the next local day of some site begins; all in order of key."""
+    """The layout in force until `until_ms`, when the next local day of some site begins; all in order of key.
+
+    `homes` names the agent that serves each space, `spaces_of` the spaces that each agent serves.
+    """
 
     sites: Mapping[str, Site]
     places: Mapping[Key, Place]
+    homes: Mapping[Key, str]
     spaces_of: Mapping[Key, tuple[str, ...]]
     until_ms: int
-
-    @property
-    def homes(self) -> dict[Key, str]:
-        """Which agent serves each space; an empty name, which no agent has, where none does."""
-        return {key: place.space.agent or "" for key, place in self.places.items()}
 
     def zone(self, site: str) -> ZoneInfo:
         """Give a site's time zone."""
@@ -46,18 +46,17 @@ class Directory:
 
 def directory_at(sites: Sequence[Site], wall_ms: int) -> Directory:
     """Read the layout as it stands on each site's own day."""
-    in_order = sorted(sites, key=lambda site: site.id)
-    places: dict[Key, Place] = {}
-    spaces_of: dict[Key, list[str]] = {(site.id, agent): [] for site in in_order for agent in sorted(site.agents)}
-    for site in in_order:
-        zone = zone_of(site.time_zone)
-        for space in sorted(site.spaces_on(day_at(wall_ms, zone)), key=lambda space: space.id):
-            places[site.id, space.id] = Place(site.id, space, zone)
-            if space.agent is not None:
-                spaces_of.setdefault((site.id, space.agent), []).append(space.id)
+    by_id = {site.id: site for site in sorted(sites, key=lambda site: site.id)}
+    zones = {site.id: zone_of(site.time_zone) for site in sites}
+    layout = layout_at(sites, wall_ms)
+    spaces_of: dict[Key, list[str]] = {(site.id, agent): [] for site in sites for agent in site.agents}
+    for (site, space), agent in layout.homes.items():
+        if agent:
+            spaces_of.setdefault((site, agent), []).append(space)
     return Directory(
-        {site.id: site for site in in_order},
-        places,
+        by_id,
+        {(site, name): Place(site, space, zones[site]) for (site, name), space in layout.spaces.items()},
+        layout.homes,
         {key: tuple(spaces) for key, spaces in sorted(spaces_of.items())},
-        min(next_midnight_ms(wall_ms, zone_of(site.time_zone)) for site in in_order),
+        min(layout.until_ms, *(next_midnight_ms(wall_ms, zone) for zone in zones.values())),
     )

@@ -5,10 +5,10 @@ from datetime import tzinfo
 from msgspec.structs import replace
 
 from api.directory import Directory, Key, Place
-from api.fleet import Agent
 from api.moments import rfc3339
 from api.shapes import AgentItem, Named, SensorItem, SiteItem, SpaceItem, ZoneItem
-from perch.contract import SensorStatus
+from perch.contract import SensorStatus, Status
+from perch.delivery.fleet import Agent
 from perch.model import Occupancy, Reason, Site
 
 
@@ -51,7 +51,9 @@ def aged(item: SpaceItem, age_ms: int | None) -> SpaceItem:
     return item if age_ms is None else replace(item, age_seconds=max(0, age_ms // 1000))
 
 
-def agent_item(directory: Directory, key: Key, known: Agent | None, heard_ms: int | None, *, online: bool) -> AgentItem:
+def agent_item(
+    directory: Directory, key: Key, known: Agent[Status] | None, heard_ms: int | None, *, online: bool
+) -> AgentItem:
     """Describe an agent; before its first status little is known of it."""
     described = known is not None and known.has_words
     return AgentItem(

@@ -12,18 +12,17 @@ import msgspec
 from api import items
 from api.directory import Directory, Key, Place, directory_at
 from api.feed import Feed
-from api.fleet import Fleet
 from api.shapes import AgentItem, SensorItem, SpaceItem
 from perch.adapters.mqtt import Received
-from perch.contract import Address, parse_state, parse_status, parse_topic, topic
+from perch.contract import VALID_FOR_MS, Address, Status, parse_state, parse_status, parse_topic, topic
 from perch.delivery.board import Board
+from perch.delivery.fleet import Fleet
 from perch.delivery.liveness import Instant, Report
 from perch.errors import ContractError
-from perch.model import Clock, Occupancy, Site
+from perch.model import Occupancy, Site
 
 SUBSCRIPTIONS = (topic("+", "+", "state", "+"), topic("+", "+", "status"))
 LONGEST_PAUSE_MS = 1_000
-CLOCK_STEP_MS = 1_000
 _encoder = msgspec.json.Encoder()
 
 
@@ -43,9 +42,8 @@ class Live:
         begin = now()
         self._sites = sites
         self._now = now
-        self._wall_ahead_ms = begin.wall_ms - begin.mono_ms
         self.directory = directory_at(sites, begin.wall_ms)
-        self.fleet = Fleet()
+        self.fleet = Fleet[Status](VALID_FOR_MS)
         self.feed = Feed(begin.wall_ms * 1000)
         self.version = 0
         self.misheard = 0
@@ -74,13 +72,10 @@ class Live:
 
     def _hear_state(self, address: Address, space: str, received: Received) -> None:
         state = parse_state(received.payload)
-        now = self._now()
-        if not received.retained:
-            self.fleet.hear_sign((address.site, address.agent), now)
-        elif state.clock is Clock.OK and state.sent_ms <= now.wall_ms:
-            self.fleet.hear_sign((address.site, address.agent), now, now.wall_ms - state.sent_ms)
+        key, now = (address.site, address.agent), self._now()
         report = Report(state.epoch, state.occupancy(), state.sent_ms, state.valid_for_ms, state.clock)
-        self._changed(self._board.hear_state(address.site, address.agent, space, report, now, received.retained), now)
+        self.fleet.hear_state(key, report, now, retained=received.retained)
+        self._changed(self._board.hear_state(*key, space, report, now, received.retained), now)
 
     def _hear_status(self, address: Address, received: Received) -> None:
         status = parse_status(received.payload)
@@ -92,9 +87,6 @@ class Live:
     def settle(self) -> int:
         """Let time pass; gives in how many ms to call again at the latest."""
         now = self._now()
-        if abs(now.wall_ms - now.mono_ms - self._wall_ahead_ms) > CLOCK_STEP_MS:
-            self._wall_ahead_ms = now.wall_ms - now.mono_ms
-            self._changed(self._board.review(now), now)
         if now.wall_ms >= self.directory.until_ms:
             self._adopt(directory_at(self._sites, now.wall_ms))
         self._changed(self._board.tick(now), now)

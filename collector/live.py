@@ -12,15 +12,14 @@ from perch import contract
 from perch.adapters.line_protocol import fleet_line, zone_now_line
 from perch.contract import VALID_FOR_MS, Address, Status
 from perch.delivery.board import Board, Key
+from perch.delivery.fleet import Fleet
 from perch.delivery.liveness import Instant, Report
-from perch.history.layout import Standing, standings
+from perch.history.layout import layout_at
 from perch.model import QUARTER_MS, SensorHealth, Site, Space, State
 
 ALL_ZONES_MS = 15_000
 COALESCE_MS = 1_000
 """Changes within a second make one row a zone: at a start, hundreds of retained states come at once."""
-
-_HEARTBEATS_MISSED = 3
 
 
 class Group(NamedTuple):
@@ -36,55 +35,15 @@ class Network:
     """The layout of all sites as it stands at a moment, until `until_ms`."""
 
     def __init__(self, sites: Sequence[Site], wall_ms: int) -> None:
-        rows = [(site.id, row) for site in sites for row in standings(site)]
-        standing = [(site, row.space) for site, row in rows if row.from_ms <= wall_ms < row.to_ms]
-        self.until_ms = min((edge for _, row in rows for edge in _edges(row) if edge > wall_ms), default=2**62)
-        self.homes: Mapping[Key, str] = {(site, space.id): space.agent for site, space in standing if space.agent}
-        self.groups: Mapping[Group, list[Key]] = _grouped(standing)
+        layout = layout_at(sites, wall_ms)
+        self.until_ms = layout.until_ms
+        self.homes: Mapping[Key, str] = layout.homes
+        self.groups: Mapping[Group, list[Key]] = _grouped(layout.spaces)
         self.group_of: Mapping[Key, Group] = {key: group for group, keys in self.groups.items() for key in keys}
         self.agents: frozenset[Key] = frozenset((site.id, agent) for site in sites for agent in site.agents)
 
     def __repr__(self) -> str:
         return f"<Network of {len(self.group_of)} spaces and {len(self.agents)} agents>"
-
-
-class Fleet:
-    """What is written of agents: whether they are online, how much they have yet to send, how many sensors are silent.
-
-    An agent is online while its newest status says so and it was heard within three heartbeats; what the broker had
-    kept is no sign of life.
-    """
-
-    def __init__(self) -> None:
-        self._status: dict[Key, Status] = {}
-        self._heard_ms: dict[Key, int] = {}
-        self._gone: set[Key] = set()
-
-    def hear(self, agent: Key, status: Status, now: Instant, *, retained: bool) -> None:
-        """Take in a status or a will; a will has no words of its own and speaks of its own epoch only."""
-        known = self._status.get(agent)
-        if status.online or known is None:
-            self._status[agent] = status
-        if status.online:
-            self._gone.discard(agent)
-            if not retained:
-                self._heard_ms[agent] = now.mono_ms
-        elif known is None or known.epoch == status.epoch:
-            self._gone.add(agent)
-
-    def was_heard(self, agent: Key) -> bool:
-        """Tell whether an agent gave a sign of life, or its will."""
-        return agent in self._heard_ms or agent in self._gone
-
-    def told(self, agent: Key, now: Instant) -> tuple[bool, int, int]:
-        """Give online, outbox and silent sensors of an agent."""
-        status, heard_ms = self._status.get(agent), self._heard_ms.get(agent)
-        if status is None:
-            return False, 0, 0
-        limit_ms = max(VALID_FOR_MS, _HEARTBEATS_MISSED * 1000 * status.heartbeat_s)
-        is_heard = heard_ms is not None and now.mono_ms - heard_ms <= limit_ms
-        silent = sum(sensor.health is SensorHealth.SILENT for sensor in status.sensors.values())
-        return is_heard and agent not in self._gone, status.outbox, silent
 
 
 class Live:
@@ -98,7 +57,7 @@ class Live:
         self._offer = offer
         self._network = Network(sites, now.wall_ms)
         self._board = Board(self._network.homes)
-        self._fleet = Fleet()
+        self._fleet = Fleet[Status](VALID_FOR_MS)
         self._changed: set[Group] = set()
         self._shown: dict[Group, Counter[State]] = {}
         self._told: dict[Key, tuple[bool, int, int]] = {}
@@ -118,11 +77,13 @@ class Live:
         if address.space is None:
             status = contract.parse_status(payload)
             if agent in self._network.agents:
-                self._fleet.hear(agent, status, now, retained=retained)
+                self._fleet.hear_status(agent, status, now, retained=retained)
                 self._note(self._board.hear_status(*agent, status.online, status.epoch, now))
         else:
             state = contract.parse_state(payload)
             report = Report(state.epoch, state.occupancy(), state.sent_ms, state.valid_for_ms, state.clock)
+            if agent in self._network.agents:
+                self._fleet.hear_state(agent, report, now, retained=retained)
             self._note(self._board.hear_state(*agent, address.space, report, now, retained))
 
     def settle(self, now: Instant) -> None:
@@ -167,30 +128,41 @@ class Live:
         )
 
     def _state(self, key: Key) -> State:
-        return self._board.occupancy(*key).state if key in self._network.homes else State.UNKNOWN
+        return self._board.occupancy(*key).state
 
     def _fleet_rows(self, now: Instant) -> list[str]:
         quarter = now.wall_ms // QUARTER_MS
         every, self._quarter = quarter != self._quarter, quarter
         rows = []
         for agent in sorted(self._network.agents):
-            if now.mono_ms < self._patient_until_ms and not self._fleet.was_heard(agent):
-                continue  # it may well be online: its next heartbeat has not come yet
-            told = self._fleet.told(agent, now)
+            if self._is_awaited(agent, now):
+                continue
+            told = self._tell(agent, now)
             if every or self._told.get(agent) != told:
                 self._told[agent] = told
                 online, outbox, silent = told
                 rows.append(fleet_line(*agent, now.wall_ms, online=online, outbox=outbox, silent_sensors=silent))
         return rows
 
+    def _is_awaited(self, agent: Key, now: Instant) -> bool:
+        """Whether nothing is to be said yet of an agent: it may well be online, its next heartbeat has not come."""
+        if now.mono_ms >= self._patient_until_ms or agent in self._told or self._fleet.online(agent, now):
+            return False
+        known = self._fleet.get(agent)
+        return known is None or known.says_online
 
-def _edges(row: Standing) -> tuple[int, int]:
-    return row.from_ms, row.to_ms
+    def _tell(self, agent: Key, now: Instant) -> tuple[bool, int, int]:
+        """Give online, outbox and silent sensors of an agent."""
+        known = self._fleet.get(agent)
+        if known is None:
+            return False, 0, 0
+        silent = sum(sensor.health is SensorHealth.SILENT for sensor in known.status.sensors.values())
+        return self._fleet.online(agent, now), known.status.outbox, silent
 
 
-def _grouped(standing: Iterable[tuple[str, Space]]) -> dict[Group, list[Key]]:
+def _grouped(spaces: Mapping[Key, Space]) -> dict[Group, list[Key]]:
     groups: dict[Group, list[Key]] = {}
-    for site, space in standing:
+    for (site, _), space in spaces.items():
         group = Group(site, space.floor, space.zone, space.kind)
         groups.setdefault(group, []).append((site, space.id))
     return groups

@@ -201,6 +201,36 @@ def test_a_silent_agent_is_offline_after_three_heartbeats_and_a_dead_one_at_its_
     assert [row["online"] for row in time.rows("fleet", agent="pi-1")] == [0]
 
 
+def test_an_agent_that_states_is_online_although_its_statuses_are_lost() -> None:
+    time = Clockwork()
+    time.status()
+    for _ in range(4):
+        time.wait(30)
+        time.state("d01", State.FREE)
+    time.wait(30)
+    assert [row["online"] for row in time.rows("fleet", agent="pi-1")] == [1]
+
+
+def test_after_a_start_a_kept_state_tells_that_its_agent_lived_when_it_was_sent() -> None:
+    time = Clockwork()
+    time.state("d01", State.FREE, retained=True, sent_ms=BEGIN.wall_ms - 80_000)
+    time.wait(2)
+    assert time.rows("fleet") == [], "nothing is known of it before its status"
+    time.status(retained=True)
+    time.wait(12)
+    assert [row["online"] for row in time.rows("fleet", agent="pi-1")] == [1, 0]
+
+
+def test_a_clock_that_is_set_makes_old_states_unknown_at_once() -> None:
+    time = Clockwork()
+    time.state("d01", State.FREE)
+    time.wait(2)
+    assert time.rows("zone_now", **OPEN)[-1]["free"] == 1
+    time.now = Instant(time.now.wall_ms + 3_600_000, time.now.mono_ms)
+    time.wait(2)
+    assert time.rows("zone_now", **OPEN)[-1]["free"] == 0
+
+
 def test_a_will_speaks_of_its_own_epoch_only() -> None:
     time = Clockwork()
     time.status()

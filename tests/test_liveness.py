@@ -82,6 +82,16 @@ def test_an_older_report_that_arrives_later_brings_its_own_earlier_end() -> None
     assert state_of(live) is State.UNKNOWN
 
 
+def test_a_wall_clock_that_is_set_has_everything_looked_at_again() -> None:
+    live = board()
+    live.tick(at(0))
+    live.hear_state("hq", "pi-1", "d01", report(), at(0), retained=False)
+    assert live.tick(Instant(T0 + VALID + 10_000, at(10).mono_ms)) == [("hq", "d01")]
+    assert state_of(live) is State.UNKNOWN
+    assert live.tick(at(20)) == [("hq", "d01")], "and again when it is set back"
+    assert state_of(live) is State.FREE
+
+
 def test_an_unsynced_sender_is_believed_by_the_time_of_receipt_alone() -> None:
     live = board()
     live.hear_state("hq", "pi-1", "d01", report(sent_ms=0, clock=Clock.UNSYNCED), at(0), retained=False)

@@ -11,6 +11,8 @@ Key = tuple[str, str]
 
 _EPOCHS_REMEMBERED = 4
 _PRIOR = 0.5
+CLOCK_STEP_MS = 1_000
+"""A wall clock that moved so much more or less than the monotonic one was set, or its machine slept."""
 
 
 class Board:
@@ -28,6 +30,7 @@ class Board:
         self._spaces_of: dict[Key, list[Key]] = {}
         self._timers: list[tuple[int, Key]] = []
         self._timer_of: dict[Key, int] = {}
+        self._wall_ahead_ms: int | None = None
         self._index_homes()
 
     def __repr__(self) -> str:
@@ -71,18 +74,14 @@ class Board:
         return self._show(self._spaces_of.get((site, agent), []), now)
 
     def tick(self, now: Instant) -> list[Key]:
-        """Let time pass: what is past its time becomes `unknown`."""
-        due = []
+        """Let time pass: what is past its time becomes `unknown`; a wall clock that was set has all looked at again."""
+        due = list(self._heard) if self._was_set(now) else []
         while self._timers and self._timers[0][0] <= now.mono_ms:
             at_ms, key = heapq.heappop(self._timers)
             if self._timer_of.get(key) == at_ms:
                 del self._timer_of[key]
             due.append(key)
         return self._show(due, now)
-
-    def review(self, now: Instant) -> list[Key]:
-        """Look at everything again: for a reader whose wall clock was set, or whose machine slept."""
-        return self._show(list(self._heard), now)
 
     def set_homes(self, homes: Mapping[Key, str]) -> list[Key]:
         """Adopt another layout; what was heard of a space that moved to another agent is forgotten."""
@@ -93,6 +92,14 @@ class Board:
         self._homes = dict(homes)
         self._index_homes()
         return sorted(moved)
+
+    def _was_set(self, now: Instant) -> bool:
+        ahead_ms = now.wall_ms - now.mono_ms
+        known_ms = self._wall_ahead_ms
+        if known_ms is not None and abs(ahead_ms - known_ms) <= CLOCK_STEP_MS:
+            return False
+        self._wall_ahead_ms = ahead_ms
+        return True
 
     def _index_homes(self) -> None:
         self._spaces_of = {}

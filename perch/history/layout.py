@@ -1,6 +1,6 @@
 """What stood where, and whose words counted for it, as spans of UTC milliseconds cut from a dated layout."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from perch.history.calendar import Calendar
@@ -25,6 +25,27 @@ class Tenure:
     agent: str
     from_ms: int
     to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What stands where at a moment, by (site, space) in order, and until when (exclusive) that is so."""
+
+    spaces: Mapping[tuple[str, str], Space]
+    until_ms: int
+
+    @property
+    def homes(self) -> dict[tuple[str, str], str]:
+        """Which agent serves each space; an empty name, which no agent has, where none does."""
+        return {key: space.agent or "" for key, space in self.spaces.items()}
+
+
+def layout_at(sites: Iterable[Site], ms: int) -> Layout:
+    """Read the layouts of sites as they stand at a moment, each in its own time."""
+    rows = [(site.id, row) for site in sites for row in standings(site)]
+    standing = {(site, row.space.id): row.space for site, row in rows if row.from_ms <= ms < row.to_ms}
+    edges = (edge for _, row in rows for edge in (row.from_ms, row.to_ms) if edge > ms)
+    return Layout({key: standing[key] for key in sorted(standing)}, min(edges, default=END_MS))
 
 
 def standings(site: Site) -> list[Standing]:
