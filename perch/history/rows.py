@@ -63,7 +63,7 @@ def occupancy_rows(site: Site, space: str, from_ms: int, to_ms: int, source: His
 
 
 def zone_rows(site: Site, calendar: Calendar, from_ms: int, to_ms: int, source: HistorySource) -> list[ZoneQuarter]:
-    """Give the quarter hours that begin in the span, by time and layout; each sums the spaces that stood there."""
+    """Give the quarter hours that begin in the span, by time, floor, zone and kind; each sums what stood there."""
     horizon = source.horizon(site.id)
     if horizon is None:
         return []
@@ -73,8 +73,7 @@ def zone_rows(site: Site, calendar: Calendar, from_ms: int, to_ms: int, source: 
         return []
     quarters_ms = np.arange(start_ms, end_ms + 1, QUARTER_MS, dtype=np.int64)
     groups = _grouped(site, calendar, quarters_ms, source)
-    quarters = [quarter for key, group in groups.items() for quarter in _quarters(key, group, quarters_ms)]
-    return sorted(quarters, key=lambda quarter: quarter.start_ms)
+    return sorted(quarter for key, group in groups.items() for quarter in _quarters(key, group, quarters_ms))
 
 
 def _dated(past: Past, rows: Iterable[tuple[int, StateRow]], *, carried: bool) -> Iterator[OccupancyRow]:
