@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perch.commands.supervisor import SETTLED_S, START_S, Child, FailedToStartError, supervise
+from perch.commands.supervisor import SETTLED_S, START_S, Child, FailedToStartError, end_all, supervise
 from tests.parts import until
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -88,6 +88,56 @@ def test_a_child_that_fails_later_is_started_again() -> None:
     child = Child("worker", exits(1))
     live_once(child, 0.0, START_S)
     assert child.due_s == START_S + 1
+
+
+def test_a_child_is_told_of_when_it_dies_and_where_to_read_more(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    child = Child("worker", exits(-9), log=log)
+    child.see_to(0.0)
+    told = until(lambda: child.see_to(3.0))
+    assert told == f"worker was killed by signal 9 and is started again in 1 s, after it ran 3 s (its log: {log})"
+
+
+def test_a_child_that_logs_to_a_file_is_quoted_when_it_cannot_start(tmp_path: Path) -> None:
+    script = "import os, sys; print(os.environ['COLOUR'], sys.stdin.read(), 'is no colour'); sys.exit(1)"
+    child = Child("worker", python(script), log=tmp_path / "worker.log", environment={"COLOUR": "seven"})
+    with pytest.raises(FailedToStartError) as caught:
+        live_once(child, 0.0)
+    assert caught.value.what == "worker ended with code 1: seven  is no colour"
+    assert str(tmp_path / "worker.log") in caught.value.remedy
+
+
+STARTS_ANOTHER = """
+import os, signal, subprocess, sys
+other = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+open(sys.argv[1], "a").write(f"{other.pid}\\n")
+signal.pause()
+"""
+
+
+def test_a_child_with_a_session_of_its_own_takes_along_what_it_started(tmp_path: Path) -> None:
+    child = Child("worker", python(STARTS_ANOTHER, tmp_path / "other"), own_session=True)
+    child.see_to(0.0)
+    (other,) = until(lambda: pids(tmp_path, "other"))
+    assert child.pid is not None
+    assert os.getsid(other) == child.pid
+    child.ask_to_end()
+    assert child.end(time.monotonic() + 10)
+    until(lambda: not alive(other))
+
+
+def test_a_child_that_is_killed_on_purpose_stays_dead_until_it_is_due(tmp_path: Path) -> None:
+    child = Child("worker", names_itself(tmp_path, "worker"))
+    child.see_to(0.0)
+    (pid,) = until(lambda: pids(tmp_path, "worker"))
+    child.kill(due_s=100.0)
+    assert not alive(pid)
+    assert (child.see_to(99.9), child.pid) == (None, None)
+    child.see_to(100.0)
+    again = child.pid
+    assert again is not None
+    end_all([child], 10)
+    assert not alive(again)
 
 
 # All of them.

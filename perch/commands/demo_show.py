@@ -11,8 +11,9 @@ import click
 
 from perch.commands.demo_folder import Place, write_configuration
 from perch.commands.demo_history import seed_history
-from perch.commands.demo_parts import Part, module, tied
-from perch.commands.supervisor import perch_command
+from perch.commands.demo_parts import part, tied
+from perch.commands.output import warn
+from perch.commands.supervisor import Child, end_all, module_command, perch_command
 from perch.errors import PerchError
 from perch.settings import load_server
 from perch.venue import network
@@ -49,10 +50,9 @@ class Show:
         first_death_s: float = FIRST_DEATH_S,
     ) -> None:
         self._folder, self._place, self._mosquitto, self._seed, self._stop = folder, place, mosquitto, seed, stop
-        self._kept, self._first_death_s = kept, first_death_s
+        self._kept, self._next_death_s = kept, first_death_s
         self._agents = write_configuration(folder, place)
-        self._parts: dict[str, Part] = {}
-        self._began_s = time.monotonic()
+        self._parts: dict[str, Child] = {}
 
     def start_up(self) -> bool:
         """Start everything; True once the page answers, False where told to stop before. Raises PerchError."""
@@ -82,43 +82,36 @@ class Show:
 
     def loop(self) -> None:
         """Keep everything running until told to stop."""
-        self._began_s = time.monotonic()
+        self._next_death_s += time.monotonic()
         while not self._stop.wait(LOOK_S):
-            now_s = time.monotonic()
-            self._let_die(now_s - self._began_s)
-            for part in self._parts.values():
-                part.see_to(now_s)
+            self._let_die(time.monotonic())
+            self._see_to_parts()
 
     def shut_down(self) -> None:
         """End everything, the stubborn by force; the broker last, so that goodbyes are heard."""
         broker = self._parts.pop("broker", None)
-        self._end([*self._parts.values()], STOP_KEPT_S if self._kept else STOP_S)
-        self._end([broker] if broker else [], STOP_BROKER_S)
+        end_all([*self._parts.values()], STOP_KEPT_S if self._kept else STOP_S)
+        end_all([broker] if broker else [], STOP_BROKER_S)
 
-    def _end(self, parts: list[Part], within_s: float) -> None:
-        deadline_s = time.monotonic() + within_s
-        for part in parts:
-            part.ask_to_end()
-        for part in parts:
-            part.end(deadline_s)
+    def _see_to_parts(self) -> None:
+        for child in self._parts.values():
+            if death := child.see_to(time.monotonic()):
+                warn(death)
 
-    def _let_die(self, running_s: float) -> None:
+    def _let_die(self, now_s: float) -> None:
         """Kill the unlucky agent when its time has come, and let it come back later."""
-        unlucky = self._parts["/".join(network.FLAKY)]
-        since_s = running_s - self._first_death_s
-        dead = since_s >= 0 and since_s % DEATH_EVERY_S < DEAD_S
-        if dead and not unlucky.paused:
-            unlucky.kill()
-        unlucky.paused = dead
+        if now_s >= self._next_death_s:
+            self._next_death_s += DEATH_EVERY_S
+            self._parts["/".join(network.FLAKY)].kill(due_s=now_s + DEAD_S)
 
     def _add(self, name: str, command: list[str]) -> None:
-        self._parts[name] = Part(name, command, self._folder / "logs" / f"{name.replace('/', '_')}.log")
-        self._parts[name].start()
+        self._parts[name] = part(name, command, self._folder / "logs")
+        self._parts[name].see_to(time.monotonic())
 
     def _broker(self) -> list[str]:
         port = self._place.broker_port
         if self._mosquitto is None:
-            return module("perch.commands.demo_broker", "--port", str(port))
+            return module_command("perch.commands.demo_broker", "--port", str(port))
         config = self._folder / "mosquitto.conf"
         config.write_text(MOSQUITTO.format(port=port, user=getpass.getuser()), "utf-8")
         return tied(self._mosquitto, "-c", str(config))
@@ -126,7 +119,7 @@ class Show:
     def _agent(self, site: str, agent: str) -> list[str]:
         layout = self._folder / site / "site.toml"
         words = ("--config", str(self._agents[site, agent]), "--site", str(layout), "--seed", str(self._seed))
-        return module("perch.commands.demo_agent", *words)
+        return module_command("perch.commands.demo_agent", *words)
 
     def _wait_for_page(self) -> bool:
         """Wait until the page answers; False where told to stop before. Raises PerchError where it never will."""
@@ -134,9 +127,7 @@ class Show:
         while not self._stop.wait(LOOK_S):
             if self._answers():
                 return True
-            for part in self._parts.values():
-                if why := part.failed():
-                    raise PerchError(f"{part.name} did not start: {why}", "run it again; if it stays so, report it")
+            self._see_to_parts()
             if time.monotonic() > deadline_s:
                 raise PerchError(f"the page did not answer within {START_S:.0f} s", "see whether the machine is busy")
         return False
