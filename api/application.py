@@ -8,15 +8,15 @@ from starlette.types import ASGIApp
 from api import events_resource, history_resources, live_resources, operations, page
 from api.door import Door
 from api.drawings import Drawings
+from api.history_files import HistoryFiles
 from api.kept import Kept
 from api.live import Live
 from api.openapi import DOCUMENT, describe
 from api.operations import Check
-from api.past import Past
 from api.problems import declare_problems
 
 
-def build(live: Live, past: Past, checks: Sequence[tuple[str, Check]], *, demo: bool = False) -> ASGIApp:
+def build(live: Live, history: HistoryFiles, checks: Sequence[tuple[str, Check]], *, demo: bool = False) -> ASGIApp:
     """Put the application together around what it serves.
 
     `checks` are the parts that readiness depends on; `demo` says on the page that its data are simulated.
@@ -31,7 +31,7 @@ def build(live: Live, past: Past, checks: Sequence[tuple[str, Check]], *, demo: 
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.live = live
-    app.state.past = past
+    app.state.history = history
     app.state.checks = checks
     app.state.demo = demo
     app.state.drawings = Drawings(live.directory.sites.values())

@@ -7,10 +7,10 @@ import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 
 from api.access import Matter, Reader
+from api.history_files import HistoryFiles
 from api.moments import parse_moment, rfc3339, zone_of
 from api.openapi import answers
 from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, known_site, required
-from api.past import Past
 from api.problems import ParametersError, not_found
 from api.shapes import (
     AnswerDefinition,
@@ -67,13 +67,13 @@ def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From,
 TheWindow = Annotated[Window, Depends(window_of)]
 
 
-def past_of(request: Request) -> Past:
+def history_of(request: Request) -> HistoryFiles:
     """Give the history that the application serves."""
-    past: Past = request.app.state.past
-    return past
+    history: HistoryFiles = request.app.state.history
+    return history
 
 
-ThePast = Annotated[Past, Depends(past_of)]
+TheHistory = Annotated[HistoryFiles, Depends(history_of)]
 
 
 @router.get(
@@ -81,12 +81,12 @@ ThePast = Annotated[Past, Depends(past_of)]
     **answers(TransitionAnswer, 403, 404, 503),
     dependencies=[required(Matter.HISTORY_OF_SPACES)],
 )
-def transitions(past: ThePast, window: TheWindow, space: RequiredSpace) -> Response:
+def transitions(history: TheHistory, window: TheWindow, space: RequiredSpace) -> Response:
     """List the changes of a space's state or count."""
     site = window.site
     if all(known.id != space for known in site.spaces):
         raise not_found(f"there never was a space {site.id}/{space}")
-    rows = past.transitions(site, space, window.from_ms, window.to_ms)
+    rows = history.transitions(site, space, window.from_ms, window.to_ms)
     zone = zone_of(site.time_zone)
     answer = TransitionAnswer(
         site.id,
@@ -103,7 +103,7 @@ def transitions(past: ThePast, window: TheWindow, space: RequiredSpace) -> Respo
     "/history/{metric}", **answers(HistoryAnswer, 403, 404, 503), dependencies=[required(Matter.HISTORY_OF_GROUPS)]
 )
 def history(
-    past: ThePast,
+    history: TheHistory,
     live: TheLive,
     reader: TheReader,
     window: TheWindow,
@@ -123,7 +123,7 @@ def history(
     question = Question(
         metric, window.from_ms, window.to_ms, resolution, scope, hours, None if kind is None else kind.value, zone
     )
-    return _json(_history(past.answer(question, window.site, live.now().wall_ms), window.site))
+    return _json(_history(history.answer(question, window.site, live.now().wall_ms), window.site))
 
 
 def _allow(reader: Reader, scope: Scope) -> None:

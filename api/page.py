@@ -19,7 +19,7 @@ from api.live import Live, Shown
 from api.moments import day_at
 from api.parameters import TheLive, TheReader
 from api.problems import not_found
-from api.rows import FloorRows, Row, ZoneRows, clock_of, hours_of, row_of, tally_of
+from api.rows import FloorRows, Row, ZoneRows, hours_of, moment_of, row_of, tally_of
 from perch.contract import VALID_FOR_MS
 from perch.model import Floor, Site, SpaceKind, State
 from perch.settings.holidays import closed_days
@@ -110,7 +110,7 @@ def _context(live: Live, reader: Reader, wish: Wish, drawings: Drawings) -> dict
         "site": site,
         "words": _words(),
         "assets": assets().path,
-        "now": clock_of(now.wall_ms, now.wall_ms, zone),
+        "now": moment_of(now.wall_ms, now.wall_ms, zone),
         "hours_today": hours_of(site, today, today in closed_days(site)),
         "network": _network(live, reader),
         "tally": tally_of(shown.occupancy.state for shown in here),

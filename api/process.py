@@ -15,8 +15,8 @@ import uvicorn
 
 from api.access import require_loopback
 from api.application import build
+from api.history_files import HistoryFiles
 from api.live import SUBSCRIPTIONS, Live
-from api.past import Past
 from api.readiness import checks_of
 from perch.adapters.mqtt import Connection, Received
 from perch.delivery.liveness import Instant
@@ -78,11 +78,11 @@ class _Server(uvicorn.Server):
 async def _serve(settings: ServerSettings, listening: socket.socket, stop: threading.Event) -> None:
     """Start up, loop until told to stop, shut down."""
     live = Live(settings.sites, now)
-    past = Past({site.id: site for site in settings.sites}, settings.data)
+    history = HistoryFiles({site.id: site for site in settings.sites}, settings.data)
     connection = _connection(settings, live, asyncio.get_running_loop())
-    checks = checks_of(connection, past, settings.data, lambda: now().wall_ms)
+    checks = checks_of(connection, history, settings.data, lambda: now().wall_ms)
     demo = os.environ.get("PERCH_DEMO") == "1"
-    server = _Server(_config(build(live, past, checks, demo=demo)))
+    server = _Server(_config(build(live, history, checks, demo=demo)))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     connection.start()
     keeping = asyncio.create_task(_keep_time(live))
@@ -97,7 +97,7 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
         keeping.cancel()
         await asyncio.to_thread(connection.stop, GRACE_S)
         outcomes = await asyncio.gather(serving, keeping, return_exceptions=True)
-        past.close()
+        history.close()
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from api.history_files import HistoryFiles
 from api.operations import Check
-from api.past import Past
 from perch.adapters.collector_health import read_health
 from perch.adapters.mqtt import Connection
 from perch.errors import PerchError, StorageError, UnavailableError
@@ -13,7 +13,9 @@ READ = "history"
 """The only projection that the API reads; trouble of another is told, and keeps nobody from an answer."""
 
 
-def checks_of(connection: Connection, past: Past, data: Path, now_ms: Callable[[], int]) -> Sequence[tuple[str, Check]]:
+def checks_of(
+    connection: Connection, history: HistoryFiles, data: Path, now_ms: Callable[[], int]
+) -> Sequence[tuple[str, Check]]:
     """Name the parts in the order of the data's way."""
 
     def broker() -> str:
@@ -27,8 +29,8 @@ def checks_of(connection: Connection, past: Past, data: Path, now_ms: Callable[[
     return (
         ("broker", broker),
         ("collector", collector),
-        ("journal", past.check_journal),
-        ("history", past.check_history),
+        ("journal", history.check_journal),
+        ("history", history.check_history),
     )
 
 

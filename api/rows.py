@@ -13,7 +13,7 @@ from perch.model import Occupancy, OpenSpan, Reason, Site, Space, State
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class Moment:
     """A moment for machines and for people."""
 
     iso: str
@@ -30,7 +30,7 @@ class Row:
     traits: str
     state: str
     word: str
-    since: Clock | None
+    since: Moment | None
     why: str
     heard: str
     belief: str
@@ -69,12 +69,12 @@ class FloorRows:
         return all(zone.hidden for zone in self.zones)
 
 
-def clock_of(wall_ms: int, now_ms: int, zone: ZoneInfo) -> Clock:
+def moment_of(wall_ms: int, now_ms: int, zone: ZoneInfo) -> Moment:
     """Write a moment as the hour of today, or with its day."""
     moment, today = datetime.fromtimestamp(wall_ms // 1000, zone), datetime.fromtimestamp(now_ms // 1000, zone)
     days = (today.date() - moment.date()).days
     form = "%H:%M" if days == 0 else "%a %H:%M" if 0 < days < 7 else f"{moment.day} %b %H:%M"
-    return Clock(rfc3339(wall_ms, zone), moment.strftime(form))
+    return Moment(rfc3339(wall_ms, zone), moment.strftime(form))
 
 
 def ago(age_seconds: int | None, words: dict[str, Any]) -> str:
@@ -126,7 +126,7 @@ def row_of(
         traits(space, words),
         said.state,
         words["states"][said.state],
-        None if never else clock_of(said.since_ms, now_ms, place.time_zone),
+        None if never else moment_of(said.since_ms, now_ms, place.time_zone),
         words["reasons"][said.reason],
         ago(age_seconds, words),
         f"{said.probability:.0%}",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
 from api.application import build
+from api.history_files import HistoryFiles
 from api.live import Live
-from api.past import Past
 from api.selection import cursor_at, page_of, parse_cursor
 from perch import contract
 from perch.adapters.mqtt import Received
@@ -80,7 +80,7 @@ def networks(draw: st.DrawFn) -> Asked:
                 )
                 published = contract.build_state(site.id, "pi-1", space.id, said)
                 live.hear(Received(published.topic, published.payload, retained=False))
-    app = build(live, Past({}, Path("/nowhere")), ())
+    app = build(live, HistoryFiles({}, Path("/nowhere")), ())
     return Asked(_plain_items(live), app)
 
 
@@ -187,5 +187,5 @@ def test_pages_neither_repeat_nor_skip_what_stays_while_spaces_come_and_go(
 
 @pytest.mark.parametrize("address", ["sites", "agents", "sensors", "definitions"])
 def test_every_list_has_the_same_envelope(address: str) -> None:
-    network = Asked([], build(Live((a_site(),), lambda: NOW), Past({}, Path("/nowhere")), ()))
+    network = Asked([], build(Live((a_site(),), lambda: NOW), HistoryFiles({}, Path("/nowhere")), ()))
     assert set(network.get(f"/api/v1/{address}")) == {"items", "next", "as_of"}

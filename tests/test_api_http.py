@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 
 from api import access, process
 from api.application import build
+from api.history_files import HistoryFiles
 from api.live import Live
-from api.past import Past
 from perch.errors import InputError, PerchError
 from perch.model import State
 from perch.settings import Api
@@ -122,7 +122,7 @@ def test_a_bug_is_a_problem_that_gives_nothing_away(tmp_path: Path) -> None:
     def fail() -> str:
         raise RuntimeError("planted")
 
-    app = build(Live((a_site(),), process.now), Past({}, tmp_path), [("broken", fail)])
+    app = build(Live((a_site(),), process.now), HistoryFiles({}, tmp_path), [("broken", fail)])
     body = problem_of(asyncio.run(_asked_directly(app, "/readyz")), 500)
     assert "planted" not in json.dumps(body)
 

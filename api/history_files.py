@@ -19,7 +19,7 @@ MOST_BEHIND = 10_000
 """Journal entries that history may lag behind and still be called well."""
 
 
-class Past:
+class HistoryFiles:
     """Answers questions about what was; any thread may ask, several at once. Raises StorageError."""
 
     def __init__(self, sites: Mapping[str, Site], data: Path) -> None:
@@ -31,7 +31,7 @@ class Past:
         self._opened: tuple[int, HistoryReader] | None = None
 
     def __repr__(self) -> str:
-        return f"<Past in {self._history}>"
+        return f"<HistoryFiles in {self._history}>"
 
     def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
         """Answer a question about a site; raises QuestionError as well."""
