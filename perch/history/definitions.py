@@ -1,4 +1,4 @@
-"""What each number means: every metric that can be asked for, as data. Formulas live in `answers.py`, one for each."""
+"""What each number means: every metric that can be asked for, as data. Formulas live in `formulas.py`, one for each."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
