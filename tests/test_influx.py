@@ -189,6 +189,31 @@ def test_an_influxdb_1_8_with_users_is_written_and_read_by_name_and_password(gua
         assert writer.query("SELECT value FROM m", Bucket.ZONES) == []
 
 
+def test_a_user_who_may_not_make_databases_writes_to_those_that_are_there(guarded: InfluxSettings) -> None:
+    queries = InfluxQuery(guarded)
+    for statement in (
+        "CREATE DATABASE perch",
+        "CREATE DATABASE perch_zones",
+        "CREATE USER worker WITH PASSWORD 'w'",
+        "GRANT ALL ON perch TO worker",
+        "GRANT ALL ON perch_zones TO worker",
+        "CREATE USER guest WITH PASSWORD 'w'",
+    ):
+        queries.run(statement, Bucket.SPACES)
+    assert guarded.password_file is not None
+    guarded.password_file.write_text("w")
+    with InfluxWriter(replace(guarded, username="worker")) as writer:
+        writer.prepare()
+        assert writer.health() is None
+        assert writer.write(Bucket.SPACES, numbers([1])) == Written()
+        writer.delete(Bucket.SPACES, "m", 0, LATEST_MS, {})
+    with InfluxWriter(replace(guarded, username="guest")) as guest:
+        guest.prepare()
+        health = guest.health()
+        assert isinstance(health, UnavailableError)
+        assert "may do" in health.remedy
+
+
 def test_a_refused_login_is_said_to_be_one(guarded: InfluxSettings) -> None:
     with InfluxWriter(replace(guarded, username="stranger")) as writer:
         health = writer.health()

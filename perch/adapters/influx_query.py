@@ -87,8 +87,8 @@ class InfluxQuery:
         parameters = {"q": influxql, "db": database, "rp": "autogen", "epoch": "ns"}
         status, body = self._exchange(method, urlencode(parameters))
         told = _decode(body)
-        if status in (401, 403):
-            raise UnavailableError(f"{self._where}: login refused", "check token or password, and its rights")
+        if status == 401:
+            raise UnavailableError(f"{self._where}: login refused", "check the token, or user name and password")
         if status >= 500 or status in (404, 429):
             raise UnavailableError(f"{self._where}: answers {status}", "check that this is an InfluxDB 1.8 or 2.x")
         result: JsonRow = next(iter(told.get("results", ())), {})
@@ -130,7 +130,7 @@ def unavailable(settings: Influx, error: object) -> UnavailableError:
 def _refusal(what: str, database: str) -> PerchError:
     if "not found" in what:
         return UnavailableError(what, f"create {database!r} in InfluxDB")
-    return QueryError(what, "correct the statement")
+    return QueryError(what, f"check what this login may do in {database!r}")
 
 
 def _decode(body: bytes) -> JsonRow:
