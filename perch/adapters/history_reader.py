@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
+from weakref import finalize
 
 import numpy as np
 
@@ -41,6 +42,8 @@ class HistoryReader:
         except BaseException:
             self._db.close()
             raise
+        # One whose file was displaced is left to those who still ask it, and closes when the last of them has gone.
+        finalize(self, self._db.close)
 
     def __repr__(self) -> str:
         return f"<HistoryReader of {str(self._path)!r}>"

@@ -53,9 +53,13 @@ class JournalReader:
         self._words: dict[int, str] = {}
         self._streams: dict[int, Stream] = {}
         self._db = open_reader(path)
-        refuse_other_schema(self._db, path, SCHEMA_VERSION)
-        with reported(path):
-            self.id: str = self._db.execute("SELECT id FROM journal").fetchone()[0]
+        try:
+            refuse_other_schema(self._db, path, SCHEMA_VERSION)
+            with reported(path):
+                self.id: str = self._db.execute("SELECT id FROM journal").fetchone()[0]
+        except BaseException:
+            self._db.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<JournalReader of {str(self._path)!r}>"
