@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self
 
 from gpiozero import Device, DigitalInputDevice, DistanceSensor
-from gpiozero.exc import GPIOZeroError, PWMSoftwareFallback
+from gpiozero.exc import GPIOZeroError, PinFactoryFallback, PWMSoftwareFallback
 from gpiozero.pins.mock import MockFactory
 
 from perch.errors import PerchError
@@ -115,8 +115,10 @@ class Inputs:
         self._inputs: dict[str, Input] = {}
         self._edge_driven = frozenset(sensor.id for sensor in sensors if sensor.edge_driven)
         try:
-            for sensor in sensors:
-                self._inputs[sensor.id] = _input(sensor, changed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PinFactoryFallback)  # if none works, the error says all that is needed
+                for sensor in sensors:
+                    self._inputs[sensor.id] = _input(sensor, changed)
         except GPIOZeroError as error:
             self.close()
             raise _unusable(error) from error

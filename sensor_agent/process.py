@@ -49,7 +49,7 @@ def loop(agent: Agent, clock: Clock, polls: Polls, stop: threading.Event) -> Non
             log.warning("the agent stood still for more than a minute; that time is unknown")
         for sensor in polls.due(clock.mono_ms()):
             agent.poll(sensor)
-        said = _say_once(agent, said)
+        said = say_once(agent, said)
 
 
 def _wait_s(agent: Agent, clock: Clock, polls: Polls) -> float:
@@ -60,7 +60,7 @@ def _wait_s(agent: Agent, clock: Clock, polls: Polls) -> float:
     return min(max(min(waits) / 1000, 0.001), LONGEST_WAIT_S)
 
 
-def _say_once(agent: Agent, said: str) -> str:
+def say_once(agent: Agent, said: str) -> str:
     """Log a change of the connection once, not each time that it is tried."""
     now = "connected" if agent.connected else agent.problem or said
     if now != said:

@@ -4,6 +4,7 @@ Edge-driven sensors have their pins driven; sampled ones are polled at their row
 failed poll. It ends at the last reading, once the collector has acknowledged everything.
 """
 
+import logging
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,6 +15,9 @@ from perch.settings import AgentSettings
 from sensor_agent.agent import Agent, machine_ms
 from sensor_agent.clock import RecordedClock, SystemClock
 from sensor_agent.inputs import RECORDED, RecordedInput, move_pin, use_mock_pins
+from sensor_agent.process import say_once
+
+log = logging.getLogger("perch.agent")
 
 BACKLOG = 2_000
 """Events that may wait for their acknowledgement before the replay waits for the collector."""
@@ -65,9 +69,11 @@ def run(
         replay.play(_shifted(first, shift_ms))
         for row in rows:
             if stop.is_set():
-                return
+                break
             replay.play(_shifted(row, shift_ms))
         replay.finish()
+        if stop.is_set() and agent.unsettled:
+            log.warning("stopped: %d events wait in the outbox and are sent at the next start", agent.unsettled)
 
 
 def with_mock_pins(sensors: Sequence[Sensor]) -> tuple[Sensor, ...]:
@@ -106,6 +112,7 @@ class _Replay:
         self._sensors = {sensor.id: sensor for sensor in sensors}
         self._speed = speed
         self._stop = stop
+        self._said = ""
         self._patience_s = patience_s
         self._began_s = _now_s() - head_start_ms / 1000 / (speed or 1)
         self._behind = head_start_ms > 0
@@ -165,6 +172,7 @@ class _Replay:
         while left > most and not self._stop.is_set():
             self._agent.take(0.1)
             self._agent.deliver()
+            self._said = say_once(self._agent, self._said)
             if self._agent.unsettled < left:
                 left, gave_up_s = self._agent.unsettled, _now_s() + self._patience_s
             if _now_s() > gave_up_s:

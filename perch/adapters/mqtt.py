@@ -269,7 +269,8 @@ class Connection:
         if self._problem is None and reason.is_failure:
             self._fail(
                 UnavailableError(
-                    f"the connection to the broker at {place(self._broker)} is lost", "nothing: it is tried again"
+                    f"the connection to the broker at {place(self._broker)} is lost",
+                    "no need to do anything: it is tried again",
                 )
             )
         self._ended.set()

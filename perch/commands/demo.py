@@ -39,6 +39,7 @@ def demo(port: int | None, data: Path | None, open_page: bool, seed: int, first_
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     with demo_folder(data) as folder:
         show = Show(folder, place, mosquitto, seed, stop, kept=data is not None, first_death_s=first_death)
+        click.echo("perch: starting; eight weeks of history are written first", err=True)
         try:
             if show.start_up():
                 show.announce(open_page=open_page)
