@@ -90,6 +90,10 @@ def test_times_that_happen_twice_open_at_the_first_and_close_at_the_second() -> 
     assert opens.tolist() == [utc("2026-10-25 00:30"), utc("2026-10-25 05:00")]
     closes = calendar("Europe/Lisbon", ("00:00", "01:30")).opening_ms(start_ms, end_ms)
     assert closes.tolist() == [utc("2026-10-24 23:00"), utc("2026-10-25 01:30")]
+    turned_to_it = calendar("Europe/Lisbon", ("00:00", "01:00")).opening_ms(start_ms, end_ms)
+    assert turned_to_it.tolist() == [utc("2026-10-24 23:00"), utc("2026-10-25 00:00")]
+    after_it = calendar("Europe/Lisbon", ("01:00", "02:00")).opening_ms(start_ms, end_ms)
+    assert after_it.tolist() == [utc("2026-10-25 00:00"), utc("2026-10-25 02:00")]
 
 
 def test_spans_that_meet_or_overlap_are_one() -> None:

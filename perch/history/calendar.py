@@ -1,8 +1,9 @@
 """A site's own time: local days of 23, 24 or 25 hours, opening hours, and the calendar's steps, as UTC milliseconds.
 
 Where clocks are turned: a day begins at the first moment that its calendar shows. An opening or closing time that does
-not exist is the moment of the jump; where it happens twice, a site opens at the first and closes at the second. Hours
-are what the wall clock shows: the repeated hour is two steps, the hour that is skipped is none.
+not exist is the moment of the jump; where it happens twice, a site opens at the first and closes at the second, unless the
+clocks are turned back to just that time: then it closes at the first. Hours are what the wall clock shows: the repeated
+hour is two steps, the hour that is skipped is none.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -143,7 +144,13 @@ class Calendar:
         wall_ms = _wall_ms(shown)
         if before_ms < after_ms:
             return self._jump_ms(wall_ms - after_ms, wall_ms - before_ms)
-        return wall_ms - (after_ms if last else before_ms)
+        if last and self._runs_into(wall_ms - after_ms):
+            return wall_ms - after_ms
+        return wall_ms - before_ms
+
+    def _runs_into(self, ms: int) -> bool:
+        """Tell whether clocks come to a moment by running, and are not just turned to what they show then."""
+        return self.local(ms).utcoffset() == self.local(ms - 1000).utcoffset()
 
     def _jump_ms(self, before_ms: int, after_ms: int) -> int:
         """Find the first moment with the offset of `after_ms`; the offset changes once in between."""
