@@ -20,7 +20,7 @@ from perch.adapters.journal import Entry
 from perch.contract import AliveEvent, Event, LostEvent, StateEvent
 from perch.errors import StorageError, UnavailableError
 from perch.history.memory import MemoryHistory
-from perch.history.told import Lost, Marked, Stated, Told
+from perch.history.told import Lost, LostSpan, Marked, Stated, Told
 from perch.model import QUARTER_MS, Clock, Reason, Site, State
 from tests.history_cases import EPOCHS, Case, cases, marked, site, space, stated
 from tests.influx_memory import MemoryInflux
@@ -243,6 +243,31 @@ def test_events_in_order_delete_nothing_of_a_space_and_a_late_one_corrects_its_s
     taken = [(1, "free", 0), (10, "occupied", 0), (15, "occupied", 1), (30, "occupied", 1)]
     assert states(store) == [*HOUR[:2], *taken, *HOUR[6:]]
     assert "occupancy" in deletes
+
+
+def lost(from_minute: int, first: int, last: int) -> Lost:
+    from_ms = NOON_MS + from_minute * MINUTE_MS
+    return Lost("hq", "pi-1", from_ms + MINUTE_MS, LostSpan(EPOCHS[0], first, last, from_ms, from_ms + MINUTE_MS))
+
+
+@pytest.mark.parametrize("late_minute", [5, 15, 25])
+def test_what_is_told_late_shows_through_all_lost_spans_behind_it(tmp_path: Path, late_minute: int) -> None:
+    """The probability before a lost span is carried through it and the next one, past what was lost in it."""
+    late = stated(NOON_MS + late_minute * MINUTE_MS, State.UNKNOWN, seq=9, probability=0.9, reason=Reason.AGENT_OFFLINE)
+    told: list[Told] = [
+        stated(NOON_MS, State.FREE, seq=1, probability=0.1),
+        lost(10, 2, 3),
+        stated(NOON_MS + 10 * MINUTE_MS + 30_000, State.OCCUPIED, seq=1, epoch=EPOCHS[1]),
+        lost(20, 4, 5),
+        marked(NOON_MS + 3 * QUARTER_MS, seq=6),
+    ]
+    log, store, desk = Log(told), MemoryInflux(), site(space())
+    following = projection(log, store, tmp_path, desk)
+    follow(log, following)
+    log.told.append(late)
+    log.lead(log.end())
+    following.apply(log.read(5, 1), JOURNAL)
+    assert store.rows == rebuilt(log, desk).rows
 
 
 def test_two_events_of_one_millisecond_are_two_rows(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perch.adapters import line_protocol
@@ -116,6 +116,8 @@ def test_a_number_that_is_none_is_refused(value: float) -> None:
 
 
 @given(times, st.integers(1, 2**53), st.integers(0, 999_997))
+@example(0, 1, 999)
+@example(0, 1, 999_997)
 def test_events_of_one_millisecond_have_nanoseconds_of_their_own(wall_ms: int, seq: int, further: int) -> None:
     """999,999 consecutive events of a millisecond stay apart, in front of the state carried on at that millisecond."""
     first, second = line_protocol.row_ns(wall_ms, seq), line_protocol.row_ns(wall_ms, seq + 1 + further)

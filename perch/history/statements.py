@@ -28,10 +28,8 @@ PRIOR_THOUSANDTHS = 500
 
 def counted(columns: Columns, tenure: Tenure) -> Columns:
     """Give the statements that count within a tenure, each after all that it supersedes."""
-    within = columns.take(slice(*np.searchsorted(columns.time_ms, (tenure.from_ms, tenure.to_ms))))
-    if columns.lost:
-        within = _with_lost(within, columns.lost, tenure)
-    return _in_order(within)
+    within = _in_order(columns.take(slice(*np.searchsorted(columns.time_ms, (tenure.from_ms, tenure.to_ms)))))
+    return _in_order(_with_lost(within, columns.lost, tenure)) if columns.lost else within
 
 
 def changes(columns: Columns) -> list[int]:
