@@ -1,9 +1,9 @@
 """A site's own time: local days of 23, 24 or 25 hours, opening hours, and the calendar's steps, as UTC milliseconds.
 
 Where clocks are turned: a day begins at the first moment that its calendar shows. An opening or closing time that does
-not exist is the moment of the jump; where it happens twice, a site opens at the first and closes at the second, unless the
-clocks are turned back to just that time: then it closes at the first. Hours are what the wall clock shows: the repeated
-hour is two steps, the hour that is skipped is none.
+not exist is the moment of the jump. Where it happens twice, a site opens at the first and closes at the second, unless
+the clocks are turned back to just that time: then it closes at the first. Hours are what the wall clock shows: the
+repeated hour is two steps, the hour that is skipped is none.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
