@@ -1,10 +1,10 @@
 """Where the broker's thread leaves messages and the loop picks them up by the group."""
 
-import queue
 import threading
 import time
 
 from collector.sorting import Arrival
+from perch.adapters.mailbox import Mailbox
 from perch.adapters.mqtt import Received
 
 ROOM = 10_000
@@ -20,7 +20,7 @@ class Inbox:
     """A bounded queue; what finds no room in time is let go and counted, since its agent will send it again."""
 
     def __init__(self, room: int = ROOM, patience_s: float = PATIENCE_S) -> None:
-        self._queue: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self._queue: Mailbox[Arrival] = Mailbox()
         self._room = room
         self._patience_s = patience_s
         self._taken = threading.Event()
@@ -31,11 +31,11 @@ class Inbox:
         return f"<Inbox with {len(self)} messages>"
 
     def __len__(self) -> int:
-        return self._queue.qsize()
+        return len(self._queue)
 
     def put(self, received: Received) -> None:
         """Take a message from the broker's thread."""
-        if self._queue.qsize() >= self._room and not self._has_room_in_time():
+        if len(self._queue) >= self._room and not self._has_room_in_time():
             self.overflowed += 1
             return
         topic, payload, retained = received
@@ -45,17 +45,14 @@ class Inbox:
 
     def take(self, wait_s: float) -> list[Arrival]:
         """Give the messages that are there, at most a group; none if none came within `wait_s`."""
-        try:
-            arrivals = [self._queue.get(timeout=wait_s)]
-        except queue.Empty:
+        first = self._queue.take(wait_s)
+        if first is None:
             return []
-        if self._queue.qsize() < GROUP:
+        arrivals = [first]
+        if len(self._queue) < GROUP:
             time.sleep(GATHER_S)
-        while len(arrivals) < GROUP:
-            try:
-                arrivals.append(self._queue.get_nowait())
-            except queue.Empty:
-                break
+        while len(arrivals) < GROUP and (arrival := self._queue.take()) is not None:
+            arrivals.append(arrival)
         self._taken.set()
         return arrivals
 
@@ -70,7 +67,7 @@ class Inbox:
             self._taken.clear()
             if self._closed:
                 break
-            if self._queue.qsize() < self._room:
+            if len(self._queue) < self._room:
                 return True
             self._taken.wait(left_s)
         return False

@@ -4,7 +4,6 @@ Other threads (gpiozero's, paho's) only put into the inbox; whoever runs the loo
 runs on the agent's `Clock`, delivery and heartbeats on the machine's monotonic time: the two differ in a replay.
 """
 
-import queue
 import random
 import secrets
 import time
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from perch import contract
+from perch.adapters.mailbox import Mailbox
 from perch.adapters.mqtt import Connection, Received
 from perch.adapters.outbox import Outbox
 from perch.contract import Event
@@ -47,7 +47,7 @@ class Agent:
         self._settings = settings
         self._clock = clock
         self._sensors = tuple(sensors)
-        self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._inbox: Mailbox[Item] = Mailbox()
         self._purge_ms = machine_ms() + PURGE_EVERY_MS
         epoch, site, agent = secrets.token_hex(16), settings.site, settings.agent
         self._epoch = epoch
@@ -129,14 +129,14 @@ class Agent:
     def turn(self, timeout_s: float) -> bool:
         """Wait, then do all that there is to do by now; tells whether the loop had stood still for more than a minute.
 
-        That is looked at right after the wait, before anything vouches for the time that passed.
+        That is looked at after the wait and again before each thing that would vouch for the time that passed.
         """
         item = self._next(timeout_s)
         stood_still = self._resume()
-        if item is not None:
+        while item is not None:
             self._handle(item)
-        while self.take(0):
-            pass
+            item = self._next(0)
+            stood_still |= self._resume()
         self.advance()
         self.deliver()
         return stood_still
@@ -167,10 +167,7 @@ class Agent:
 
     def _next(self, timeout_s: float) -> Item | None:
         self._connection.check()
-        try:
-            return self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
-        except queue.Empty:
-            return None
+        return self._inbox.take(timeout_s)
 
     def _handle(self, item: Item) -> None:
         if isinstance(item, Received):
