@@ -55,7 +55,8 @@ class Agent:
         self._outbox.purge(clock.wall_ms())
         run = self._outbox.begin(epoch, clock.boot)
         self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish)
-        self._courier = Courier(site, agent, self._outbox, clock, self._publish, random.random)
+        chance = random.Random()  # noqa: S311  it spreads the retries of many agents, and guards nothing
+        self._courier = Courier(site, agent, self._outbox, clock, self._publish, chance.random)
         self.author = Author(
             self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted, self._say
         )

@@ -153,13 +153,15 @@ def test_a_loop_that_was_stopped_while_it_waited_vouches_for_none_of_that_time(
     with Acknowledging(settings.broker) as heard, Agent(settings, clock, (PIR,)) as agent:
         thread = threading.Thread(target=process.loop, args=(agent, clock, process.Polls((), 0), stop))
         thread.start()
-        until(lambda: len(heard.stated()) == 1)
-        clock.now_ms += 40 * 60_000
-        agent.edge("pir1", 1.0)
-        until(lambda: len(heard.stated()) == 4)
-        stop.set()
-        agent.edge("pir1", 0.0)
-        thread.join()
+        try:
+            until(lambda: len(heard.stated()) == 1)
+            clock.now_ms += 40 * 60_000
+            agent.edge("pir1", 1.0)
+            until(lambda: len(heard.stated()) == 4)
+        finally:
+            stop.set()
+            agent.edge("pir1", 0.0)
+            thread.join()
         said = [(e.wall_ms - T0, e.reason) for e in sorted(heard.stated(), key=lambda e: e.seq)]
         assert said[1:] == [
             (0, Reason.AGENT_OFFLINE),

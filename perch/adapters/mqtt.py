@@ -75,6 +75,7 @@ class Connection:
         self._ended = threading.Event()
         self._tried = threading.Event()
         self._stopping = threading.Event()
+        self._chance = random.Random()  # noqa: S311 - spreads a herd, guards nothing
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
 
     def __repr__(self) -> str:
@@ -170,7 +171,7 @@ class Connection:
             while not self._stopping.is_set():
                 was_up = self._connect_once()
                 wait_s = FIRST_WAIT_S if was_up else min(2 * wait_s, LONGEST_WAIT_S)
-                self._stopping.wait(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a herd, guards nothing
+                self._stopping.wait(wait_s * self._chance.uniform(0.5, 1.0))
         except BaseException as error:
             self._failure = self._failure or error
 
