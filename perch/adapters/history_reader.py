@@ -179,14 +179,14 @@ def _chunks(db: sqlite3.Connection, series: int, from_ms: int, to_ms: int) -> li
     """Read the chunks that a window meets, the one before them, and the one after."""
     return db.execute(
         "SELECT key, rows FROM chunk"
-        " WHERE key >= coalesce((SELECT max(key) FROM chunk WHERE key >= ?1 AND key < ?2), ?2)"
-        " AND key <= coalesce((SELECT min(key) FROM chunk WHERE key > ?3 AND key <= ?4), ?3) ORDER BY key",
-        (
-            file.chunk_range(series)[0],
-            file.chunk_key(series, from_ms),
-            file.chunk_key(series, to_ms),
-            file.chunk_range(series)[1],
-        ),
+        " WHERE key >= coalesce((SELECT max(key) FROM chunk WHERE key >= :first AND key < :from), :from)"
+        " AND key <= coalesce((SELECT min(key) FROM chunk WHERE key > :to AND key <= :last), :to) ORDER BY key",
+        {
+            "first": file.chunk_range(series)[0],
+            "from": file.chunk_key(series, from_ms),
+            "to": file.chunk_key(series, to_ms),
+            "last": file.chunk_range(series)[1],
+        },
     ).fetchall()
 
 
