@@ -23,6 +23,9 @@ from tests import parts
 from tests.parts import answers, free_port
 
 EDGES = 200
+PAUSE_S = 0.02
+"""Before each edge and each hop: the agent is to be at rest, not still writing the edge before."""
+
 RUNS = 5
 RADAR = Sensor("radar", SensorKind.PRESENCE, "d0", None, pin=17)
 DESK = SensedSpace("d0", SpaceKind.DESK, hold_ms=1)
@@ -90,6 +93,7 @@ def _edges(stream: socket.socket) -> list[float]:
         stream.setblocking(True)
     waits = []
     for _ in range(EDGES):
+        time.sleep(PAUSE_S)
         began = time.perf_counter()
         move_pin(RADAR, 1.0)
         _read_until(stream, b'"state":"occupied"')
@@ -113,6 +117,7 @@ def _hops(broker: parts.Broker) -> list[float]:
         ready.wait(10)
         with _paho(broker, lambda _: None, lambda *_: None) as (sender, _):
             for _ in range(EDGES):
+                time.sleep(PAUSE_S)
                 heard.clear()
                 began = time.perf_counter()
                 sender.publish("hop", b"x" * 200, qos=1)
