@@ -65,6 +65,7 @@ class AgentItem(Struct, frozen=True):
     version: str | None
     last_heard: Moment | None
     outbox: Amount | None
+    trouble: str | None
     spaces: tuple[str, ...]
 
 

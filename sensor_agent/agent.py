@@ -7,7 +7,7 @@ runs on the agent's `Clock`, delivery and heartbeats on the machine's monotonic 
 import random
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,7 +43,13 @@ def machine_ms() -> int:
 class Agent:
     """Use as a context manager: entering opens outbox, pins and connection, leaving closes them."""
 
-    def __init__(self, settings: AgentSettings, clock: Clock, sensors: Sequence[Sensor]) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        clock: Clock,
+        sensors: Sequence[Sensor],
+        open_outbox: Callable[[Path], Outbox] = Outbox.open,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._sensors = tuple(sensors)
@@ -51,7 +57,7 @@ class Agent:
         self._purge_ms = machine_ms() + PURGE_EVERY_MS
         epoch, site, agent = secrets.token_hex(16), settings.site, settings.agent
         self._epoch = epoch
-        self._outbox = Outbox.open(Path(settings.data) / "outbox.db")
+        self._outbox = open_outbox(Path(settings.data) / "outbox.db")
         self._outbox.purge(clock.wall_ms())
         run = self._outbox.begin(epoch, clock.boot)
         self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish)

@@ -2,8 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from perch.adapters.outbox import Outbox
 from perch.model import Sensor
 from perch.settings import AgentSettings
 from sensor_agent.agent import LONGEST_WAIT_S, Agent, machine_ms
@@ -33,10 +35,10 @@ class Polls:
         return due
 
 
-def run(settings: AgentSettings, stop: threading.Event) -> None:
+def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[Path], Outbox] = Outbox.open) -> None:
     """Sense and report until `stop` is set; raises PerchError where outbox or pins cannot be used."""
     clock = SystemClock()
-    with Agent(settings, clock, settings.sensing.sensors) as agent:
+    with Agent(settings, clock, settings.sensing.sensors, open_outbox) as agent:
         log.info("agent %s/%s senses %d spaces", settings.site, settings.agent, len(settings.sensing.spaces))
         loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop)
 

@@ -136,10 +136,11 @@ def test_nonsense_on_the_wire_harms_nobody(served: Served, speaker: Speaker) -> 
 
 
 def test_agents_and_sensors_are_listed_as_they_describe_themselves(served: Served, speaker: Speaker) -> None:
-    speaker.beat()
+    speaker.beat(trouble="its disk is full")
     until(lambda: served.json("/api/v1/agents?site=hq")["items"][0]["online"])
     first, second = served.json("/api/v1/agents")["items"]
     assert (first["site"], first["id"], first["run"], first["outbox"]) == ("hq", "pi-1", 7, 12)
+    assert (first["trouble"], second["trouble"]) == ("its disk is full", None)
     assert first["spaces"] == ["d01", "d02", "r1"]
     assert (second["id"], second["online"], second["run"], second["last_heard"]) == ("pi-2", False, None, None)
     (sensor,) = served.json("/api/v1/sensors")["items"]

@@ -94,6 +94,7 @@ statuses = st.builds(
     heartbeat_s=st.integers(1, 86_400),
     outbox=st.integers(0, 2**53),
     sensors=st.dictionaries(ids, healths, max_size=5),
+    trouble=st.none() | texts,
 )
 
 

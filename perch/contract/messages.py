@@ -131,7 +131,10 @@ class SensorStatus(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """The retained status of an agent; the will is the same with `online` false and the fields below `run` left out."""
+    """The retained status of an agent; the will is the same with `online` false and the fields below `run` left out.
+
+    `trouble` says in a sentence what is wrong with the agent itself, such as an outbox that cannot be written.
+    """
 
     v: int
     online: bool
@@ -141,6 +144,7 @@ class Status(Struct, frozen=True, kw_only=True):
     heartbeat_s: Annotated[int, Meta(ge=1, le=86_400)] = HEARTBEAT_S
     outbox: Upto = 0
     sensors: dict[str, SensorStatus] = {}
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
