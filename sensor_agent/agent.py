@@ -49,6 +49,7 @@ class Agent:
         clock: Clock,
         sensors: Sequence[Sensor],
         open_outbox: Callable[[Path], Outbox] = Outbox.open,
+        heartbeat_s: int = contract.HEARTBEAT_S,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -60,7 +61,7 @@ class Agent:
         self._outbox = open_outbox(Path(settings.data) / "outbox.db")
         self._outbox.purge(clock.wall_ms())
         run = self._outbox.begin(epoch, clock.boot)
-        self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish)
+        self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish, heartbeat_s)
         chance = random.Random()  # noqa: S311  it spreads the retries of many agents, and guards nothing
         self._courier = Courier(site, agent, self._outbox, clock, self._publish, chance.random)
         self.author = Author(

@@ -9,7 +9,8 @@ from perch.sensing.watch import Health
 from sensor_agent.author import Author
 from sensor_agent.clock import Clock
 
-HEARTBEAT_MS = contract.HEARTBEAT_S * 1000
+HEARTBEATS_BELIEVED = 3
+"""A state may be believed for so many heartbeats: two may be lost without anybody being told nonsense."""
 
 
 class Herald:
@@ -24,7 +25,9 @@ class Herald:
         sensors: tuple[Sensor, ...],
         clock: Clock,
         publish: Callable[[Publication], bool],
+        heartbeat_s: int = contract.HEARTBEAT_S,
     ) -> None:
+        self._heartbeat_s = heartbeat_s
         self._site, self._agent = site, agent
         self._epoch, self._run = epoch, run
         self._sensors = {sensor.id: sensor for sensor in sensors}
@@ -37,7 +40,7 @@ class Herald:
 
     def beat(self, author: Author, unsettled: int, now_ms: int) -> None:
         """Say everything anew: the status first, so that no state is taken for that of an agent that is offline."""
-        self.deadline = now_ms + HEARTBEAT_MS
+        self.deadline = now_ms + self._heartbeat_s * 1000
         virtual_ms = self._clock.mono_ms()
         self._publish(self._status(author, author.watch.healths(virtual_ms), unsettled))
         self.say(author, author.watch.occupancies(virtual_ms))
@@ -55,6 +58,7 @@ class Herald:
                 since_ms=author.wall_of(said.since_ms),
                 sent_ms=self._clock.wall_ms(),
                 clock=self._clock.state(),
+                valid_for_ms=self._heartbeat_s * 1000 * HEARTBEATS_BELIEVED,
             )
             self._publish(contract.build_state(self._site, self._agent, space, state))
 
@@ -83,6 +87,7 @@ class Herald:
             epoch=self._epoch,
             run=self._run,
             version=__version__,
+            heartbeat_s=self._heartbeat_s,
             outbox=unsettled,
             sensors=sensors,
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
+from perch.adapters import crash_points
 from perch.adapters.influx_query import (
     Bucket,
     InfluxQuery,
@@ -185,6 +186,7 @@ class InfluxWriter:
 
         try:
             self._writes.write(self._target(bucket), self._org, body)
+            crash_points.reach("influx", "sent")
         except (HTTPError, OSError) as error:
             raise unavailable(self._settings, error) from error
 

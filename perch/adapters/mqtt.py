@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from perch.adapters import crash_points
 from perch.adapters.mqtt_way import credentials, explain, place, refused, shut, tls_context, unanswered, without_delay
 from perch.contract import QOS, Publication
 from perch.errors import PerchError, UnavailableError
@@ -28,8 +29,7 @@ KEEPALIVE_S = 15
 MAX_INFLIGHT = 20  # what mosquitto grants an MQTT 5 client by default
 MAX_QUEUED = 1000
 ANSWER_S = 10.0
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 30.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 
 
 class Received(NamedTuple):
@@ -137,6 +137,7 @@ class Connection:
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return False
         self._last_sent = sent
+        crash_points.reach("publish", "sent")
         return True
 
     def stop(self, timeout_s: float) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from perch.adapters import crash_points
 from perch.errors import StorageError
 
 BUSY_SECONDS = 5.0
@@ -123,7 +124,9 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            crash_points.reach(path.name, "written")
             connection.execute("COMMIT")
+            crash_points.reach(path.name, "committed")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
