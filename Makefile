@@ -1,9 +1,13 @@
-# Perch's targets; `make` alone says what there is. ARGS are passed on: make demo ARGS="--port 8081", make test ARGS="-k mqtt".
+# Perch's targets; `make` alone says what there is. ARGS are passed on: make demo ARGS="--port 8081", make test ARGS="-k mqtt";
+# tests run beside each other, WORKERS=0 runs them one by one.
 
 PYTHON ?=
 ARGS ?=
 UPGRADE ?=
+WORKERS ?= auto
 bin := .venv/bin
+# The order is kept: tests in a browser come last.
+pytest := $(bin)/pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -35,11 +39,11 @@ demo: .venv/.demo
 
 test: setup
 	@scripts/get-parts
-	$(bin)/pytest $(ARGS)
+	$(pytest) $(ARGS)
 
 test-long: setup
 	@scripts/get-parts
-	$(bin)/pytest -m long $(ARGS)
+	$(pytest) -m long $(ARGS)
 
 lint: setup
 	$(bin)/ruff check
