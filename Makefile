@@ -43,6 +43,7 @@ test: setup
 
 test-long: setup
 	@scripts/get-parts
+	@scripts/get-influxd2
 	$(pytest) -m long $(ARGS)
 
 lint: setup

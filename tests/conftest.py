@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import parts
+from tests import influx2, parts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 settings.register_profile("perch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("perch")
 
-HOW_TO_GET = "run `make test`, which gets it, or scripts/get-parts"
+HOW_TO_GET = "run `make test` or `make test-long`, which gets it, or scripts/get-parts or scripts/get-influxd2"
 
 
 def _part(name: str, program: str | None) -> str:
@@ -54,28 +54,46 @@ def mosquitto(start_mosquitto: Callable[..., parts.Broker]) -> parts.Broker:
     return start_mosquitto()
 
 
-@pytest.fixture
-def start_influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], parts.Influx]]:
+INFLUXDB_VERSIONS = ["1.8", pytest.param("2.7", marks=pytest.mark.long)]
+
+
+def _influxdb(version: str, tmp_path_factory: pytest.TempPathFactory) -> parts.InfluxServer:
+    folder = _folder(tmp_path_factory, "influxdb")
+    if version == "1.8":
+        return parts.InfluxServer(_part("InfluxDB 1.8", parts.find_influxdb()), folder)
+    return influx2.InfluxServer2(_part("InfluxDB 2.7", influx2.find_influxdb2()), folder)
+
+
+def _buckets(server: parts.InfluxServer, bucket: str, zones_bucket: str) -> parts.Influx:
+    if isinstance(server, influx2.InfluxServer2):
+        return influx2.Influx2(server, bucket, zones_bucket)
+    return parts.Influx(server, bucket, zones_bucket)
+
+
+@pytest.fixture(params=INFLUXDB_VERSIONS)
+def start_influxdb(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], parts.Influx]]:
     """A function that starts an InfluxDB of the test's own, whose `.server` it may stop, kill and start again."""
-    program = _part("InfluxDB 1.8", parts.find_influxdb())
     started: list[parts.InfluxServer] = []
 
     def start() -> parts.Influx:
-        server = parts.InfluxServer(program, _folder(tmp_path_factory, "influxdb"))
+        server = _influxdb(request.param, tmp_path_factory)
         started.append(server)
         server.start()
-        return parts.Influx(server, "perch", "perch_zones")
+        return _buckets(server, "perch", "perch_zones")
 
     yield start
     for server in started:
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def influxdb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[parts.InfluxServer]:
+@pytest.fixture(scope="session", params=INFLUXDB_VERSIONS)
+def influxdb_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[parts.InfluxServer]:
     """The InfluxDB that tests share; use `influxdb`, which has databases of its own in it."""
-    program = _part("InfluxDB 1.8", parts.find_influxdb())
-    server = parts.InfluxServer(program, _folder(tmp_path_factory, "influxdb"))
+    server = _influxdb(request.param, tmp_path_factory)
     try:
         server.start()
         yield server
@@ -87,7 +105,7 @@ def influxdb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[parts.
 def influxdb(influxdb_server: parts.InfluxServer) -> Iterator[parts.Influx]:
     """Two fresh databases in the InfluxDB that tests share (never stop that: see `start_influxdb`)."""
     name = f"perch_{uuid.uuid4().hex[:8]}"
-    influx = parts.Influx(influxdb_server, name, f"{name}_zones")
+    influx = _buckets(influxdb_server, name, f"{name}_zones")
     yield influx
     influx.drop()
 
@@ -107,7 +125,10 @@ def chromium() -> Iterator["Browser"]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the browser's tests last: Playwright leaves an event loop running, which `asyncio.run` does not bear."""
-    items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
+    in_browser = [item for item in items if "chromium" in getattr(item, "fixturenames", ())]
+    for item in in_browser:
+        item.add_marker(pytest.mark.xdist_group(f"browser, {item.path.name}"))
+    items.sort(key=in_browser.__contains__)
 
 
 def _skipped(config: pytest.Config) -> list[Any]:

@@ -1,6 +1,7 @@
 """Real parts for tests: a mosquitto, an InfluxDB 1.8 and a Chromium, each found, started and ended here.
 
-Import as `from tests.parts import until`; the servers themselves come as fixtures of `tests/conftest.py`.
+Import as `from tests.parts import until`; the servers themselves come as fixtures of `tests/conftest.py`, which gives
+the long tests an InfluxDB 2.7 (`tests/influx2.py`), too.
 Everything listens on 127.0.0.1 on a free port, keeps its files in a folder of the test, and ends by its own process id.
 """
 
@@ -18,6 +19,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+from perch.settings.values import Influx as InfluxSettings
 
 Value = TypeVar("Value")
 
@@ -120,7 +123,7 @@ def _name_of(condition: Callable[[], object]) -> str:
 
 
 _ports_given: set[int] = set()
-_without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def free_port() -> int:
@@ -240,13 +243,16 @@ class Broker(Server):
 
 
 class InfluxServer(Server):
-    """An InfluxDB 1.8 whose files are all in one folder."""
+    """An InfluxDB 1.8 whose files are all in one folder; `headers` log its asker in."""
+
+    headers: dict[str, str]
 
     def __init__(self, program: str, folder: Path) -> None:
         port = free_port()
         config = folder / "influxdb.conf"
         config.write_text(INFLUXDB_CONFIG.format(port=port, backup_port=free_port(), folder=folder))
         super().__init__([program, "-config", str(config)], port, folder / "influxdb.log")
+        self.headers = {}
 
     @property
     def url(self) -> str:
@@ -264,7 +270,8 @@ class InfluxServer(Server):
         """Send one InfluxQL statement; give its series as InfluxDB writes them in JSON."""
         form = urllib.parse.urlencode({"q": influxql, **parameters}).encode()
         try:
-            with _without_proxy.open(f"{self.url}/query", form, timeout=60) as response:
+            request = urllib.request.Request(f"{self.url}/query", form, self.headers)
+            with without_proxy.open(request, timeout=60) as response:
                 told = json.load(response)
         except urllib.error.HTTPError as refusal:
             with refusal:
@@ -283,7 +290,13 @@ class Influx:
         self.bucket = bucket
         self.zones_bucket = zones_bucket
         for database in (bucket, zones_bucket):
-            server.ask(f'CREATE DATABASE "{database}"')
+            self._create(database)
+
+    def _create(self, database: str) -> None:
+        self.server.ask(f'CREATE DATABASE "{database}"')
+
+    def _drop(self, database: str) -> None:
+        self.server.ask(f'DROP DATABASE "{database}"')
 
     @property
     def url(self) -> str:
@@ -302,7 +315,25 @@ class Influx:
             for row in series.get("values", [])
         ]
 
+    @property
+    def settings(self) -> InfluxSettings:
+        """How `perch.toml` names it."""
+        return InfluxSettings(self.url, database=self.bucket, zones_database=self.zones_bucket)
+
+    @property
+    def toml(self) -> str:
+        """The same as the lines below `[influx]`."""
+        return f'url = "{self.url}"\ndatabase = "{self.bucket}"\nzones_database = "{self.zones_bucket}"\n'
+
+    def keep_days(self, database: str, days: int) -> None:
+        """Let a database keep its rows for so many days."""
+        self.server.ask(f'ALTER RETENTION POLICY "autogen" ON "{database}" DURATION {days}d SHARD DURATION 7d')
+
+    def write(self, line: str) -> None:
+        """Write a line into `bucket`, by no code of Perch's."""
+        without_proxy.open(f"{self.url}/write?db={self.bucket}&precision=ns", line.encode(), timeout=60).close()
+
     def drop(self) -> None:
         """Remove both databases."""
         for database in (self.bucket, self.zones_bucket):
-            self.server.ask(f'DROP DATABASE "{database}"')
+            self._drop(database)

@@ -15,7 +15,7 @@ from perch.contract import LiveState, SensorStatus, Status
 from perch.delivery.liveness import Instant
 from perch.errors import ContractError
 from perch.model import Clock, Purpose, Reason, SensorHealth, Site, State
-from perch.settings import Broker, Influx, ServerSettings
+from perch.settings import Broker, ServerSettings
 from tests import parts
 from tests.parts import until
 from tests.serving import EPOCH, OTHER_EPOCH, Speaker, a_site, a_space
@@ -268,8 +268,7 @@ def test_a_retained_message_that_was_cleared_is_no_error_and_a_bad_one_is() -> N
 def test_influxdb_shows_zones_and_agents_as_they_are_now(
     mosquitto: parts.Broker, influxdb: parts.Influx, tmp_path: Path
 ) -> None:
-    influx = Influx(influxdb.url, database=influxdb.bucket, zones_database=influxdb.zones_bucket)
-    served = ServerSettings(tmp_path / "data", (a_site(),), (), Broker(port=mosquitto.port), influx)
+    served = ServerSettings(tmp_path / "data", (a_site(),), (), Broker(port=mosquitto.port), influxdb.settings)
     stop = threading.Event()
     collector = threading.Thread(target=process.run, args=[served, stop])
     collector.start()

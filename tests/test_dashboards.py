@@ -21,7 +21,6 @@ from perch.adapters.influx_query import Bucket
 from perch.adapters.line_protocol import fleet_line, integers_line, zone_key, zone_now_line
 from perch.commands.dashboards import dashboards
 from perch.errors import PerchError
-from perch.settings.values import Influx as InfluxSettings
 from tests.parts import Influx
 
 QUARTER_MS = 15 * 60 * 1000
@@ -117,8 +116,7 @@ def seeded(influxdb: Influx) -> Seeded:
         for site, agent in (("hq", "pi-1"), ("hq", "pi-2"), ("north", "pi-1"))
         for age in (1_000, 900_000, 1_800_000)
     ]
-    settings = InfluxSettings(influxdb.url, database=influxdb.bucket, zones_database=influxdb.zones_bucket)
-    with InfluxWriter(settings) as writer:
+    with InfluxWriter(influxdb.settings) as writer:
         lines = [*map(quarter_line, before), *map(live_line, live_rows), *map(agent_line, fleet)]
         assert writer.write(Bucket.ZONES, lines) == Written()
     return Seeded(influxdb, [row for row in before if row["time"] >= from_ms], live_rows, fleet, from_ms, to_ms - 1)

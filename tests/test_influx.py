@@ -19,13 +19,9 @@ from tests.parts import Influx, free_port, until
 NOON_MS = 1_700_000_000_000
 
 
-def settings_for(influxdb: Influx) -> InfluxSettings:
-    return InfluxSettings(influxdb.url, database=influxdb.bucket, zones_database=influxdb.zones_bucket)
-
-
 @pytest.fixture
 def writer(influxdb: Influx) -> Iterator[InfluxWriter]:
-    with InfluxWriter(settings_for(influxdb)) as writer:
+    with InfluxWriter(influxdb.settings) as writer:
         yield writer
 
 
@@ -91,8 +87,7 @@ def test_refused_lines_are_handed_back_and_all_others_stored(influxdb: Influx, w
 
 
 def test_rows_older_than_the_bucket_keeps_are_counted_not_refused(influxdb: Influx, writer: InfluxWriter) -> None:
-    policy = f'ALTER RETENTION POLICY "autogen" ON "{influxdb.bucket}" DURATION 1000d SHARD DURATION 7d'
-    influxdb.query(policy, influxdb.bucket)
+    influxdb.keep_days(influxdb.bucket, 1000)
     old = numbers([1, 2, 3], 10**18)
     assert writer.write(Bucket.SPACES, [*old, *numbers([4], 1_790_000_000 * 10**9)]) == Written(expired=3)
     assert influxdb.query("SELECT sum(value) FROM m", influxdb.bucket)[0]["sum"] == 4
@@ -128,6 +123,7 @@ def test_a_span_can_be_deleted_and_written_again_many_times(influxdb: Influx, wr
         assert [row["value"] for row in rows] == [turn] * (turn + 1)
 
 
+@pytest.mark.parametrize("influxdb_server", ["1.8"], indirect=True)
 def test_missing_databases_of_influxdb_1_8_are_made(influxdb: Influx) -> None:
     name = f"{influxdb.bucket}_new"
     settings = InfluxSettings(influxdb.url, database=name, zones_database=influxdb.zones_bucket)
@@ -233,7 +229,7 @@ def test_a_password_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_live_rows_wait_out_an_outage_and_only_the_newest_are_kept(start_influxdb: Callable[[], Influx]) -> None:
     influxdb = start_influxdb()
-    live = BestEffortWriter(lambda: InfluxWriter(settings_for(influxdb), timeout_s=5), limit=10, retry_s=0.05)
+    live = BestEffortWriter(lambda: InfluxWriter(influxdb.settings, timeout_s=5), limit=10, retry_s=0.05)
     live.start()
     live.offer([zone_now_line("hq", "f1", "quiet", "desk", NOON_MS, free=3, occupied=2, unknown=1)])
     until(lambda: influxdb.query("SELECT total FROM zone_now", influxdb.zones_bucket))
@@ -251,7 +247,7 @@ def test_live_rows_wait_out_an_outage_and_only_the_newest_are_kept(start_influxd
 
 
 def test_live_rows_are_written_out_at_a_stop(influxdb: Influx) -> None:
-    live = BestEffortWriter(lambda: InfluxWriter(settings_for(influxdb)))
+    live = BestEffortWriter(lambda: InfluxWriter(influxdb.settings))
     live.start()
     live.offer(fleet_line("hq", f"pi-{n}", NOON_MS, online=False, outbox=0, silent_sensors=1) for n in range(7_000))
     live.stop(30)

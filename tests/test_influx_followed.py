@@ -20,7 +20,6 @@ from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.model import QUARTER_MS, Clock, OpenSpan, Reason, Site, SpaceKind, State
-from perch.settings.values import Influx as InfluxSettings
 from tests.history_cases import site, space
 from tests.line_parser import Value, parse
 from tests.parts import Influx, until
@@ -64,13 +63,8 @@ class Collected:
     def projection(self) -> InfluxProjection:
         """Make a projection, as a collector does at its start."""
         return InfluxProjection(
-            [self.place], self.reader, self.history, lambda: InfluxWriter(self.settings), self._data
+            [self.place], self.reader, self.history, lambda: InfluxWriter(self.influxdb.settings), self._data
         )
-
-    @property
-    def settings(self) -> InfluxSettings:
-        influxdb = self.influxdb
-        return InfluxSettings(influxdb.url, database=influxdb.bucket, zones_database=influxdb.zones_bucket)
 
     def follow(self, limit: int = 50) -> None:
         """Bring history and then InfluxDB up to the journal's end, with a new projection."""

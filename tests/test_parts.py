@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,12 +38,8 @@ def test_a_persistent_broker_keeps_its_file(start_mosquitto: Callable[..., Broke
     assert "Saving in-memory database" in broker.log()
 
 
-def _write(influx: Influx, line: str) -> None:
-    urllib.request.urlopen(f"{influx.url}/api/v2/write?bucket={influx.bucket}&precision=ns", line.encode()).close()
-
-
 def test_influxdb_takes_lines_and_gives_rows_with_their_tags(influxdb: Influx) -> None:
-    _write(influxdb, 'occupancy,space=d01 occupied=1i,reason="motion" 1700000000000000007')
+    influxdb.write('occupancy,space=d01 occupied=1i,reason="motion" 1700000000000000007')
     rows = influxdb.query("SELECT occupied, reason FROM occupancy GROUP BY space", influxdb.bucket)
     assert rows == [
         {"measurement": "occupancy", "space": "d01", "time": 1700000000000000007, "occupied": 1, "reason": "motion"}
@@ -58,14 +53,14 @@ def test_each_test_has_databases_of_its_own(influxdb: Influx) -> None:
 
 def test_an_influxdb_of_ones_own_survives_a_kill(start_influxdb: Callable[[], Influx]) -> None:
     influx = start_influxdb()
-    _write(influx, "occupancy occupied=1i 1")
+    influx.write("occupancy occupied=1i 1")
     influx.server.kill()
     influx.server.start()
     assert [row["occupied"] for row in influx.query("SELECT * FROM occupancy", influx.bucket)] == [1]
 
 
 def test_a_query_that_influxdb_refuses_fails_with_its_words(influxdb: Influx) -> None:
-    with pytest.raises(AssertionError, match="error parsing query"):
+    with pytest.raises(AssertionError, match=r"pars(e|ing) query"):
         influxdb.query("SELEKT", influxdb.bucket)
 
 

@@ -65,6 +65,28 @@ def test_a_part_that_cannot_be_had_is_named_and_fails_nothing(tmp_path: Path) ->
     assert "package manager" in told.stderr
 
 
+def test_influxdb_2_that_cannot_be_built_is_named_and_fails_nothing(tmp_path: Path) -> None:
+    told = run_script("get-influxd2", str(tmp_path), HOME=str(tmp_path))
+    assert told.returncode == 0
+    assert "missing for influxd 2.7: gcc libc6-dev pkg-config golang-go cargo" in told.stderr
+    program(tmp_path, "go", BROKEN_SHIM)
+    for name in ("cc", "pkg-config", "cargo"):
+        program(tmp_path, name, BROKEN_SHIM)
+    failed = run_script("get-influxd2", f"{tmp_path}:{os.defpath}", HOME=str(tmp_path))
+    assert failed.returncode == 0
+    assert "that failed" in failed.stderr
+    assert not (tmp_path / ".cache").exists()
+
+
+def test_an_influxdb_2_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    program(tmp_path, "influxd", "#!/bin/sh\necho InfluxDB v1.8.10\n")
+    here = tmp_path / ".cache" / "perch" / "bin"
+    here.mkdir(parents=True)
+    program(here, "influxd2", "#!/bin/sh\necho InfluxDB v2.7.12 '(git: module)'\n")
+    told = run_script("get-influxd2", f"{tmp_path}:{os.defpath}", HOME=str(tmp_path))
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
 def test_parts_that_are_there_are_left_as_they_are(tmp_path: Path) -> None:
     for name in ("mosquitto", "chromium"):
         program(tmp_path, name, "#!/bin/sh\n")

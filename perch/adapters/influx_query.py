@@ -129,7 +129,7 @@ def unavailable(settings: Influx, error: object) -> UnavailableError:
 
 def _refusal(what: str, database: str) -> PerchError:
     if "not found" in what:
-        return UnavailableError(what, f"create {database!r} in InfluxDB")
+        return UnavailableError(what, f"create {database!r} in InfluxDB, or let this login read it")
     return QueryError(what, f"check what this login may do in {database!r}")
 
 
