@@ -21,6 +21,9 @@ WRITE_MS = 5_000
 """The file is written at least this often, so that an old one tells of a collector that is gone."""
 
 
+AGENTS_NAMED = 100
+
+
 class Reporter:
     """Looks at the parts twice a second; writes the file when something changed, and every few seconds anyway."""
 
@@ -54,7 +57,7 @@ class Reporter:
 
     def look(self, now: Instant, *, running: bool = True) -> CollectorHealth:
         """Give all figures as they are now."""
-        parts, counts = self._parts, self._parts.intake.counts
+        parts, counts, refused = self._parts, self._parts.intake.counts, self._parts.inbox.refused
         problem = parts.connection.problem
         return CollectorHealth(
             version=__version__,
@@ -65,7 +68,8 @@ class Reporter:
             end=parts.journal.end,
             broker=None if parts.connection.connected else problem.what if problem else "not connected yet",
             waiting=len(parts.inbox),
-            overflowed=parts.inbox.overflowed,
+            overflowed=sum(refused.values()),
+            throttled=dict(sorted(refused.items(), key=lambda one: -one[1])[:AGENTS_NAMED]),
             messages=counts.messages,
             events=counts.events,
             stored=counts.stored,

@@ -1,15 +1,16 @@
 """Carries out what the sorting decides: quarantine and journal first, acknowledgements last."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.live import Live
+from collector.novelty import Novelty, Places
 from collector.sorting import Arrival, Sorted, Sorting
 from perch import contract
-from perch.adapters.journal import Journal, Run, Stream
+from perch.adapters.journal import Journal, Stream
 from perch.adapters.quarantine import Quarantine
-from perch.contract import Ack, Address, Publication, StateEvent
+from perch.contract import Ack, Address, Publication
 from perch.delivery.liveness import Instant
 from perch.delivery.watermark import Watermark
 from perch.errors import ContractError
@@ -18,15 +19,15 @@ RANGES_PER_ACK = 200
 """Keeps an acknowledgement below half of the largest payload; what is left over goes into a further one."""
 
 _TOPICS_REMEMBERED = 100_000
-_STRANGERS_NAMED = 100
-
-Places = Mapping[tuple[str, str], Collection[str]]
-"""The spaces that the layout has ever given to an agent, by (site, agent)."""
+_NAMES_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What came in since the start; `strangers` are events of spaces that no layout names, counted by space as well."""
+    """What came in since the start; `strangers` are events of spaces that no layout names, counted by space as well.
+
+    By agent: events in `conflicts` with what is stored, and messages `deferred`, neither stored nor acknowledged.
+    """
 
     messages: int = 0
     events: int = 0
@@ -34,6 +35,8 @@ class Counts:
     repeats: int = 0
     strangers: int = 0
     stranger_spaces: Mapping[str, int] = field(default_factory=dict)
+    conflicts: Mapping[str, int] = field(default_factory=dict)
+    deferred: Mapping[str, int] = field(default_factory=dict)
 
 
 class Intake:
@@ -49,12 +52,14 @@ class Intake:
     ) -> None:
         self._journal = journal
         self._quarantine = quarantine
-        self._places = places
+        self._novelty = Novelty(journal, places)
         self._live = live
         self._publish = publish
         self._addresses: dict[str, Address] = {}
         self._messages = self._events = self._stored = self._repeats = 0
         self._strangers: Counter[str] = Counter()
+        self._conflicts: Counter[str] = Counter()
+        self._deferred: Counter[str] = Counter()
         self._strange_events = 0
 
     def __repr__(self) -> str:
@@ -64,14 +69,22 @@ class Intake:
     def counts(self) -> Counts:
         """What has come in so far."""
         return Counts(
-            self._messages, self._events, self._stored, self._repeats, self._strange_events, dict(self._strangers)
+            self._messages,
+            self._events,
+            self._stored,
+            self._repeats,
+            self._strange_events,
+            dict(self._strangers),
+            dict(self._conflicts),
+            dict(self._deferred),
         )
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
         """Store what is to be stored in one transaction, then acknowledge it; where it raises, nothing was."""
         if not arrivals:
             return
-        sorting = Sorting(self._journal)
+        self._novelty.begin()
+        sorting = Sorting(self._journal, self._novelty)
         for arrival in arrivals:
             self._sort(sorting, arrival)
         result = sorting.result
@@ -112,16 +125,14 @@ class Intake:
         self._events += result.events
         self._stored += sum(len(run.events) for run in result.runs)
         self._repeats += result.repeats
-        for run in result.runs:
-            self._count_strangers(run)
+        self._strange_events += len(result.strange)
+        _add(self._strangers, Counter("/".join(space) for space in result.strange))
+        _add(self._conflicts, result.conflicts)
+        _add(self._deferred, result.deferred)
 
-    def _count_strangers(self, run: Run) -> None:
-        site, agent, _ = run.stream
-        known = self._places.get((site, agent), ())
-        strange = [event.space for event in run.events if type(event) is StateEvent and event.space not in known]
-        self._strange_events += len(strange)
-        for name in self._names(f"{site}/{agent}/{space}" for space in strange):
-            self._strangers[name] += 1
 
-    def _names(self, names: Iterable[str]) -> Iterable[str]:
-        return (name for name in names if name in self._strangers or len(self._strangers) < _STRANGERS_NAMED)
+def _add(counted: Counter[str], more: Mapping[str, int]) -> None:
+    """Count under names, as long as there are few of them."""
+    for name, times in more.items():
+        if name in counted or len(counted) < _NAMES_COUNTED:
+            counted[name] += times

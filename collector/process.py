@@ -56,7 +56,8 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
     """Open the files, which `files` closes in the end, and start all threads; a broker that is away is waited for."""
     journal = files.enter_context(Journal.open(settings.data / "journal.db"))
     quarantine = files.enter_context(Quarantine.open(settings.data / "quarantine.db"))
-    inbox = Inbox()
+    named = places(settings.sites)
+    inbox = Inbox(named.keys())
     connection = Connection(
         settings.broker,
         f"perch-collector-{journal.id}",
@@ -66,7 +67,7 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
     )
     writer = None if settings.influx is None else BestEffortWriter(_connection_to(settings.influx))
     live = Live(settings.sites, _let_go if writer is None else writer.offer, now())
-    intake = Intake(journal, quarantine, places(settings.sites), live, connection.publish)
+    intake = Intake(journal, quarantine, named, live, connection.publish)
     followers = _followers(settings, files, stopping)
     parts = Parts(journal, quarantine, connection, inbox, intake, live, followers, writer)
     for part in (connection, *followers, *(() if writer is None else (writer,))):
@@ -91,7 +92,6 @@ def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
 def shutdown(parts: Parts, stopping: threading.Event, deadline: float) -> None:
     """End every thread by `deadline` (monotonic seconds); what is not acknowledged by now will be sent again."""
     stopping.set()
-    parts.inbox.close()
     parts.wake_followers()
     parts.connection.stop(_left(deadline) / 2)
     if parts.writer is not None:

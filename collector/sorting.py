@@ -1,6 +1,7 @@
 """What is to become of messages on `up`, decided without touching anything."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -11,6 +12,9 @@ from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, ParsedBatch
 from perch.delivery.receiver import Verdict, judge
 from perch.delivery.watermark import Watermark
 from perch.errors import ContractError
+
+MAX_RANGES = 1_000
+"""So many ranges may lie beyond a gap in one epoch; a sender that keeps to its window leaves eight."""
 
 _PLAIN: frozenset[type] = frozenset({StateEvent, AliveEvent, ClockEvent})
 
@@ -34,15 +38,42 @@ class Stored(Protocol):
     def stored(self, stream: Stream, seq: int) -> Event | None:
         """Give the event stored under an identity."""
 
+    def knows(self, word: str) -> bool:
+        """Tell whether a space or boot was ever stored."""
+
+
+class Admission(Protocol):
+    """What the sorting asks before it lets new names in."""
+
+    def spaces_of(self, site: str, agent: str) -> Collection[str]:
+        """Give the spaces that a layout gives to an agent."""
+
+    def admits_stream(self, stream: Stream, boot: str, now_ms: int) -> bool:
+        """Tell whether a message of an epoch and a boot may be stored."""
+
+    def admits_epoch(self, stream: Stream, now_ms: int) -> bool:
+        """Tell whether numbers of another epoch may be settled."""
+
+    def admits_space(self, stream: Stream, space: str, now_ms: int) -> bool:
+        """Tell whether an event of a space may be stored."""
+
 
 @dataclass(slots=True)
 class Sorted:
-    """What messages come to, before anything is written: `touched` streams have something to be acknowledged."""
+    """What messages come to, before anything is written: `touched` streams have something to be acknowledged.
+
+    `strange` are stored events of spaces that no layout gives to their agent, by (site, agent, space). By agent,
+    `conflicts` are events with other content than the stored ones, `deferred` messages that are neither stored nor
+    acknowledged, for their agent has brought too many new names or left too many gaps.
+    """
 
     runs: list[Run] = field(default_factory=list)
     settled: dict[Stream, Watermark] = field(default_factory=dict)
     touched: dict[Stream, None] = field(default_factory=dict)
     suspects: list[Suspect] = field(default_factory=list)
+    strange: list[tuple[str, str, str]] = field(default_factory=list)
+    conflicts: Counter[str] = field(default_factory=Counter)
+    deferred: Counter[str] = field(default_factory=Counter)
     events: int = 0
     repeats: int = 0
 
@@ -54,8 +85,9 @@ class Sorting:
     event by event.
     """
 
-    def __init__(self, journal: Stored) -> None:
+    def __init__(self, journal: Stored, admission: Admission) -> None:
         self._journal = journal
+        self._admission = admission
         self._pending: dict[Stream, list[Run]] = {}
         self.result = Sorted()
 
@@ -76,51 +108,83 @@ class Sorting:
         self.result.suspects.append(Suspect(arrival.wall_ms, code, why, arrival.topic, arrival.payload))
 
     def _sort(self, arrival: Arrival, stream: Stream, batch: ParsedBatch) -> None:
-        result, events = self.result, batch.events
+        result, events, mark = self.result, batch.events, self._mark(stream)
+        if not self._may_grow(arrival, stream, batch, mark):
+            result.deferred[f"{stream.site}/{stream.agent}"] += 1
+            return
         result.events += len(events)
         result.touched[stream] = None
-        mark = self._mark(stream)
         if set(map(type, events)) <= _PLAIN and (first := events[0].seq or 0) > mark.highest:
-            self._keep(arrival, stream, batch, events)  # type: ignore[arg-type]  # the types were just looked at
-            result.settled[stream] = mark.add(first, first + len(events) - 1)
-        else:
-            self._judge(arrival, stream, batch, mark)
+            strange = self._strange(stream, events)
+            if not strange or all(self._admits(arrival, stream, space) for space in strange):
+                self._keep(arrival, stream, batch, events, strange)  # type: ignore[arg-type]  # they were just looked at
+                result.settled[stream] = mark.add(first, first + len(events) - 1)
+                return
+        self._judge(arrival, stream, batch, mark)
+
+    def _may_grow(self, arrival: Arrival, stream: Stream, batch: ParsedBatch, mark: Watermark) -> bool:
+        """Tell whether the agent may leave one more gap, where it does, and bring a new epoch or boot."""
+        if len(mark.have) >= MAX_RANGES and _is_scattered(mark, batch):
+            return False
+        if mark.highest and self._journal.knows(batch.boot):
+            return True
+        return self._admission.admits_stream(stream, batch.boot, arrival.mono_ms)
+
+    def _admits(self, arrival: Arrival, stream: Stream, space: str) -> bool:
+        return self._admission.admits_space(stream, space, arrival.mono_ms)
+
+    def _strange(self, stream: Stream, events: Sequence[Event | Unreadable]) -> list[str]:
+        known = self._admission.spaces_of(stream.site, stream.agent)
+        return [event.space for event in events if type(event) is StateEvent and event.space not in known]
 
     def _judge(self, arrival: Arrival, stream: Stream, batch: ParsedBatch, mark: Watermark) -> None:
         fresh: list[Event] = []
         refused: dict[str, list[str]] = {}
-        for event, verdict in judge(mark, batch.events, lambda event: self._is_stored(stream, event)):
-            seq = event.seq or 0
+        for event, verdict in judge(mark, batch.events, lambda event: self._same(arrival, stream, event)):
             if verdict is Verdict.REPEAT:
                 self.result.repeats += 1
             elif verdict is Verdict.CONFLICT:
-                refused.setdefault("conflict", []).append(f"event {seq} is stored with other content")
+                self.result.conflicts[f"{stream.site}/{stream.agent}"] += 1
+                refused.setdefault("conflict", []).append(f"event {event.seq} is stored with other content")
             else:
-                self._settle(stream, seq, seq)
-                if isinstance(event, Unreadable):
-                    refused.setdefault("undecodable", []).append(f"event {seq}: {event.why}")
+                self._settle(stream, event.seq or 0, event.seq or 0)
+                if why := self._why_not(arrival, stream, event):
+                    refused.setdefault(why[0], []).append(why[1])
                 else:
-                    fresh.append(event)
+                    fresh.append(event)  # type: ignore[arg-type]  # there is a reason against what is unreadable
         nameless = [f"an event: {event.why}" for event in batch.events if event.seq is None]
         if nameless:
             refused.setdefault("undecodable", []).extend(nameless)
         for run in consecutive(fresh):
-            self._keep(arrival, stream, batch, run)
-        self._settle_lost(stream, fresh)
+            self._keep(arrival, stream, batch, run, self._strange(stream, run))
+        self._settle_lost(arrival, stream, fresh)
         for code, whys in refused.items():
             self.refuse(arrival, code, "; ".join(whys))
 
-    def _settle_lost(self, stream: Stream, events: Sequence[Event]) -> None:
+    def _why_not(self, arrival: Arrival, stream: Stream, event: Event | Unreadable) -> tuple[str, str] | None:
+        """Give code and words for why an event cannot be stored; None where it can."""
+        if isinstance(event, Unreadable):
+            return "undecodable", f"event {event.seq}: {event.why}"
+        if isinstance(event, StateEvent) and not self._admits(arrival, stream, event.space):
+            return "too-many-names", f"event {event.seq}: no layout names {event.space}, and there were too many such"
+        return None
+
+    def _settle_lost(self, arrival: Arrival, stream: Stream, events: Sequence[Event]) -> None:
         for event in events:
             if isinstance(event, LostEvent):
                 epoch = stream._replace(epoch=event.epoch)
-                self.result.touched[epoch] = None
-                self._settle(epoch, *event.lost)
+                if self._admission.admits_epoch(epoch, arrival.mono_ms) and len(self._mark(epoch).have) < MAX_RANGES:
+                    self.result.touched[epoch] = None
+                    self._settle(epoch, *event.lost)
 
-    def _keep(self, arrival: Arrival, stream: Stream, batch: ParsedBatch, events: tuple[Event, ...]) -> None:
+    def _keep(
+        self, arrival: Arrival, stream: Stream, batch: ParsedBatch, events: tuple[Event, ...], strange: Sequence[str]
+    ) -> None:
         run = Run(stream, batch.boot, batch.sent_mono_ms, arrival.wall_ms, events)
         self.result.runs.append(run)
         self._pending.setdefault(stream, []).append(run)
+        if strange:
+            self.result.strange += [(stream.site, stream.agent, space) for space in strange]
 
     def _mark(self, stream: Stream) -> Watermark:
         return self.result.settled.get(stream) or self._journal.watermark(stream)
@@ -128,11 +192,17 @@ class Sorting:
     def _settle(self, stream: Stream, first: int, last: int) -> None:
         self.result.settled[stream] = self._mark(stream).add(first, last)
 
-    def _is_stored(self, stream: Stream, event: Event | Unreadable) -> bool:
-        """Whether an event that came before is the same; what was settled without being stored is."""
+    def _same(self, arrival: Arrival, stream: Stream, event: Event | Unreadable) -> bool | None:
+        """Whether an event whose number is settled is the stored one; None where it was not stored, and can be now."""
         seq = event.seq or 0
         stored = self._journal.stored(stream, seq) or self._kept(stream, seq)
-        return stored is None or stored == event
+        if stored is not None:
+            return stored == event
+        return self._unstored(self._why_not(arrival, stream, event))
+
+    def _unstored(self, why_not: tuple[str, str] | None) -> bool | None:
+        """Say of an event that came before and was not stored whether that is to stay so."""
+        return None if why_not is None else True
 
     def _kept(self, stream: Stream, seq: int) -> Event | None:
         """Give an event that this very transaction is going to store."""
@@ -140,6 +210,19 @@ class Sorting:
             if run.first <= seq <= run.last:
                 return run.events[seq - run.first]
         return None
+
+
+def _is_scattered(mark: Watermark, batch: ParsedBatch) -> bool:
+    """Tell whether a message adds a range to those beyond a gap, rather than to fill one."""
+    numbers = [event.seq for event in batch.events if event.seq is not None]
+    return bool(numbers) and len(mark.add(numbers[0], numbers[-1]).have) > len(mark.have)
+
+
+class Resorting(Sorting):
+    """Decides on messages out of the quarantine: what still cannot be stored is refused again, and so stays there."""
+
+    def _unstored(self, why_not: tuple[str, str] | None) -> None:
+        del why_not
 
 
 def consecutive(events: Sequence[Event]) -> Iterator[tuple[Event, ...]]:

@@ -55,6 +55,7 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     stranger_spaces: dict[str, int]
     projections: dict[str, ProjectionHealth]
     live_rows: LiveRowsHealth | None = None
+    throttled: dict[str, int] = {}
 
     def is_stale(self, wall_ms: int) -> bool:
         """Tell whether its collector has stopped, or has not written for too long."""

@@ -138,6 +138,14 @@ class Journal:
         known = self._known(stream)
         return Watermark() if known is None else known[1]
 
+    def knows(self, word: str) -> bool:
+        """Tell whether a space or boot was ever stored."""
+        return word in self._words
+
+    def has(self, stream: Stream) -> bool:
+        """Tell whether anything of a stream was ever settled."""
+        return self._known(stream) is not None
+
     def stored(self, stream: Stream, seq: int) -> Event | None:
         """Give the event that is stored under an identity, None where there is none."""
         first, events = self._looked_up

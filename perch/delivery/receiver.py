@@ -2,7 +2,8 @@
 
 An event's identity is (agent, epoch, sequence number), for ever. Its first arrival is stored; every further one with
 the same content is a repeat, which needs nothing but a fresh acknowledgement; one with other content is a conflict,
-and never overwrites what is stored.
+and never overwrites what is stored. A number may be settled without anything being stored, because its event could not
+be read or was given up for lost: if it comes in a form that can be stored after all, it is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,12 +31,14 @@ class Numbered(Protocol):
 Item = TypeVar("Item", bound=Numbered)
 
 
-def judge(watermark: Watermark, events: Sequence[Item], same: Callable[[Item], bool]) -> Iterator[tuple[Item, Verdict]]:
+def judge(
+    watermark: Watermark, events: Sequence[Item], same: Callable[[Item], bool | None]
+) -> Iterator[tuple[Item, Verdict]]:
     """Say of each event of one epoch what to do with it, in order.
 
-    `same` tells whether an event equals the stored one of its identity; it is asked only for numbers that the
-    watermark has. An event that was never stored though its number is settled (it was lost or unreadable) counts as
-    same. Events without a number are left out: nothing can be promised of them.
+    `same` tells whether an event equals the stored one of its identity, None where nothing is stored under it; it is
+    asked only for numbers that the watermark has. Events without a number are left out: nothing can be promised of
+    them.
     """
     for event in events:
         seq = event.seq
@@ -45,4 +48,7 @@ def judge(watermark: Watermark, events: Sequence[Item], same: Callable[[Item], b
             watermark = watermark.add(seq, seq)
             yield event, Verdict.STORE
         else:
-            yield event, Verdict.REPEAT if same(event) else Verdict.CONFLICT
+            yield event, _OF_THE_SETTLED[same(event)]
+
+
+_OF_THE_SETTLED = {None: Verdict.STORE, True: Verdict.REPEAT, False: Verdict.CONFLICT}
