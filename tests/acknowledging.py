@@ -42,6 +42,8 @@ class Acknowledging:
 
     def _hear(self, message: Received) -> None:
         address = contract.parse_topic(message.topic)
+        if not message.payload:
+            return  # says nothing; as a retained message it would clear what was said
         if address.channel == "status":
             self.statuses.append(contract.parse_status(message.payload))
         elif address.space is not None:

@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("perch.codes",),
     MIDDLE,
     ("perch.adapters",),
+    ("perch.doctor",),
     SHELLS,
     ("perch.commands",),
 )

@@ -38,6 +38,7 @@ COMMANDS = {
     "api": Entry("perch.commands.processes:api", "Serve live states, history and the page.", "server"),
     "sense": Entry("perch.commands.sense:sense", "Turn recorded readings into states, offline."),
     "simulate": Entry("perch.commands.simulate:simulate", "Make a venue's readings with their ground truth."),
+    "doctor": Entry("perch.commands.doctor:doctor", "Say what is wrong with an agent or a server, and what to do."),
     "site": Entry("perch.commands.site:site", "Check a site's configuration.", "server"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }

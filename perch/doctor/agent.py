@@ -1,0 +1,44 @@
+"""Everything that an agent needs, as checks."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from perch.adapters.clock_probe import look_at_clock as clock
+from perch.doctor.agent_broker import look_at_broker
+from perch.doctor.clock import look_at_clock
+from perch.doctor.disk import MIB, look_at_disk
+from perch.doctor.examining import Check
+from perch.doctor.findings import Finding, ok
+from perch.doctor.outbox import look_at_outbox_state, outbox_state
+from perch.doctor.versions import look_at_versions
+from perch.settings import AgentSettings
+
+ROOMY_BYTES = 200 * MIB
+
+
+def agent_checks(settings: AgentSettings, path: Path) -> list[Check]:
+    """Make the checks of an agent; those of its pins are the shell's, which knows them."""
+    return [
+        Check("configuration", partial(_configuration, settings, path)),
+        Check("broker", partial(_broker_and_outbox, settings), 25.0),
+        Check("clock", lambda: look_at_clock(clock())),
+        Check("disk", partial(look_at_disk, settings.data, ROOMY_BYTES)),
+        Check("versions", look_at_versions),
+    ]
+
+
+def _configuration(settings: AgentSettings, path: Path) -> Iterator[Finding]:
+    sensing = settings.sensing
+    whole = f"agent {settings.site}/{settings.agent}, {len(sensing.spaces)} spaces, {len(sensing.sensors)} sensors"
+    yield ok("configuration", f"{path}: {whole}")
+
+
+def _broker_and_outbox(settings: AgentSettings) -> Iterator[Finding]:
+    """Look at the outbox first: what it holds, and who has it open, says how the broker may be looked at."""
+    now_ms = time.time_ns() // 1_000_000
+    state = outbox_state(settings.data)
+    yield from look_at_outbox_state(state, settings.outbox_events, now_ms)
+    sample = state.look.sample if state.look is not None else None
+    yield from look_at_broker(settings, state.well(now_ms), sample)

@@ -1,0 +1,70 @@
+"""Agents as the broker keeps them: who is heard, who is in trouble, whose clock is ahead."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from perch.adapters.mqtt import Received
+from perch.contract import VALID_FOR_MS, Status, parse_state, parse_status, parse_topic
+from perch.delivery.board import Key
+from perch.delivery.fleet import Fleet
+from perch.delivery.liveness import Instant, Report
+from perch.doctor.findings import Finding, ok, warn
+from perch.errors import ContractError
+from perch.model import Clock, Site
+
+AHEAD_MS = 5_000
+MANY_WAITING = 1_000
+_NAMED = 5
+
+
+def look_at_agents(sites: Sequence[Site], received: Sequence[Received]) -> Iterator[Finding]:
+    """Say of the agents of the layout what their retained messages tell."""
+    agents = [(site.id, agent) for site in sites for agent in site.agents]
+    now = Instant(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+    fleet, ahead = Fleet[Status](VALID_FOR_MS), dict[Key, int]()
+    for message in received:
+        _hear(fleet, ahead, message, now)
+    online = [agent for agent in agents if fleet.online(agent, now)]
+    silent = [agent for agent in agents if agent not in online]
+    if silent:
+        what = f"{len(silent)} of {len(agents)} are not heard: {_names(silent)}"
+        yield warn("agents", what, "run perch doctor on them, or take them out of the layout")
+    else:
+        yield ok("agents", f"all {len(agents)} of the layout are heard")
+    yield from _troubles(fleet, online)
+    if ahead:
+        what = f"clocks are ahead of this machine's: {_names(list(ahead))} by up to {max(ahead.values()) // 1000} s"
+        yield warn("agents", what, "set the clocks: what such an agent says is unknown to whoever connects anew")
+
+
+def _hear(fleet: Fleet[Status], ahead: dict[Key, int], message: Received, now: Instant) -> None:
+    try:
+        address = parse_topic(message.topic)
+        key = address.site, address.agent
+        if address.channel == "status":
+            fleet.hear_status(key, parse_status(message.payload), now, retained=message.retained)
+        elif address.space is not None:
+            state = parse_state(message.payload)
+            report = Report(state.epoch, state.occupancy(), state.sent_ms, state.valid_for_ms, state.clock)
+            fleet.hear_state(key, report, now, retained=message.retained)
+            if state.clock is Clock.OK and state.sent_ms - now.wall_ms > AHEAD_MS:
+                ahead[key] = max(ahead.get(key, 0), state.sent_ms - now.wall_ms)
+    except ContractError:
+        return
+
+
+def _troubles(fleet: Fleet[Status], online: Sequence[Key]) -> Iterator[Finding]:
+    for site, agent in online:
+        known = fleet.get((site, agent))
+        if known is None:
+            continue
+        if known.status.trouble:
+            yield warn("agents", f"{site}/{agent}: {known.status.trouble}", "run perch doctor there")
+        if known.status.outbox > MANY_WAITING:
+            what = f"{site}/{agent}: {known.status.outbox} events wait there to be acknowledged"
+            yield warn("agents", what, "see that the collector runs, and that it may publish acknowledgements")
+
+
+def _names(keys: Sequence[Key]) -> str:
+    named = ", ".join(f"{site}/{agent}" for site, agent in keys[:_NAMED])
+    return named + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")

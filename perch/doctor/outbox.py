@@ -1,0 +1,97 @@
+"""Outbox and agent: what waits there, whether the file is whole, whether an agent runs on it and how it does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from perch.adapters.agent_health import STALE_MS, AgentHealth, read_agent_health
+from perch.adapters.outbox_look import OutboxLook, is_in_use, look_at_outbox
+from perch.doctor.findings import Finding, fault, fault_of, ok, warn
+from perch.errors import StorageError
+
+FILE_NAME = "outbox.db"
+PATIENCE_MS = 60_000
+"""An agent that waits longer than this for an acknowledgement while it is connected is not well."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """What was found: whether an agent runs, what it says of itself, and what a look at its file gave."""
+
+    in_use: bool
+    health: AgentHealth | None
+    look: OutboxLook | None
+    damage: StorageError | None = None
+
+    def well(self, now_ms: int) -> AgentHealth | None:
+        """Give what a running agent says of itself if it is well, None otherwise."""
+        health = self.health
+        if not self.in_use or health is None or not health.running or now_ms - health.written_ms > STALE_MS:
+            return None
+        waited = health.waiting_since_ms is not None and now_ms - health.waiting_since_ms > PATIENCE_MS
+        return None if waited or health.broker is not None else health
+
+
+def outbox_state(folder: Path) -> OutboxState:
+    """Look at an agent's data folder; raises OSError."""
+    path = folder / FILE_NAME
+    health = read_agent_health(folder)
+    if not path.exists():
+        return OutboxState(in_use=False, health=health, look=None)
+    try:
+        if is_in_use(path):
+            return OutboxState(in_use=True, health=health, look=None)
+        return OutboxState(in_use=False, health=health, look=look_at_outbox(path))
+    except BlockingIOError:  # the agent was started just now
+        return OutboxState(in_use=True, health=health, look=None)
+    except StorageError as error:
+        return OutboxState(in_use=False, health=health, look=None, damage=error)
+
+
+def look_at_outbox_state(state: OutboxState, capacity: int, now_ms: int) -> Iterator[Finding]:
+    """Say how agent and outbox are."""
+    if state.in_use:
+        yield from _running(state, now_ms)
+        return
+    yield warn("agent", "does not run here", "start it: perch agent --config agent.toml")
+    if state.damage is not None:
+        yield fault_of("outbox", state.damage)
+    elif state.look is None:
+        yield ok("outbox", "not there yet; it is made at the first start")
+    else:
+        yield _filled(state.look.waiting, capacity, f"whole; {state.look.events} events, {state.look.waiting} waiting")
+
+
+def _running(state: OutboxState, now_ms: int) -> Iterator[Finding]:
+    health = state.health
+    if health is None:
+        yield ok("agent", "runs")
+        yield ok("outbox", "in use by the agent that runs here, so it is left alone")
+        return
+    silent_s = (now_ms - health.written_ms) // 1000
+    if silent_s * 1000 > STALE_MS:
+        yield fault("agent", f"runs, but has said nothing for {silent_s} s", "see its log, and restart it")
+    elif health.trouble:
+        yield fault("agent", health.trouble, "see its log")
+    elif health.broker is not None:
+        yield fault("agent", f"runs without a broker: {health.broker}", "see the line of the broker")
+    else:
+        yield ok("agent", f"runs, version {health.version}, clock {health.clock}")
+    yield _waiting(health, now_ms)
+
+
+def _waiting(health: AgentHealth, now_ms: int) -> Finding:
+    if health.waiting_since_ms is None:
+        return ok("outbox", "in use by the agent; everything is acknowledged")
+    waited_s = (now_ms - health.waiting_since_ms) // 1000
+    what = f"in use by the agent; {health.waiting} events wait, and none was acknowledged for {waited_s} s"
+    if waited_s * 1000 <= PATIENCE_MS:
+        return ok("outbox", what)
+    return fault("outbox", what, "see that broker and collector run: perch doctor on the server")
+
+
+def _filled(waiting: int, capacity: int, what: str) -> Finding:
+    if waiting >= capacity * 9 // 10:
+        remedy = "see why nothing is acknowledged: a full outbox loses its oldest events"
+        return fault("outbox", f"nearly full: {waiting} of {capacity} events wait", remedy)
+    return ok("outbox", what)

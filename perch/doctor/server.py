@@ -1,0 +1,48 @@
+"""Everything that a server needs, as checks."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from perch.adapters.clock_probe import look_at_clock as clock
+from perch.doctor.api import look_at_api
+from perch.doctor.clock import look_at_clock
+from perch.doctor.disk import MIB, look_at_disk
+from perch.doctor.examining import Check
+from perch.doctor.findings import Finding, ok
+from perch.doctor.influx import look_at_influx
+from perch.doctor.server_broker import look_at_broker
+from perch.doctor.stores import look_at_collector, look_at_journal
+from perch.doctor.versions import look_at_versions
+from perch.settings import ServerSettings
+
+ROOMY_BYTES = 1024 * MIB
+
+
+def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
+    """Make the checks of a server."""
+    return [
+        Check("configuration", partial(_configuration, settings, path)),
+        Check("broker", partial(look_at_broker, settings.broker, settings.sites), 25.0),
+        Check("collector", lambda: look_at_collector(settings.data, time.time_ns() // 1_000_000)),
+        Check("journal", partial(look_at_journal, settings.data)),
+        Check("influxdb", partial(_influx, settings), 15.0),
+        Check("api", partial(look_at_api, settings.api)),
+        Check("clock", lambda: look_at_clock(clock())),
+        Check("disk", partial(look_at_disk, settings.data, ROOMY_BYTES)),
+        Check("versions", partial(look_at_versions, ("influxdb-client", "fastapi", "numpy"))),
+    ]
+
+
+def _configuration(settings: ServerSettings, path: Path) -> Iterator[Finding]:
+    spaces = sum(len({space.id for space in site.spaces}) for site in settings.sites)
+    agents = sum(len(site.agents) for site in settings.sites)
+    yield ok("configuration", f"{path}: {len(settings.sites)} sites, {agents} agents, {spaces} spaces")
+
+
+def _influx(settings: ServerSettings) -> Iterator[Finding]:
+    if settings.influx is None:
+        yield ok("influxdb", "not used")
+    else:
+        yield from look_at_influx(settings.influx, settings.retention, settings.data)

@@ -1,0 +1,99 @@
+"""Collector, journal and history: does it run, are its files whole and of this version, does history follow."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from perch.adapters.collector_health import CollectorHealth, read_health
+from perch.adapters.history_reader import HistoryReader
+from perch.adapters.journal_reader import JournalReader
+from perch.adapters.sqlite import open_reader, reported
+from perch.doctor.findings import Finding, fault, ok, warn
+from perch.errors import StorageError
+
+EXAMINED_S = 2.0
+MOST_BEHIND = 10_000
+_STEPS = 10_000
+_START = "start it: perch collector --config perch.toml"
+
+
+def look_at_collector(data: Path, now_ms: int) -> Iterator[Finding]:
+    """Say what the collector says of itself."""
+    health = read_health(data)
+    if health is None:
+        yield fault("collector", f"never ran on {data}", _START)
+    elif not health.running:
+        yield fault("collector", "was stopped", _START)
+    elif health.is_stale(now_ms):
+        silent_s = (now_ms - health.written_ms) // 1000
+        yield fault("collector", f"has said nothing for {silent_s} s: it is gone, or hangs", _START)
+    else:
+        yield from _running(health)
+
+
+def _running(health: CollectorHealth) -> Iterator[Finding]:
+    if health.broker is not None:
+        yield fault("collector", f"runs without a broker: {health.broker}", "see the line of the broker")
+    else:
+        yield ok("collector", f"runs, version {health.version}; {health.end} events in the journal")
+    for name, projection in health.projections.items():
+        if projection.trouble:
+            yield fault("collector", f"the projection {name} waits: {projection.trouble}", "see the collector's log")
+        elif projection.lag > MOST_BEHIND:
+            yield warn("collector", f"the projection {name} is {projection.lag} events behind", "wait, or see the log")
+    if health.quarantined:
+        counts = ", ".join(f"{number} {code}" for code, number in sorted(health.quarantined.items()))
+        yield warn("collector", f"messages were put into quarantine: {counts}", "look at them: perch quarantine list")
+    if health.strangers:
+        names = ", ".join(list(health.stranger_spaces)[:5])
+        yield warn("collector", f"events came of spaces that no layout names: {names}", "name them in site.toml")
+
+
+def look_at_journal(data: Path) -> Iterator[Finding]:
+    """Open journal and history as readers do, and look whether they are whole, as far as that goes in little time."""
+    path = data / "journal.db"
+    if not path.exists():
+        yield warn("journal", f"there is none in {data} yet", "it is made when the collector starts")
+        return
+    with JournalReader(path) as journal:
+        end, known = journal.end(), journal.id
+    yield ok("journal", f"{end} events; {_integrity(path)}")
+    history = data / "history.db"
+    if not history.exists():
+        yield warn("history", f"there is none in {data} yet", "it is made when the collector starts")
+        return
+    with HistoryReader(history) as reader:
+        cursor = reader.cursor()
+    behind = end - (cursor.position if cursor is not None and cursor.journal == known else 0)
+    if behind > MOST_BEHIND:
+        yield warn("history", f"{behind} events behind the journal", "wait, or see the collector's log")
+    else:
+        yield ok("history", f"{max(0, behind)} events behind the journal; {_integrity(history)}")
+
+
+def _integrity(path: Path) -> str:
+    """Examine a file until time is up; raises StorageError where it is damaged."""
+    end_s = time.monotonic() + EXAMINED_S
+    with closing(open_reader(path)) as database:
+        database.set_progress_handler(lambda: time.monotonic() > end_s, _STEPS)
+        try:
+            with reported(path):
+                complaint = _complaint(database)
+        except StorageError as error:
+            raise StorageError(error.what, f"{error.remedy}; docs/operators.md says what each file is worth") from error
+    if complaint is None:
+        return "no damage in the part that was examined"
+    if complaint != "ok":
+        raise StorageError(f"{path} is damaged: {complaint}", "restore it from a backup")
+    return "whole"
+
+
+def _complaint(database: sqlite3.Connection) -> str | None:
+    try:
+        return str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            return None
+        raise

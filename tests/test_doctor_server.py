@@ -1,0 +1,287 @@
+"""`perch doctor` on a server: collector, files, InfluxDB and API, each broken in turn."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, write_health
+from perch.adapters.history_store import HistoryStore
+from perch.adapters.influx_cursor import Progress, ProgressFile
+from perch.adapters.journal import Journal
+from perch.adapters.quarantine import Quarantine
+from perch.doctor.api import look_at_api
+from perch.doctor.findings import Finding, Verdict
+from perch.doctor.influx import MEASUREMENT, look_at_influx
+from perch.doctor.stores import look_at_collector, look_at_journal
+from perch.errors import PerchError
+from perch.settings import Api, Influx, Retention
+from tests import parts
+from tests.parts import LOOPBACK, free_port
+from tests.serving import server_settings, serving
+
+NOW_MS = 1_795_000_000_000
+
+
+def said(findings: Iterator[Finding], verdict: Verdict) -> list[str]:
+    """Give what is said with a verdict; whatever is not ok says what to do."""
+    found = list(findings)
+    assert all(finding.remedy for finding in found if finding.verdict is not Verdict.OK)
+    return [finding.what for finding in found if finding.verdict is verdict]
+
+
+def faults(findings: Iterator[Finding]) -> list[str]:
+    return said(findings, Verdict.FAULT)
+
+
+# The collector.
+
+
+def health(**changed: object) -> CollectorHealth:
+    usual: dict[str, object] = {
+        "version": "1",
+        "written_ms": NOW_MS - 2_000,
+        "started_ms": NOW_MS - 100_000,
+        "running": True,
+        "journal": "a" * 16,
+        "end": 5,
+        "broker": None,
+        "waiting": 0,
+        "overflowed": 0,
+        "messages": 5,
+        "events": 5,
+        "stored": 5,
+        "repeats": 0,
+        "quarantined": {},
+        "strangers": 0,
+        "stranger_spaces": {},
+        "projections": {"history": ProjectionHealth(position=5, lag=0)},
+    }
+    return CollectorHealth(**{**usual, **changed})  # type: ignore[arg-type]
+
+
+def test_a_collector_that_runs_is_well(tmp_path: Path) -> None:
+    write_health(tmp_path, health())
+    assert said(look_at_collector(tmp_path, NOW_MS), Verdict.OK) == ["runs, version 1; 5 events in the journal"]
+
+
+def test_a_collector_that_never_ran_is_a_fault(tmp_path: Path) -> None:
+    assert faults(look_at_collector(tmp_path, NOW_MS)) == [f"never ran on {tmp_path}"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"running": False}, "was stopped"),
+        ({"written_ms": NOW_MS - 60_000}, "has said nothing for 60 s: it is gone, or hangs"),
+        ({"broker": "not connected"}, "runs without a broker: not connected"),
+        (
+            {"projections": {"influx": ProjectionHealth(position=0, lag=5, trouble="does not answer")}},
+            "the projection influx waits: does not answer",
+        ),
+    ],
+)
+def test_a_collector_that_is_not_well_is_a_fault(tmp_path: Path, changed: dict[str, object], what: str) -> None:
+    write_health(tmp_path, health(**changed))
+    assert faults(look_at_collector(tmp_path, NOW_MS)) == [what]
+
+
+def test_quarantine_and_strangers_are_warned_of(tmp_path: Path) -> None:
+    write_health(tmp_path, health(quarantined={"conflict": 2}, strangers=1, stranger_spaces={"hq/pi-1/d9": 1}))
+    assert said(look_at_collector(tmp_path, NOW_MS), Verdict.WARN) == [
+        "messages were put into quarantine: 2 conflict",
+        "events came of spaces that no layout names: hq/pi-1/d9",
+    ]
+
+
+# Its files.
+
+
+def stores(folder: Path) -> Path:
+    """Make the files of a collector."""
+    Journal.open(folder / "journal.db").close()
+    HistoryStore.open(folder / "history.db").close()
+    Quarantine.open(folder / "quarantine.db").close()
+    return folder
+
+
+def test_files_that_are_whole_are_well_and_left_as_they_were(tmp_path: Path) -> None:
+    stores(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert said(look_at_journal(tmp_path), Verdict.OK) == ["0 events; whole", "0 events behind the journal; whole"]
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("name", ["journal.db", "history.db"])
+def test_a_file_of_another_version_is_a_fault(tmp_path: Path, name: str) -> None:
+    with sqlite3.connect(stores(tmp_path) / name) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(PerchError, match="newer version of Perch"):
+        list(look_at_journal(tmp_path))
+
+
+def test_a_damaged_journal_is_a_fault(tmp_path: Path) -> None:
+    path = stores(tmp_path) / "journal.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + os.urandom(len(whole) - 4096))
+    with pytest.raises(PerchError, match="damaged"):
+        list(look_at_journal(tmp_path))
+
+
+# InfluxDB.
+
+
+only_1_8 = pytest.mark.parametrize("influxdb_server", ["1.8"], indirect=True)
+
+
+def test_an_influxdb_that_is_well_is_written_and_left_as_it_was(influxdb: parts.Influx, tmp_path: Path) -> None:
+    findings = list(look_at_influx(influxdb.settings, Retention(), tmp_path))
+    assert {finding.verdict for finding in findings} == {Verdict.OK}
+    for database in (influxdb.bucket, influxdb.zones_bucket):
+        assert influxdb.query(f"SHOW FIELD KEYS FROM {MEASUREMENT}", database) == []
+        assert influxdb.query("SHOW SERIES", database) == []
+
+
+def test_an_influxdb_that_is_away_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(PerchError, match="does not answer"):
+        list(look_at_influx(Influx(f"http://{LOOPBACK}:{free_port()}", database="perch"), Retention(), tmp_path))
+
+
+def test_another_program_in_its_place_is_a_fault(tmp_path: Path) -> None:
+    with answering(b"{}") as port, pytest.raises(PerchError, match="is no InfluxDB"):
+        list(look_at_influx(Influx(f"http://{LOOPBACK}:{port}", database="perch"), Retention(), tmp_path))
+
+
+@only_1_8
+def test_a_database_that_is_missing_is_a_fault(influxdb: parts.Influx, tmp_path: Path) -> None:
+    elsewhere = replace(influxdb.settings, database="elsewhere")
+    (fault,) = faults(look_at_influx(elsewhere, Retention(), tmp_path))
+    assert "elsewhere" in fault
+
+
+@only_1_8
+def test_buckets_in_an_influxdb_of_databases_are_a_fault(influxdb: parts.Influx, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("t")
+    found = faults(look_at_influx(Influx(influxdb.url, token_file=token, org="o"), Retention(), tmp_path))
+    assert found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("influxdb_server", ["2.7"], indirect=True)
+def test_a_wrong_token_is_a_fault(influxdb: parts.Influx, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("wrong")
+    wrong = replace(influxdb.settings, token_file=tmp_path / "token")
+    assert "login refused" in faults(look_at_influx(wrong, Retention(), tmp_path))[0]
+
+
+def test_a_retention_that_is_too_short_is_warned_of(influxdb: parts.Influx, tmp_path: Path) -> None:
+    influxdb.keep_days(influxdb.bucket, 7)
+    (warning,) = said(look_at_influx(influxdb.settings, Retention(), tmp_path), Verdict.WARN)
+    assert warning == f"{influxdb.bucket} keeps rows for 7 days; [retention] says 400 days"
+
+
+def test_an_influxdb_that_was_emptied_is_a_fault(influxdb: parts.Influx, tmp_path: Path) -> None:
+    ProgressFile(tmp_path / "influx.cursor").save(Progress("a" * 16, 12, influxdb.url, {}))
+    (fault,) = faults(look_at_influx(influxdb.settings, Retention(), tmp_path))
+    assert "it is empty, although 12 events were written" in fault
+
+
+# The API.
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[int]:
+    """Be a web server that answers everything alike."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's name
+            pass
+
+    server = HTTPServer((LOOPBACK, 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_an_api_that_does_not_run_is_warned_of() -> None:
+    port = free_port()
+    assert said(look_at_api(Api(LOOPBACK, port)), Verdict.WARN) == [f"does not run at {LOOPBACK}:{port}"]
+
+
+def test_another_program_in_place_of_the_api_is_a_fault() -> None:
+    with answering(b"<html>") as port:
+        (fault,) = faults(look_at_api(Api(LOOPBACK, port)))
+    assert "is not Perch's API" in fault
+
+
+def test_an_api_whose_parts_are_away_is_warned_of(tmp_path: Path) -> None:
+    settings = server_settings(free_port(), tmp_path)
+    with serving(settings):
+        (warning,) = said(look_at_api(settings.api), Verdict.WARN)
+    assert "collector (the collector does not run" in warning
+
+
+# The command.
+
+
+def test_the_command_looks_at_a_whole_server(
+    mosquitto: parts.Broker, tmp_path: Path, lab: Callable[[int], Path]
+) -> None:
+    config = lab(mosquitto.port)
+    line = [sys.executable, "-m", "perch.commands"]
+    collector = subprocess.Popen([*line, "collector", "--config", config], stderr=subprocess.DEVNULL)
+    try:
+        parts.until(lambda: (tmp_path / "data" / "collector.json").exists(), 20)
+        parts.until(lambda: json.loads((tmp_path / "data" / "collector.json").read_bytes())["broker"] is None)
+        done = subprocess.run([*line, "doctor", "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        listed = {entry["part"]: entry["verdict"] for entry in json.loads(done.stdout)}
+        assert {part for part, verdict in listed.items() if verdict == "FAULT"} == set()
+        assert (done.returncode, listed["collector"], listed["agents"]) == (0, "ok", "warn")
+        collector.send_signal(signal.SIGTERM)
+        collector.wait(20)
+        done = subprocess.run([*line, "doctor"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "was stopped" in done.stdout
+    finally:
+        collector.kill()
+        collector.wait()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Callable[[int], Path]:
+    """A function that writes the configuration of a small server."""
+    example = Path(__file__).parent.parent / "examples" / "lab"
+
+    def write(broker: int) -> Path:
+        for name in ("site.toml", "f1.svg"):
+            (tmp_path / name).write_text((example / name).read_text())
+        config = tmp_path / "perch.toml"
+        config.write_text(
+            f'data = "data"\nsites = ["site.toml"]\n[broker]\nport = {broker}\n[api]\nport = {free_port()}\n'
+        )
+        return config
+
+    return write
