@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("perch.adapters",),
     ("perch.doctor",),
     SHELLS,
+    ("perch.chaos",),
     ("perch.commands",),
 )
 """Rooms from the ground up: arrows point down."""

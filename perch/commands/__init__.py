@@ -40,6 +40,7 @@ COMMANDS = {
     "simulate": Entry("perch.commands.simulate:simulate", "Make a venue's readings with their ground truth."),
     "doctor": Entry("perch.commands.doctor:doctor", "Say what is wrong with an agent or a server, and what to do."),
     "site": Entry("perch.commands.site:site", "Check a site's configuration.", "server"),
+    "chaos": Entry("perch.commands.chaos:chaos", "Break a whole Perch on purpose, and count.", "demo"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }
 

@@ -1,0 +1,189 @@
+"""What must be conserved, whatever was broken: one judgement over all that a campaign left behind; touches nothing.
+
+An event counts as accepted once the outbox's `append` has returned. It is in doubt where that call never returned: the
+process died inside it, or the disk failed. Everything else is either stored exactly once, everywhere, or told lost.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from perch.adapters.journal_reader import Stream
+from perch.delivery.watermark import Watermark
+
+Numbers = Mapping[Stream, Mapping[int, str]]
+"""A digest of the content of each event, by stream and sequence number."""
+
+_NOTHING: Mapping[int, str] = {}
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Rows that a projection holds, and rows that the journal gives when it is projected anew."""
+
+    rows: Counter[Hashable]
+    rebuilt: Counter[Hashable]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an outbox says of an epoch at the end: its last number, and how far the collector has acknowledged it."""
+
+    last: int
+    acknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that is known at the end. `stored` is the journal in order; `lost` are the spans that tombstones name.
+
+    `refused` are appends that raised. `stated` are the state events of the journal, each of which a projection that
+    is `named` holds once, except for so many as it could not place in time yet (`unplaced`).
+    `overdue_s` are the seconds for which a space was shown free past its time, by space, over `looks` looks.
+    """
+
+    accepted: Numbers
+    in_doubt: Numbers
+    refused: Numbers
+    stored: Sequence[tuple[Stream, int, str]]
+    lost: Sequence[tuple[Stream, int, int]] = ()
+    settled: Mapping[Stream, Watermark] = field(default_factory=dict)
+    kept: Mapping[Stream, Kept] = field(default_factory=dict)
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    stated: Counter[tuple[Stream, int]] = field(default_factory=Counter)
+    named: Mapping[str, Counter[tuple[Stream, int]]] = field(default_factory=dict)
+    unplaced: int = 0
+    overdue_s: Mapping[str, float] = field(default_factory=dict)
+    looks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the conservation table; `must_be_zero` lines that are not are violations, of which some are shown."""
+
+    what: str
+    count: float
+    must_be_zero: bool = False
+    examples: tuple[str, ...] = ()
+
+    @property
+    def violated(self) -> bool:
+        """Whether something is here that must not be."""
+        return self.must_be_zero and self.count != 0
+
+
+def check(found: Found) -> tuple[Line, ...]:
+    """Draw up the conservation table."""
+    return tuple(_lines(found))
+
+
+def _lines(found: Found) -> Iterator[Line]:
+    stored: dict[Stream, dict[int, str]] = {}
+    for stream, seq, digest in found.stored:
+        stored.setdefault(stream, {}).setdefault(seq, digest)
+    yield Line("accepted by agents", _total(found.accepted))
+    yield Line("in doubt: the call never returned", _total(found.in_doubt))
+    yield Line("refused: the disk failed", _total(found.refused))
+    yield Line("  refused and in doubt, yet stored", _kept_all_the_same(found, stored))
+    yield Line("stored in the journal", len(found.stored))
+    yield Line("told lost", sum(last - first + 1 for _, first, last in found.lost))
+    lost = _lost(found)
+    yield _must("accepted − stored − told lost", _missing(found.accepted, stored, lost))
+    yield _must("stored − accepted − in doubt", _surplus(found, stored))
+    yield _must("stored twice", _twice(found))
+    yield _must("stored with other content", _changed(found, stored))
+    yield _must("numbers neither stored nor told lost", _gaps(stored, lost))
+    yield _must("counters of both ends that differ", _differing(found))
+    for name, named in found.named.items():
+        yield _must(f"not exactly once in {name}", _unequal(found, named))
+    for name, projection in found.projections.items():
+        yield _must(f"{name} rows that a rebuild lacks", _minus(projection.rows, projection.rebuilt))
+        yield _must(f"{name} rows that only a rebuild has", _minus(projection.rebuilt, projection.rows))
+    yield Line("looks at what is shown", found.looks)
+    overdue = tuple(f"{space}: {seconds:.1f} s" for space, seconds in found.overdue_s.items() if seconds > 0)
+    yield Line("seconds shown free past their time", round(sum(found.overdue_s.values()), 1), True, overdue[:EXAMPLES])
+
+
+def _must(what: str, violations: Iterator[str]) -> Line:
+    all_of_them = list(violations)
+    return Line(what, len(all_of_them), True, tuple(all_of_them[:EXAMPLES]))
+
+
+def _total(numbers: Numbers) -> int:
+    return sum(map(len, numbers.values()))
+
+
+def _kept_all_the_same(found: Found, stored: Numbers) -> int:
+    unsure = (found.in_doubt, found.refused)
+    return sum(seq in stored.get(stream, _NOTHING) for source in unsure for stream in source for seq in source[stream])
+
+
+def _lost(found: Found) -> dict[Stream, Watermark]:
+    lost: dict[Stream, Watermark] = {}
+    for stream, first, last in found.lost:
+        lost[stream] = lost.get(stream, Watermark()).add(first, last)
+    return lost
+
+
+def _missing(accepted: Numbers, stored: Numbers, lost: Mapping[Stream, Watermark]) -> Iterator[str]:
+    for stream, numbers in accepted.items():
+        have, excused = stored.get(stream, _NOTHING), lost.get(stream, Watermark())
+        yield from (_name(stream, seq) for seq in numbers if seq not in have and seq not in excused)
+
+
+def _surplus(found: Found, stored: Numbers) -> Iterator[str]:
+    for stream, numbers in stored.items():
+        sources = [source.get(stream, _NOTHING) for source in (found.accepted, found.in_doubt, found.refused)]
+        yield from (_name(stream, seq) for seq in numbers if not any(seq in source for source in sources))
+
+
+def _twice(found: Found) -> Iterator[str]:
+    times = Counter((stream, seq) for stream, seq, _ in found.stored)
+    return (f"{_name(*identity)}, {count} times" for identity, count in times.items() if count > 1)
+
+
+def _changed(found: Found, stored: Numbers) -> Iterator[str]:
+    for witnessed in (found.accepted, found.in_doubt):
+        for stream, numbers in witnessed.items():
+            have = stored.get(stream, _NOTHING)
+            yield from (_name(stream, seq) for seq, digest in numbers.items() if have.get(seq, digest) != digest)
+
+
+def _gaps(stored: Numbers, lost: Mapping[Stream, Watermark]) -> Iterator[str]:
+    for stream, numbers in stored.items():
+        known = lost.get(stream, Watermark())
+        for seq in sorted(numbers):
+            known = known.add(seq, seq)
+        yield from (f"{_name(stream, first)} to {last}" for first, last in known.missing(1, known.highest))
+
+
+def _differing(found: Found) -> Iterator[str]:
+    stored = Counter(stream for stream, _, _ in found.stored)
+    for stream, kept in found.kept.items():
+        mark = found.settled.get(stream, Watermark())
+        witnessed = (source.get(stream, _NOTHING) for source in (found.accepted, found.in_doubt, found.refused))
+        if kept.last < max(chain.from_iterable(witnessed), default=0):
+            mark = Watermark(min(mark.upto, kept.acknowledged), mark.have)  # an older copy of the outbox
+        if not kept.last <= kept.acknowledged == mark.upto or mark.have:
+            yield f"{_name(stream, kept.last)}: outbox acknowledged to {kept.acknowledged}, journal to {mark.upto}"
+    for stream, mark in found.settled.items():
+        excused = sum(last - first + 1 for other, first, last in found.lost if other == stream)
+        if not mark.upto - excused <= stored[stream] <= mark.upto:
+            yield f"{_name(stream, mark.upto)}: settled to {mark.upto}, {stored[stream]} stored, {excused} told lost"
+
+
+def _unequal(found: Found, named: Counter[tuple[Stream, int]]) -> Iterator[str]:
+    for identity, times in (named - found.stated).items():
+        yield f"{_name(*identity)}: {times} times too often"
+    absent = list((found.stated - named).elements())
+    yield from (f"{_name(*identity)}: not there" for identity in absent[found.unplaced :])
+
+
+def _minus(rows: Counter[Hashable], others: Counter[Hashable]) -> Iterator[str]:
+    return (f"{row}" for row in (rows - others).elements())
+
+
+def _name(stream: Stream, seq: int) -> str:
+    return f"{stream.site}/{stream.agent} {stream.epoch[:8]} {seq}"

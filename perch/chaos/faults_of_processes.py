@@ -1,0 +1,197 @@
+"""Processes that are killed, frozen, or die at a named point; outboxes that are cloned or restored."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+from perch.adapters import journal_backup
+from perch.adapters.sqlite import open_reader
+from perch.chaos.faults import Broken, Deed, Fault
+from perch.chaos.stage import Stage, answers
+from perch.errors import PerchError
+
+AGENT_POINTS = ("outbox.db/written", "outbox.db/committed", "publish/sent")
+COLLECTOR_POINTS = (
+    *("journal.db/written", "journal.db/committed", "history.db/written", "history.db/committed"),
+    *("publish/sent", "influx/sent"),
+)
+MOST_CLONES = 3
+MOST_BACKUPS = 4
+
+
+def _kill(name: str) -> Deed:
+    def deed(stage: Stage) -> Broken | None:
+        part = stage.parts.get(name)
+        if part is None or not part.running:
+            return None
+        if name == "api":
+            stage.api_is_disturbed(10.0)
+        part.kill(stage.chance.uniform(0.0, 1.5))
+        return Broken()
+
+    return deed
+
+
+def _kill_agent(stage: Stage) -> Broken | None:
+    agent = stage.chance.choice(stage.agents)
+    stage.use_config(agent)
+    return _kill(agent)(stage)
+
+
+def _restart_agent(stage: Stage) -> Broken | None:
+    """End an agent in order, as an upgrade does."""
+    agent = stage.chance.choice(stage.agents)
+    if not stage.parts[agent].running:
+        return None
+    stage.use_config(agent)
+    stage.parts[agent].end(1.5)
+    stage.parts[agent].kill(0.0)
+    return Broken()
+
+
+def _reboot_agent(stage: Stage) -> Broken | None:
+    """Kill an agent that comes back in a new boot, not knowing the time until the fault is over."""
+    agent = stage.chance.choice(stage.agents)
+    stage.reboot(agent)
+    stage.use_config(agent, "--unsynced")
+    killed = _kill(agent)(stage)
+
+    def undo() -> None:
+        stage.use_config(agent)
+        stage.parts[agent].tell("synced")
+
+    return killed and Broken(stage.chance.uniform(2.0, 4.0), undo)
+
+
+def _freeze(choose: Callable[[Stage], str]) -> Deed:
+    def deed(stage: Stage) -> Broken | None:
+        name = choose(stage)
+        part = stage.parts.get(name)
+        pid = part.freeze() if part is not None else None
+        if part is None or pid is None:
+            return None
+        if name in ("api", "broker"):
+            stage.api_is_disturbed(10.0)
+        return Broken(stage.chance.uniform(0.05, 3.0), lambda: part.thaw(pid))
+
+    return deed
+
+
+def _die_at(choose: Callable[[Stage], str], points: tuple[str, ...]) -> Deed:
+    """Let the next process die at a named point, and make way for it now."""
+
+    def deed(stage: Stage) -> Broken | None:
+        part = stage.parts[choose(stage)]
+        if not part.running:
+            return None
+        part.die_at(f"{stage.chance.choice(points)}:{stage.chance.randint(1, 12)}")
+        part.kill(0.0)
+        return Broken()
+
+    return deed
+
+
+def _any_agent(stage: Stage) -> str:
+    return stage.chance.choice(stage.agents)
+
+
+def _clone_agent(stage: Stage) -> Broken | None:
+    """Let a copy of an agent's files run beside the agent for a while, under the same name."""
+    agent = stage.chance.choice(stage.agents)
+    if len(stage.clones) >= MOST_CLONES or not stage.parts[agent].running:
+        return None
+    stage.parts[agent].kill(0.5)
+    config = stage.clone(agent)
+    twin = stage.part(config.stem, stage.agent_command(agent, config, 5.0), agent)
+    twin.start()
+    return Broken(stage.chance.uniform(2.0, 5.0), lambda: twin.kill(None))
+
+
+def _restore_outbox(stage: Stage) -> Broken | None:
+    """Put an older copy of an outbox in its place, when nothing that came after it waits to be delivered."""
+    agent = stage.chance.choice(stage.agents)
+    part, folder = stage.parts[agent], stage.agent_data(agent)
+    copy = stage.folder / f"{agent}-copy"
+    if not part.running:
+        return None
+    part.kill(0.2)
+    if not copy.exists():
+        shutil.copytree(folder, copy)
+        return Broken()
+    try:
+        with closing(open_reader(folder / "outbox.db")) as db:
+            waiting = db.execute("SELECT count(*) FROM event WHERE settled_ms IS NULL").fetchone()[0]
+            heard = db.execute("SELECT value FROM meta WHERE key = 'journal'").fetchone()
+        with closing(open_reader(stage.data / "journal.db")) as db:
+            journal = db.execute("SELECT id FROM journal").fetchone()
+        if waiting == 0 and heard == journal:
+            for backup in stage.folder.glob("backup-*.db"):
+                backup.unlink()  # what only the journal has from now on must not be taken from it as well
+            for name in ("outbox.db-wal", "outbox.db-shm", "outbox.db"):
+                (folder / name).unlink(missing_ok=True)
+            shutil.copytree(copy, folder, dirs_exist_ok=True)
+            shutil.rmtree(copy)
+    except (OSError, sqlite3.Error, PerchError):
+        return None
+    return Broken()
+
+
+def _back_up_journal(stage: Stage) -> Broken | None:
+    """Make a copy of the journal; the oldest kept one makes room."""
+    copies = sorted(stage.folder.glob("backup-*.db"))
+    for old in copies[: max(0, len(copies) - MOST_BACKUPS + 1)]:
+        old.unlink()
+    number = int(copies[-1].stem.partition("-")[2]) + 1 if copies else 1
+    try:
+        journal_backup.back_up(stage.data / "journal.db", stage.folder / f"backup-{number:06}.db")
+    except PerchError:
+        return None
+    return Broken()
+
+
+def _restore_collector(stage: Stage) -> Broken | None:
+    """Let the collector go on from an older copy of its journal."""
+    copies = sorted(stage.folder.glob("backup-*.db"))
+    if not copies:
+        return _back_up_journal(stage)
+    stage.parts["collector"].kill(0.2)
+    try:
+        journal_backup.put_back(stage.chance.choice(copies), stage.data / "journal.db")
+    except PerchError:
+        return None
+    return Broken()
+
+
+def _restart_broker(stage: Stage) -> Broken | None:
+    """End the broker in order: one that keeps messages writes them down first."""
+    part = stage.parts["broker"]
+    if not part.running or not answers(stage.broker_port):
+        return None
+    part.excuse(3.0)
+    part.end(2.0)
+    part.kill(0.1)
+    return Broken()
+
+
+FAULTS = (
+    Fault("agent killed", 3, _kill_agent),
+    Fault("agent restarted in order", 0.5, _restart_agent),
+    Fault("agent rebooted without the time", 1, _reboot_agent),
+    Fault("agent frozen", 3, _freeze(_any_agent)),
+    Fault("agent died at a named point", 3, _die_at(_any_agent, AGENT_POINTS)),
+    Fault("agent cloned", 0.2, _clone_agent),
+    Fault("outbox restored from a copy", 0.5, _restore_outbox),
+    Fault("collector killed", 2, _kill("collector")),
+    Fault("collector frozen", 3, _freeze(lambda _: "collector")),
+    Fault("collector died at a named point", 3, _die_at(lambda _: "collector", COLLECTOR_POINTS)),
+    Fault("journal backed up", 0.3, _back_up_journal),
+    Fault("collector restored from a backup", 0.1, _restore_collector),
+    Fault("API killed", 1, _kill("api")),
+    Fault("API frozen", 1, _freeze(lambda _: "api")),
+    Fault("broker killed", 1, _kill("broker")),
+    Fault("broker restarted", 0.5, _restart_broker),
+    Fault("broker frozen", 2, _freeze(lambda _: "broker")),
+    Fault("InfluxDB killed", 0.5, _kill("influxdb")),
+    Fault("InfluxDB frozen", 2, _freeze(lambda _: "influxdb")),
+)

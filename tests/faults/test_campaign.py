@@ -1,0 +1,63 @@
+"""Nothing is lost, doubled or stale, whatever dies: `perch chaos` on real servers; and it can fail."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import parts
+
+ROOT = Path(__file__).parents[2]
+SHORT, LONG = (11, 12, 13), range(100, 120)
+
+
+def chaos(seed: int, minutes: float, *more: str) -> tuple[int, dict[str, Any]]:
+    """Run a campaign; gives its exit code and its report."""
+    words = ["chaos", "--minutes", str(minutes), "--seed", str(seed), "--json", *more]
+    command = [sys.executable, "-m", "perch.commands", *words]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert run.stdout, run.stderr
+    report: dict[str, Any] = json.loads(run.stdout)
+    return run.returncode, report
+
+
+def counts(report: dict[str, Any]) -> dict[str, float]:
+    """Give the conservation table."""
+    assert "table" in report, report
+    return {line["what"]: line["count"] for line in report["table"]}
+
+
+@pytest.fixture(autouse=True)
+def _real_servers() -> None:
+    if parts.find_mosquitto() is None or parts.find_influxdb() is None:
+        pytest.skip("needs mosquitto and InfluxDB 1.8: scripts/get-parts")
+
+
+def assert_conserved(seed: int, minutes: float) -> None:
+    code, report = chaos(seed, minutes)
+    assert (code, report["ok"]) == (0, True), report
+    table = counts(report)
+    assert table["accepted by agents"] > 100
+    assert table["looks at what is shown"] > 50
+    assert report["faults"]["total"] > minutes * 60
+
+
+@pytest.mark.parametrize("seed", SHORT)
+def test_a_short_campaign_conserves_everything(seed: int) -> None:
+    assert_conserved(seed, 0.12)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", LONG)
+def test_a_campaign_conserves_everything(seed: int) -> None:
+    assert_conserved(seed, 0.6)
+
+
+def test_an_agent_that_takes_the_brokers_word_loses_events() -> None:
+    """The negative control: were this one to lose nothing, the campaign would prove nothing."""
+    code, report = chaos(14, 0.12, "--agent-module", "tests.faults.forgetful_agent")
+    assert code == 1
+    assert counts(report)["accepted − stored − told lost"] > 0

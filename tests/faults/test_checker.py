@@ -1,0 +1,116 @@
+"""The checker of the fault campaign finds each violation that is planted, and nothing where nothing is wrong."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from perch.adapters.journal_reader import Stream
+from perch.chaos.checker import Found, Kept, Projection, check
+from perch.delivery.watermark import Watermark
+
+EPOCH = Stream("hq", "a1", "e" * 32)
+OLDER = Stream("hq", "a1", "d" * 32)
+
+
+def sound() -> Found:
+    """Five events of an epoch and two of an older one; the fourth was in doubt, the second of the older was lost."""
+    stored = [(EPOCH, seq, f"c{seq}") for seq in (1, 2, 4, 3, 5)] + [(OLDER, 1, "o1")]
+    return Found(
+        accepted={EPOCH: {1: "c1", 2: "c2", 3: "c3", 5: "c5"}, OLDER: {1: "o1", 2: "o2"}},
+        in_doubt={EPOCH: {4: "c4", 6: "c6"}},
+        refused={},
+        stored=stored,
+        lost=[(OLDER, 2, 2)],
+        settled={EPOCH: Watermark(5), OLDER: Watermark(2)},
+        kept={EPOCH: Kept(5, 5), OLDER: Kept(2, 2)},
+        projections={"history": Projection(Counter("abc"), Counter("abc"))},
+        stated=Counter({(EPOCH, 1): 1, (EPOCH, 2): 1}),
+        named={"history": Counter({(EPOCH, 1): 1, (EPOCH, 2): 1})},
+        overdue_s={"hq/d1": 0.0},
+        looks=100,
+    )
+
+
+def violated(found: Found) -> list[str]:
+    return [line.what for line in check(found) if line.violated]
+
+
+def test_what_is_sound_is_let_be() -> None:
+    assert violated(sound()) == []
+
+
+def stored_without(found: Found, seq: int) -> Found:
+    return replace(found, stored=[row for row in found.stored if row[:2] != (EPOCH, seq)])
+
+
+PLANTED: dict[str, tuple[Callable[[Found], Found], str]] = {
+    "an accepted event is missing": (lambda f: stored_without(f, 3), "accepted − stored − told lost"),
+    "the last accepted event is missing": (lambda f: stored_without(f, 5), "accepted − stored − told lost"),
+    "an event that nobody accepted": (
+        lambda f: replace(f, stored=[*f.stored, (EPOCH, 7, "c7")]),
+        "stored − accepted − in doubt",
+    ),
+    "an event stored twice": (lambda f: replace(f, stored=[*f.stored, (EPOCH, 2, "c2")]), "stored twice"),
+    "an event with other content": (
+        lambda f: replace(f, stored=[*f.stored[1:], (EPOCH, 1, "altered")]),
+        "stored with other content",
+    ),
+    "an event in doubt stored with other content": (
+        lambda f: replace(stored_without(f, 4), stored=[*stored_without(f, 4).stored, (EPOCH, 4, "altered")]),
+        "stored with other content",
+    ),
+    "a number that was left out": (lambda f: stored_without(f, 4), "numbers neither stored nor told lost"),
+    "a tombstone that was never told": (lambda f: replace(f, lost=[]), "accepted − stored − told lost"),
+    "an outbox that still waits": (
+        lambda f: replace(f, kept={EPOCH: Kept(5, 4)}),
+        "counters of both ends that differ",
+    ),
+    "a journal that acknowledged too much": (
+        lambda f: replace(f, settled={EPOCH: Watermark(9)}),
+        "counters of both ends that differ",
+    ),
+    "a watermark with a hole": (
+        lambda f: replace(f, settled={EPOCH: Watermark(5, ((7, 8),))}),
+        "counters of both ends that differ",
+    ),
+    "a row that history should not have": (
+        lambda f: replace(f, projections={"history": Projection(Counter("abcd"), Counter("abc"))}),
+        "history rows that a rebuild lacks",
+    ),
+    "a row twice": (
+        lambda f: replace(f, projections={"history": Projection(Counter("abcc"), Counter("abc"))}),
+        "history rows that a rebuild lacks",
+    ),
+    "a row that history lacks": (
+        lambda f: replace(f, projections={"history": Projection(Counter("ab"), Counter("abc"))}),
+        "history rows that only a rebuild has",
+    ),
+    "an event twice in history": (
+        lambda f: replace(f, named={"history": Counter({(EPOCH, 1): 2, (EPOCH, 2): 1})}),
+        "not exactly once in history",
+    ),
+    "an event that is not in history": (
+        lambda f: replace(f, named={"history": Counter({(EPOCH, 1): 1})}),
+        "not exactly once in history",
+    ),
+    "a space shown free past its time": (
+        lambda f: replace(f, overdue_s={"hq/d1": 0.25}),
+        "seconds shown free past their time",
+    ),
+}
+
+
+@pytest.mark.parametrize(("plant", "what"), PLANTED.values(), ids=PLANTED.keys())
+def test_a_planted_violation_is_found(plant: Callable[[Found], Found], what: str) -> None:
+    assert what in violated(plant(sound()))
+
+
+def test_an_older_copy_of_an_outbox_may_know_less() -> None:
+    assert violated(replace(sound(), kept={EPOCH: Kept(3, 3)})) == []
+
+
+def test_events_whose_time_is_not_known_yet_may_be_absent_from_history() -> None:
+    found = replace(sound(), named={"history": Counter({(EPOCH, 1): 1})}, unplaced=1)
+    assert violated(found) == []
