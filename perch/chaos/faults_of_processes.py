@@ -1,11 +1,12 @@
 """Processes that are killed, frozen, or die at a named point; outboxes that are cloned or restored."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from perch.adapters import journal_backup
+from perch.adapters.outbox import Outbox
 from perch.adapters.sqlite import open_reader
 from perch.chaos.faults import Broken, Deed, Fault
 from perch.chaos.stage import Stage, answers
@@ -120,21 +121,25 @@ def _restore_outbox(stage: Stage) -> Broken | None:
         shutil.copytree(folder, copy)
         return Broken()
     try:
-        with closing(open_reader(folder / "outbox.db")) as db:
-            waiting = db.execute("SELECT count(*) FROM event WHERE settled_ms IS NULL").fetchone()[0]
-            heard = db.execute("SELECT value FROM meta WHERE key = 'journal'").fetchone()
-        with closing(open_reader(stage.data / "journal.db")) as db:
-            journal = db.execute("SELECT id FROM journal").fetchone()
-        if waiting == 0 and heard == journal:
-            for backup in stage.folder.glob("backup-*.db"):
-                backup.unlink()  # what only the journal has from now on must not be taken from it as well
-            for name in ("outbox.db-wal", "outbox.db-shm", "outbox.db"):
-                (folder / name).unlink(missing_ok=True)
-            shutil.copytree(copy, folder, dirs_exist_ok=True)
-            shutil.rmtree(copy)
-    except (OSError, sqlite3.Error, PerchError):
+        if _holds_what_only_it_knows(stage, folder):
+            return None
+        for backup in stage.folder.glob("backup-*.db"):
+            backup.unlink()  # what only the journal has from now on must not be taken from it as well
+        for path in folder.glob("outbox.db*"):
+            path.unlink()
+        shutil.copytree(copy, folder, dirs_exist_ok=True)
+        shutil.rmtree(copy)
+    except (OSError, PerchError):
         return None
     return Broken()
+
+
+def _holds_what_only_it_knows(stage: Stage, folder: Path) -> bool:
+    with Outbox.open(folder / "outbox.db") as outbox:
+        waits = any(lane.settled.missing(1, lane.last) for lane in outbox.lanes()) or bool(getattr(outbox, "lost", ()))
+        heard = outbox.journal
+    with closing(open_reader(stage.data / "journal.db")) as db:
+        return waits or (heard,) != db.execute("SELECT id FROM journal").fetchone()
 
 
 def _back_up_journal(stage: Stage) -> Broken | None:
