@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from api.access import Matter, Reader
 from api.directory import Place
-from api.feed import Condition, Feed, Subscription
+from api.feed import Condition, Subscription
 from api.live import Live
 from api.live_resources import visible
 from api.openapi import answers
@@ -38,24 +38,28 @@ async def events(
 ) -> Response:
     """Stream `snapshot`, then `space` and `agent` for each change.
 
-    Ids increase. With `Last-Event-ID` the stream goes on after that event; where that cannot be, `reset` comes first,
-    then a snapshot. A comment is sent each 15 s.
+    Ids increase: each is the moment of its event in microseconds since 1970, or one more than the one before. With
+    `Last-Event-ID` the stream goes on after that event; where that cannot be, `reset` comes first, then a snapshot. A
+    comment is sent each 15 s.
     """
     known_site(live, reader, site)
     selection = Selection(site=site, kind=kind)
     subscription = live.feed.subscribe(
-        _wanted(reader, selection), lambda: _snapshot(live, reader, selection), _number(last_event_id)
+        _wanted(reader, selection),
+        lambda: _snapshot(live, reader, selection),
+        _number(last_event_id),
+        live.now().wall_ms * 1000,
     )
-    return StreamingResponse(_stream(live.feed, subscription), media_type="text/event-stream", headers=_HEADERS)
+    return StreamingResponse(_stream(live, subscription), media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _stream(feed: Feed, subscription: Subscription) -> AsyncIterator[bytes]:
+async def _stream(live: Live, subscription: Subscription) -> AsyncIterator[bytes]:
     try:
         yield _RETRY
-        async for chunk in subscription.chunks():
+        async for chunk in subscription.chunks(wake=live.wake):
             yield chunk
     finally:
-        feed.leave(subscription)
+        live.feed.leave(subscription)
 
 
 def _wanted(reader: Reader, selection: Selection) -> Condition:

@@ -43,8 +43,7 @@ class Subscription:
     def put(self, frame: bytes) -> bool:
         """Queue a frame; False once the reader is too slow."""
         if len(self._frames) >= QUEUE_EVENTS:
-            self._frames.clear()
-            self.end()
+            self.break_off()
             return False
         self._frames.append(frame)
         self._ready.set()
@@ -55,8 +54,18 @@ class Subscription:
         self.ended = True
         self._ready.set()
 
-    async def chunks(self, keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
-        """Give what to write: all that is queued, or a comment when nothing came for so many seconds."""
+    def break_off(self) -> None:
+        """End without another word."""
+        self._frames.clear()
+        self.end()
+
+    async def chunks(
+        self, keep_alive_s: float = KEEP_ALIVE_S, wake: Callable[[], object] = lambda: None
+    ) -> AsyncIterator[bytes]:
+        """Give what to write: all that is queued, or a comment when nothing came for so many seconds.
+
+        `wake` is called before each: if the process stood still it makes what is queued void.
+        """
         while True:
             try:
                 async with asyncio.timeout(keep_alive_s):
@@ -64,6 +73,7 @@ class Subscription:
             except TimeoutError:
                 yield b": still here\n\n"
                 continue
+            wake()
             self._ready.clear()
             if self._frames:
                 chunk = b"".join(self._frames)
@@ -74,10 +84,15 @@ class Subscription:
 
 
 class Feed:
-    """Numbers events upward from `first_id`, which must lie beyond the ids of earlier runs."""
+    """Numbers events upward from `first_id`, which must lie beyond the ids of earlier runs.
+
+    A number is the moment of its event (`at_us`, wall clock), or one more than the number before where that is larger:
+    so a reader can tell how old an event is that reaches it late.
+    """
 
     def __init__(self, first_id: int) -> None:
         self._first_id = first_id
+        """From here on everything is in the window."""
         self._window: deque[Event] = deque(maxlen=WINDOW_EVENTS)
         self._subscriptions: set[Subscription] = set()
         self.last_id = first_id
@@ -90,9 +105,11 @@ class Feed:
         """How many subscriptions are open."""
         return len(self._subscriptions)
 
-    def publish(self, name: str, subject: object, data: bytes) -> None:
+    def publish(self, name: str, subject: object, data: bytes, at_us: int = 0) -> None:
         """Number an event and give it to whoever wants it."""
-        self.last_id += 1
+        self.last_id = max(self.last_id + 1, at_us)
+        if len(self._window) == WINDOW_EVENTS:
+            self._first_id = self._window[0].id
         event = Event(self.last_id, subject, frame(name, self.last_id, data))
         self._window.append(event)
         for subscription in tuple(self._subscriptions):
@@ -101,17 +118,19 @@ class Feed:
 
     def missed_since(self, number: int) -> tuple[Event, ...] | None:
         """Give what came after an event, None where that cannot be told any more."""
-        oldest = self._window[0].id if self._window else self.last_id + 1
-        if not max(self._first_id, oldest - 1) <= number <= self.last_id:
+        if not self._first_id <= number <= self.last_id:
             return None
         return tuple(event for event in self._window if event.id > number)
 
-    def subscribe(self, wants: Condition, snapshot: Callable[[], bytes], last_seen: int | None) -> Subscription:
+    def subscribe(
+        self, wants: Condition, snapshot: Callable[[], bytes], last_seen: int | None, at_us: int = 0
+    ) -> Subscription:
         """Open a subscription, resumed after `last_seen`; where that cannot be, it starts with `reset` and snapshot."""
         missed = None if last_seen is None else self.missed_since(last_seen)
         if missed is not None:
             frames = [event.frame for event in missed if wants(event.subject)]
         else:
+            self.last_id = max(self.last_id, at_us)
             reset = [] if last_seen is None else [frame("reset", self.last_id, b"{}")]
             frames = [*reset, frame("snapshot", self.last_id, snapshot())]
         subscription = Subscription(wants, iter(frames))
@@ -124,10 +143,20 @@ class Feed:
 
     def begin_anew(self) -> None:
         """Close every subscription, and let nobody resume from before now: what they know no longer holds."""
+        self._forget()
+        self.end()
+
+    def break_off(self) -> None:
+        """Do the same at once: what was not sent yet may be past its time."""
+        self._forget()
+        for subscription in self._subscriptions:
+            subscription.break_off()
+        self._subscriptions.clear()
+
+    def _forget(self) -> None:
         self.last_id += 1
         self._first_id = self.last_id
         self._window.clear()
-        self.end()
 
     def end(self) -> None:
         """Close every subscription."""

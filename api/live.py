@@ -15,7 +15,7 @@ from api.feed import Feed
 from api.shapes import AgentItem, SensorItem, SpaceItem
 from perch.adapters.mqtt import Received
 from perch.contract import VALID_FOR_MS, Address, Status, parse_state, parse_status, parse_topic, topic
-from perch.delivery.board import Board
+from perch.delivery.board import STALL_MS, Board
 from perch.delivery.fleet import Fleet
 from perch.delivery.liveness import Instant, Report
 from perch.errors import ContractError
@@ -47,6 +47,8 @@ class Live:
         self.feed = Feed(begin.wall_ms * 1000)
         self.version = 0
         self.misheard = 0
+        self._stalls = 0
+        self._settled_ms = begin.mono_ms
         self._board = Board(self.directory.homes)
         self._shown = {key: self._show(key) for key in self.directory.places}
 
@@ -87,12 +89,21 @@ class Live:
     def settle(self) -> int:
         """Let time pass; gives in how many ms to call again at the latest."""
         now = self._now()
+        self._settled_ms = now.mono_ms
         if now.wall_ms >= self.directory.until_ms:
             self._adopt(directory_at(self._sites, now.wall_ms))
         self._changed(self._board.tick(now), now)
         self._tell_of_agents(self.fleet.turned(now), now)
+        if self._board.stalls != self._stalls:
+            self._stalls = self._board.stalls
+            self.feed.break_off()
         deadline = self._board.deadline
         return LONGEST_PAUSE_MS if deadline is None else max(1, min(LONGEST_PAUSE_MS, deadline - now.mono_ms))
+
+    def wake(self) -> None:
+        """Let time pass if it was not let for long: this process stood still, and what it was about to say is old."""
+        if self._now().mono_ms - self._settled_ms > STALL_MS:
+            self.settle()
 
     def _adopt(self, directory: Directory) -> None:
         """Turn to a new day's layout; readers of events begin anew, as spaces may have come and gone."""
@@ -113,13 +124,13 @@ class Live:
         for key in keys:
             self.version += 1
             self._shown[key] = shown = self._show(key)
-            self.feed.publish("space", shown.place, _encoder.encode(self.item(shown, now)))
+            self.feed.publish("space", shown.place, _encoder.encode(self.item(shown, now)), now.wall_ms * 1000)
 
     def _tell_of_agents(self, keys: Iterable[Key], now: Instant) -> None:
         for key in keys:
             if key in self.directory.spaces_of:
                 self.version += 1
-                self.feed.publish("agent", key, _encoder.encode(self.agent_item(key, now)))
+                self.feed.publish("agent", key, _encoder.encode(self.agent_item(key, now)), now.wall_ms * 1000)
 
     def all(self) -> Iterator[tuple[Key, Shown]]:
         """Give every space of today in order of key."""

@@ -8,7 +8,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import uvicorn
@@ -18,8 +17,8 @@ from api.application import build
 from api.history_files import HistoryFiles
 from api.live import SUBSCRIPTIONS, Live
 from api.readiness import checks_of
+from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
-from perch.delivery.liveness import Instant
 from perch.errors import PerchError
 from perch.settings import Api, ServerSettings
 
@@ -60,11 +59,6 @@ def _not_bound(api: Api, error: OSError) -> PerchError:
             "end that program, or set another port under [api]",
         )
     return PerchError(f"cannot listen on {api.host}:{api.port}: {error}", "set another host or port under [api]")
-
-
-def now() -> Instant:
-    """Read both clocks of this machine."""
-    return Instant(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
 
 class _Server(uvicorn.Server):

@@ -38,6 +38,13 @@ class Hands:
         self.mono_ms += ms
 
 
+def live_through(live: Live, hands: Hands, ms: int) -> None:
+    """Let time pass as it does for an API that runs: it looks each second."""
+    for _ in range(ms // 1000):
+        hands.pass_ms(1_000)
+        live.settle()
+
+
 def hear(live: Live, published: Publication) -> None:
     """Deliver something as the broker does when it is new."""
     live.hear(Received(published.topic, published.payload, retained=False))
@@ -118,9 +125,7 @@ def test_silence_turns_an_agent_offline_and_readers_are_told() -> None:
     live = Live((a_site(),), hands)
     hear(live, contract.build_status("hq", "pi-1", Status(v=1, online=True, epoch=EPOCH, run=1, version="1")))
     reader = follow(live)
-    for _ in range(4):
-        hands.pass_ms(HEARTBEAT_S * 1000)
-        live.settle()
+    live_through(live, hands, 4 * HEARTBEAT_S * 1000)
     ((name, agent),) = told(reader)
     assert (name, agent["id"], agent["online"]) == ("agent", "pi-1", False)
     assert HEARTBEAT_S * 1000 * 3 == VALID_FOR_MS
@@ -155,8 +160,7 @@ def test_a_new_day_without_a_change_disturbs_nobody() -> None:
     live = Live((a_site(),), hands)
     say(live, hands, valid_for_ms=86_400_000)
     reader = follow(live)
-    hands.pass_ms(2 * 3_600_000)
-    live.settle()
+    live_through(live, hands, 2 * 3_600_000)
     assert not reader.ended
     assert state_of(live) is State.FREE
 
@@ -170,3 +174,49 @@ def test_each_site_has_midnights_of_its_own() -> None:
     hands.pass_ms(3_600_000)
     live.settle()
     assert [key for key, _ in live.all()] == [("far", "d01"), ("near", "d01")]
+
+
+# An API that stands still: its process was stopped, or its machine slept.
+
+
+def test_what_was_about_to_be_said_before_an_api_stood_still_is_never_said() -> None:
+    hands = Hands()
+    live = Live((a_site(),), hands)
+    live.settle()
+    reader = follow(live)
+    say(live, hands)
+    hands.pass_ms(VALID_FOR_MS + 1_000)
+
+    async def read() -> list[bytes]:
+        return [chunk async for chunk in reader.chunks(wake=live.wake)]
+
+    assert asyncio.run(read()) == []
+    assert reader.ended
+    assert state_of(live) is State.UNKNOWN
+
+
+def test_what_came_while_an_api_stood_still_is_not_taken_for_new() -> None:
+    """It waited in the connection, nobody knows for how long, unless the sender's clock tells."""
+    hands = Hands()
+    live = Live((a_site(),), hands)
+    live.settle()
+    hands.pass_ms(VALID_FOR_MS + 1_000)
+    say(live, hands, "d01", clock=Clock.UNSYNCED)
+    say(live, hands, "d02", sent_ms=hands.wall_ms - 10)
+    assert (state_of(live, "d01"), state_of(live, "d02")) == (State.UNKNOWN, State.FREE)
+    live_through(live, hands, 10_000)
+    say(live, hands, "d01", clock=Clock.UNSYNCED)
+    assert state_of(live, "d01") is State.FREE
+
+
+def test_whoever_reads_events_can_tell_when_they_happened() -> None:
+    hands = Hands()
+    live = Live((a_site(),), hands)
+    for _ in range(3):
+        hands.pass_ms(500)
+        say(live, hands, state=State.FREE if live.version % 2 else State.OCCUPIED)
+        assert live.feed.last_id == hands.wall_ms * 1000
+    hands.wall_ms -= 60_000
+    before = live.feed.last_id
+    say(live, hands, state=State.UNKNOWN)
+    assert live.feed.last_id == before + 1

@@ -57,6 +57,14 @@ def test_a_kept_status_is_no_sign_of_life_and_a_kept_state_one_of_when_it_was_se
     assert (heard.online(PI, at(10_000)), heard.online(PI, at(10_001))) == (True, False)
 
 
+def test_a_state_that_was_long_under_way_is_a_sign_of_when_it_was_sent() -> None:
+    heard = fleet(retained=True)
+    heard.hear_state(PI, report(VALID_MS + 1, at(0)), at(0), retained=False)
+    assert not heard.online(PI, at(0))
+    heard.hear_state(PI, report(0, at(0), Clock.UNSYNCED), at(0), retained=False)
+    assert heard.online(PI, at(0))
+
+
 def test_an_older_sign_takes_nothing_back() -> None:
     heard = fleet()
     heard.hear_state(PI, report(80_000, at(10)), at(10), retained=True)
@@ -113,7 +121,7 @@ def test_the_fleet_says_what_the_rule_says_whatever_comes(taken: list[tuple[int,
         now = at(now_ms)
         if what == "state":
             heard.hear_state(PI, report(age_ms, now), now, retained=retained)
-            signs += [now_ms] if not retained else [now_ms - age_ms] if age_ms >= 0 else []
+            signs += [now_ms - age_ms] if age_ms >= 0 else [] if retained else [now_ms]
         elif what != "wait":
             heard.hear_status(PI, Said(what == "status", epoch), now, retained=retained)
             newest = epoch if what == "status" or not newest else newest

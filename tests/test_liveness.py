@@ -110,6 +110,30 @@ def test_a_will_turns_the_states_of_its_own_epoch_unknown_and_a_late_will_is_cor
     assert state_of(live) is State.FREE
 
 
+def test_an_offline_epoch_is_remembered_for_as_long_as_a_state_of_it_is() -> None:
+    live = board()
+    live.hear_state("hq", "pi-1", "d01", report(epoch="e0"), at(0), retained=False)
+    live.hear_status("hq", "pi-1", False, "e0", at(1))
+    for number in range(1, 50):
+        live.hear_status("hq", "pi-1", True, f"e{number}", at(2))
+    live.hear_state("hq", "pi-1", "d01", report(epoch="e0"), at(3), retained=False)
+    assert state_of(live) is State.UNKNOWN
+
+
+def test_what_came_while_a_reader_stood_still_counts_as_received_before() -> None:
+    live = board()
+    live.tick(at(0))
+    after = VALID + 5_000
+    live.hear_state("hq", "pi-1", "d01", report(clock=Clock.UNSYNCED), at(after), retained=False)
+    live.hear_state("hq", "pi-1", "d02", report(sent_ms=T0 + after), at(after), retained=False)
+    assert (state_of(live, "d01"), state_of(live, "d02")) == (State.UNKNOWN, State.FREE)
+    assert live.stalls == 1
+    for ms in range(after, after + 10_000, 1_000):
+        live.tick(at(ms))
+    live.hear_state("hq", "pi-1", "d01", report(clock=Clock.UNSYNCED), at(after + 10_000), retained=False)
+    assert state_of(live) is State.FREE
+
+
 def test_a_state_from_another_agent_than_the_layout_names_is_not_heard() -> None:
     live = board()
     assert live.hear_state("hq", "pi-2", "d01", report(), at(0), retained=False) == []

@@ -9,27 +9,31 @@ const agents = new Map(); // agent -> ids of its spaces
 const rows = new Map([...document.querySelectorAll(".row")].map((row) => [row.dataset.space, row]));
 const marks = new Map([...document.querySelectorAll(".plan .space")].map((mark) => [mark.id.slice(6), mark]));
 const wish = new URLSearchParams(location.search);
-const link = listen(data, { snapshot, space, agent, summary, changed: paintLink });
+const link = listen(data, { snapshot, space, agent, summary, differs, changed: paintLink });
 const dirty = new Set();
 let frame = 0;
 
-function snapshot(items) {
+function snapshot(items, at) {
   const known = items.every((item) => rows.has(item.id));
   if (!known || items.length !== rows.size) return location.reload(); // the layout has changed
-  items.forEach(keep);
+  items.forEach((item) => keep(item, at));
 }
 
-function space(item) {
+function space(item, at) {
   if (item.site !== data.site) return;
   if (!rows.has(item.id)) return location.reload();
-  keep(item);
+  keep(item, at);
   rows.get(item.id).classList.add("moved");
 }
 
-function keep(item) {
-  const heard = item.age_seconds === null ? null : link.now() - item.age_seconds * 1000;
+function keep(item, at) {
+  const heard = item.age_seconds === null ? null : at - item.age_seconds * 1000;
   spaces.set(item.id, { item, heard });
   touch(item.id);
+}
+
+function differs(items) {
+  return items.some((item) => spaces.get(item.id)?.item.state !== item.state);
 }
 
 function agent(item) {
@@ -50,10 +54,13 @@ function touchAll() {
   spaces.forEach((_, id) => touch(id));
 }
 
-// What may be shown of a space: what was said, or unknown once the link has been gone for as long as a state is valid.
-function shown({ item }) {
-  if (!link.expired()) return item;
-  return { ...item, state: "unknown", reason: "link-lost", count: null, since: new Date(link.expiredAt()).toISOString() };
+// What may be shown of a space: what the server said, as long as it is there to say so. Without it a state is valid for
+// as long after its device was heard as everywhere, and nothing is for longer after the server was.
+function shown({ item, heard }) {
+  if (!link.quiet() || item.state === "unknown") return item;
+  const end = Math.min(link.expiredAt(), (heard ?? Infinity) + data.valid);
+  if (link.now() <= end) return item;
+  return { ...item, state: "unknown", reason: "link-lost", count: null, since: new Date(end).toISOString() };
 }
 
 function paint() {
@@ -177,9 +184,6 @@ function summary(answer) {
   for (const [id, number] of Object.entries(answer.by_site)) {
     if (id !== data.site) paintSite(id, number);
   }
-  const own = answer.by_site[data.site];
-  const here = count(document);
-  return !own || Object.keys(here).every((name) => here[name] === own[name]);
 }
 
 // Screen readers are told of counts, politely: at most every five seconds, and only what differs.
@@ -202,7 +206,7 @@ function speak(text) {
   );
 }
 
-let wasExpired = false;
+let wasQuiet = false;
 function paintLink() {
   const state = link.expired() ? "expired" : link.lost() ? "lost" : link.open() ? "live" : "connecting";
   const since = clock(new Date(link.contact()).toISOString(), link.now(), data.zone);
@@ -214,11 +218,9 @@ function paintLink() {
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = !gone;
   document.querySelector(".clock").textContent = clock(new Date(link.now()).toISOString(), link.now(), data.zone);
-  if (link.expired() !== wasExpired) {
-    wasExpired = link.expired();
-    touchAll();
-    if (wasExpired) forgetOtherSites();
-  }
+  if (link.quiet() || wasQuiet) touchAll(); // each second while nobody vouches, and once more afterwards
+  if (link.quiet() && !wasQuiet) forgetOtherSites(); // of which only counts are known, and no times
+  wasQuiet = link.quiet();
 }
 
 document.querySelector(".filters").addEventListener("click", (event) => {

@@ -4,13 +4,19 @@ import heapq
 from collections.abc import Iterator, Mapping
 
 from perch.delivery.liveness import Heard, Instant, Report, left_ms, overlaid
-from perch.model import Occupancy, Reason, State
+from perch.model import Clock, Occupancy, Reason, State
 
 Key = tuple[str, str]
 """(site, space), or (site, agent) where an agent is meant."""
 
 _EPOCHS_REMEMBERED = 4
 _PRIOR = 0.5
+STALL_MS = 3_000
+"""A reader lets time pass at least each second: one that did not for so long stood still."""
+
+DOUBT_MS = 5_000
+"""For so long after it stood still, what comes may have been waiting for it."""
+
 CLOCK_STEP_MS = 1_000
 """A wall clock that moved so much more or less than the monotonic one was set, or its machine slept."""
 
@@ -31,6 +37,11 @@ class Board:
         self._timers: list[tuple[int, Key]] = []
         self._timer_of: dict[Key, int] = {}
         self._wall_ahead_ms: int | None = None
+        self._awake: Instant | None = None
+        self._before_stall: Instant | None = None
+        self._doubtful_until_ms = 0
+        self.stalls = 0
+        """How often the reader was found to have stood still."""
         self._index_homes()
 
     def __repr__(self) -> str:
@@ -61,7 +72,7 @@ class Board:
         key = (site, space)
         if self._homes.get(key) != agent:
             return []
-        self._heard[key] = Heard(report, now, retained)
+        self._heard[key] = Heard(report, self._receipt(report, now), retained)
         return self._show([key], now)
 
     def hear_status(self, site: str, agent: str, online: bool, epoch: str, now: Instant) -> list[Key]:
@@ -69,12 +80,16 @@ class Board:
         epochs = self._online.setdefault((site, agent), {})
         epochs.pop(epoch, None)
         epochs[epoch] = online
-        while len(epochs) > _EPOCHS_REMEMBERED:
-            del epochs[next(iter(epochs))]
+        if len(epochs) > _EPOCHS_REMEMBERED:
+            self._forget_epochs((site, agent), epochs)
         return self._show(self._spaces_of.get((site, agent), []), now)
 
     def tick(self, now: Instant) -> list[Key]:
-        """Let time pass: what is past its time becomes `unknown`; a wall clock that was set has all looked at again."""
+        """Let time pass: what is past its time becomes `unknown`; a wall clock that was set has all looked at again.
+
+        To be called at least each second.
+        """
+        self._attend(now)
         due = list(self._heard) if self._was_set(now) else []
         while self._timers and self._timers[0][0] <= now.mono_ms:
             at_ms, key = heapq.heappop(self._timers)
@@ -92,6 +107,29 @@ class Board:
         self._homes = dict(homes)
         self._index_homes()
         return sorted(moved)
+
+    def _attend(self, now: Instant) -> None:
+        """Notice that this reader stood still."""
+        before, self._awake = self._awake, now
+        if before is not None and now.mono_ms - before.mono_ms > STALL_MS:
+            self._before_stall = before
+            self._doubtful_until_ms = now.mono_ms + DOUBT_MS
+            self.stalls += 1
+
+    def _receipt(self, report: Report, now: Instant) -> Instant:
+        """Give when a report was received at the earliest."""
+        self._attend(now)
+        dated = report.clock is Clock.OK and report.sent_ms <= now.wall_ms
+        if dated or self._before_stall is None or now.mono_ms > self._doubtful_until_ms:
+            return now
+        return self._before_stall
+
+    def _forget_epochs(self, agent: Key, epochs: dict[str, bool]) -> None:
+        """Let go of the oldest epochs that nothing heard belongs to."""
+        heard = (self._heard.get(key) for key in self._spaces_of.get(agent, ()))
+        needed = {one.report.epoch for one in heard if one is not None}
+        for epoch in [epoch for epoch in epochs if epoch not in needed][:-_EPOCHS_REMEMBERED]:
+            del epochs[epoch]
 
     def _was_set(self, now: Instant) -> bool:
         ahead_ms = now.wall_ms - now.mono_ms

@@ -3,8 +3,9 @@
     online when  the newest status of its epoch said so, and
                  a sign of life came within three heartbeats, but never sooner than a state goes stale.
 
-A status or a state is a sign of life. What the broker had kept is one only as far as its age can be told: a state
-whose sender's clock is ok lived when it was sent; a status may be of any age, and is none.
+A status or a state is a sign of life. A state whose sender's clock is ok is one of when it was sent, however long it
+was under way. Of what the broker had kept nothing else is one: it may be of any age. Silence is measured on the
+monotonic clock, which goes on while the machine sleeps.
 """
 
 from collections.abc import Iterator
@@ -76,10 +77,10 @@ class Fleet(Generic[Said]):
 
     def hear_state(self, key: Key, report: Report, now: Instant, *, retained: bool) -> None:
         """Take a state as the sign of life that it is."""
-        if not retained:
-            self._hear_sign(key, now)
-        elif report.clock is Clock.OK and report.sent_ms <= now.wall_ms:
+        if report.clock is Clock.OK and report.sent_ms <= now.wall_ms:
             self._hear_sign(key, now, now.wall_ms - report.sent_ms)
+        elif not retained:
+            self._hear_sign(key, now)
 
     def hear_status(self, key: Key, status: Said, now: Instant, *, retained: bool) -> None:
         """Take in a status or a will; a will speaks of its own epoch only."""

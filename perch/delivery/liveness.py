@@ -5,7 +5,9 @@
                   it was delivered as retained and its age cannot be told (clock not ok, or sent in the future), or
                   the newest status of its epoch is offline.
 
-The overlay is made when reading and never stored.
+The overlay is made when reading and never stored. A reader that stood still (its process was stopped, its machine
+slept) finds messages waiting of which it cannot tell when they came: unless their own clock tells, they count as
+received when it was last awake.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from perch.model import Clock, Occupancy, Reason, State
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A moment on the reader's two clocks."""
+    """A moment on the reader's two clocks; the monotonic one must go on while the machine sleeps."""
 
     wall_ms: int
     mono_ms: int
