@@ -19,6 +19,12 @@ GROUP = 500
 GROUP_BYTES = 2**20
 """A group is one transaction, and one wait for whoever comes next: about 100 full batches."""
 
+SHARE_BYTES = 2**16
+"""What one agent may have of a group while others are there: its work is theirs to wait for."""
+
+COMPANY_MS = 60_000
+"""Others are there if they had something to say within this time."""
+
 TURN_BYTES = 2**14
 GATHER_S = 0.01
 """How long a group gathers: 10 ms more until an acknowledgement buy a fraction of the commits and thread switches."""
@@ -41,6 +47,7 @@ class Inbox:
         self._came_bytes = 0
         self._taken_bytes = 0
         self._turn: deque[Lane] = deque()
+        self._heard_ms: dict[Lane, int] = {}
         self._held: dict[Lane, int] = {}
 
     def __repr__(self) -> str:
@@ -77,34 +84,45 @@ class Inbox:
     def take(self, wait_s: float) -> list[Arrival]:
         """Give messages that are there and may be taken, at most a group; none if none came within `wait_s`."""
         self._release(_now_ms())
-        if not self._turn:
+        was_idle = not self._turn
+        if was_idle:
             self._sort_in(self._mail.take(min(wait_s, self._until_release_s())))
-            if self._turn and len(self._mail) < GROUP:
-                time.sleep(GATHER_S)
+        if self._turn and len(self._mail) < GROUP and (was_idle or self._in_company):
+            time.sleep(GATHER_S)
         for _ in range(len(self._mail)):
             self._sort_in(self._mail.take())
         now_ms = _now_ms()
         self._release(now_ms)
         return self._group(now_ms)
 
+    @property
+    def _in_company(self) -> bool:
+        return len(self._heard_ms) > 1
+
     def _group(self, now_ms: int) -> list[Arrival]:
         group: list[Arrival] = []
-        before = self._taken_bytes
-        while self._turn and len(group) < GROUP and self._taken_bytes - before < GROUP_BYTES:
+        had: dict[Lane, int] = {}
+        share = SHARE_BYTES if self._in_company else GROUP_BYTES
+        served: list[Lane] = []
+        while self._turn and len(group) < GROUP and sum(had.values()) < GROUP_BYTES:
             lane = self._turn.popleft()
-            taken_before = lane.taken_bytes
+            before = lane.taken_bytes
             group += lane.take(TURN_BYTES, now_ms)
-            self._go_on(lane, now_ms)
-            self._taken_bytes += lane.taken_bytes - taken_before
+            had[lane] = had.get(lane, 0) + lane.taken_bytes - before
+            self._heard_ms[lane] = now_ms
+            self._go_on(lane, now_ms, self._turn if had[lane] < share else served)
+            self._taken_bytes += lane.taken_bytes - before
+        self._turn.extend(served)
+        self._heard_ms = {lane: ms for lane, ms in self._heard_ms.items() if now_ms - ms < COMPANY_MS}
         return group
 
-    def _go_on(self, lane: Lane, now_ms: int) -> None:
-        """Put a lane behind the others, or aside while its allowance is used up."""
+    def _go_on(self, lane: Lane, now_ms: int, behind: deque[Lane] | list[Lane]) -> None:
+        """Put a lane behind others, or aside while its allowance is used up."""
         if wait_ms := lane.wait_ms(now_ms):
             lane.throttle()
             self._held[lane] = now_ms + max(wait_ms, HOLD_MS)
         elif lane.waiting:
-            self._turn.append(lane)
+            behind.append(lane)
         else:
             lane.is_served = False
             lane.free()

@@ -16,11 +16,11 @@ from perch import contract
 from perch.delivery.allowance import Allowance
 from perch.errors import ContractError
 
-MESSAGE_BYTES = 1_000
+MESSAGE_BYTES = 500
 """What a message costs beside its payload, in memory and in work."""
 
-OF_AN_AGENT = Allowance(burst=32 * 2**20, per_s=128 * 2**10)
-"""At once 4,800 messages of 50 events, and 18 of them each second: hundreds of times what an agent has to tell."""
+OF_AN_AGENT = Allowance(burst=16 * 2**20, per_s=256 * 2**10)
+"""At once 130,000 events in messages of 50, and 2,000 a second in the long run: far more than an agent has to tell."""
 
 OF_STRANGERS = Allowance(2 * OF_AN_AGENT.burst, 2 * OF_AN_AGENT.per_s)
 THROTTLED_ROOM = 2**20

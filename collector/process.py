@@ -1,6 +1,7 @@
 """The collector as a process: startup, loop, shutdown."""
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -37,9 +38,13 @@ WAIT_S = 0.2
 
 SHUTDOWN_S = 5.0
 
+SWITCH_S = 0.001
+"""How long a busy thread may hold up the others: projections work hard while the broker's thread has to keep up."""
+
 
 def run(settings: ServerSettings, stop: threading.Event) -> None:
     """Collect until `stop` is set; raises PerchError, and whatever ended one of its threads."""
+    sys.setswitchinterval(SWITCH_S)
     with ExitStack() as files:
         stopping = threading.Event()
         parts = startup(settings, files, stopping)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -21,6 +21,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from perch.adapters import crash_points
 from perch.adapters.mqtt_way import credentials, explain, place, refused, shut, tls_context, unanswered, without_delay
+from perch.adapters.mqtt_wire import QuickClient
 from perch.contract import QOS, Publication
 from perch.errors import PerchError, UnavailableError
 from perch.settings import Broker
@@ -214,7 +215,8 @@ class Connection:
         client.loop_stop()
 
     def _new_client(self) -> Client:
-        client = Client(
+        client = QuickClient(
+            self._hear,
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             protocol=MQTTProtocolVersion(self._broker.protocol),
@@ -234,7 +236,6 @@ class Connection:
         client.on_socket_open = without_delay
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
         return client
 
@@ -261,9 +262,9 @@ class Connection:
         else:
             self._rise(client)
 
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+    def _hear(self, topic: str, payload: bytes, retained: bool) -> None:
         try:
-            self._deliver(Received(message.topic, bytes(message.payload), message.retain))
+            self._deliver(Received(topic, payload, retained))
         except Exception as error:
             self._failure = self._failure or error
 
