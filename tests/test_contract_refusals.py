@@ -73,6 +73,12 @@ BAD_EVENTS: list[object] = [
 ]
 
 
+def test_what_is_said_of_a_bad_event_never_repeats_all_of_it() -> None:
+    [bad] = contract.parse_up(up(alive(1, type="x" * 9_000))).events
+    assert isinstance(bad, Unreadable)
+    assert len(bad.why) < 400
+
+
 @pytest.mark.parametrize("bad", BAD_EVENTS, ids=str)
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_bad_event_is_set_aside_by_its_number(bad: object, place: int) -> None:

@@ -87,3 +87,21 @@ def test_any_table_of_spaces_loads_or_is_an_input_error(rows: list[list[str]], t
     lines = "\n".join(map(",".join, rows)).encode()
     (folder / "spaces.csv").write_bytes(columns.encode() + lines + b"\n" + tail)
     loads_or_complains(load_site, folder / "site.toml")
+
+
+@pytest.mark.parametrize("key", ["a." * 40 + "a", '"a" . ' * 40 + "a", '\'a\'."\\"".' * 20 + "a"])
+@pytest.mark.parametrize("written", ["{} = 1", "[{}]", "x = {{{} = 1}}"])
+def test_a_key_of_many_parts_is_refused_by_its_line(written: str, key: str, folder: Path) -> None:
+    path = folder / "deep.toml"
+    path.write_text("# first\n" + written.format(key))
+    with pytest.raises(InputError, match=r"deep\.toml:2: a key of more than 40 parts"):
+        load_sensing(path)
+
+
+def test_many_unknown_keys_are_named_up_to_a_number(folder: Path) -> None:
+    path = folder / "unknown.toml"
+    path.write_text("".join(f"key{n} = 1\n" for n in range(500)))
+    with pytest.raises(InputError) as refused:
+        load_sensing(path)
+    told = [complaint.what for complaint in refused.value.complaints if "known here" in complaint.what]
+    assert told == ["is not known here"] * 20 + ["480 more keys are not known here"]

@@ -53,6 +53,7 @@ class _Sequence(Struct):
 _envelope = msgspec.json.Decoder(_Envelope)
 _version = msgspec.json.Decoder(_Version)
 _sequence = msgspec.json.Decoder(_Sequence)
+MAX_WHY = 300  # the decoder may quote a value, and with it the whole payload
 _READ_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
@@ -179,4 +180,4 @@ def _salvage_event(raw: bytes, seq: int | None) -> Event | Unreadable:
 
 
 def _refuse(code: str, payload: bytes, why: object) -> NoReturn:
-    raise ContractError(code, f"{why} (in {len(payload)} bytes)")
+    raise ContractError(code, f"{str(why)[:MAX_WHY]} (in {len(payload)} bytes)")

@@ -13,6 +13,7 @@ from perch.settings.table import Complaints, Table
 MAX_BYTES = 16 * 1024 * 1024
 _AT_LINE = re.compile(r"^(?P<what>.*) \(at line (?P<line>\d+), column \d+\)$", re.DOTALL)
 _AT_END = " (at end of document)"
+_MANY_PARTS = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){40}""")
 
 
 def open_toml(path: Path, complaints: Complaints, environment: Mapping[str, str] | None = None) -> Table:
@@ -21,6 +22,10 @@ def open_toml(path: Path, complaints: Complaints, environment: Mapping[str, str]
         content = read_text(path)
     except RefusedError as refused:
         raise InputError((Complaint(str(path), refused.what, refused.remedy),)) from None
+    if found := _MANY_PARTS.search(content):  # which take the parser the square of their number
+        line = content.count("\n", 0, found.start()) + 1
+        what, remedy = "a key of more than 40 parts", "no key has more than three: take out what stands here"
+        raise InputError((Complaint(f"{path}:{line}", what, remedy),))
     try:
         values = tomllib.loads(content)
     except (ValueError, RecursionError) as error:

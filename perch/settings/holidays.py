@@ -3,6 +3,7 @@
 import re
 from collections.abc import Container
 from datetime import date
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -41,6 +42,7 @@ class ClosedDays:
         return self._holidays[year]
 
 
+@lru_cache(maxsize=64)
 def knows_country(code: str) -> bool:
     """Tell whether the public holidays of a country (`PT`) or a part of one (`DE-BY`) are known."""
     if not _CODE.fullmatch(code):

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -65,7 +65,7 @@ def _check_header(path: Path, header: Sequence[str], complaints: Complaints) -> 
     header_table.ignore(*COLUMNS)
     header_table.finish()
     missing = [name for name in NEEDED if name not in header]
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, times in Counter(header).items() if times > 1)
     if missing:
         complaints.add(f"{path}:1", f"no column {', '.join(missing)}", f"the first line is {HEADER}")
     if twice:

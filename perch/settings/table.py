@@ -7,6 +7,8 @@ from typing import TypeVar
 from perch.errors import Complaint, InputError
 from perch.settings.reading import Reader, RefusedError, shown
 
+MOST_NAMED = 20
+
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -126,16 +128,15 @@ class Table:
         self._complaints.add(self.where(key) if key else self._place, what, remedy)
 
     def finish(self) -> None:
-        """Refuse by name every key that nobody asked for."""
-        for key in self._values:
-            if key not in self._asked:
-                close = difflib.get_close_matches(key, self._asked, n=1)
-                known = ", ".join(sorted(self._asked))
-                self.complain(
-                    shown(key)[1:-1],
-                    "is not known here",
-                    f"did you mean {close[0]}?" if close else f"known are {known}",
-                )
+        """Refuse every key that nobody asked for: the first `MOST_NAMED` by name, the others as a number."""
+        unknown = [key for key in self._values if key not in self._asked]
+        known = ", ".join(sorted(self._asked))
+        for key in unknown[:MOST_NAMED]:
+            close = difflib.get_close_matches(key, self._asked, n=1)
+            remedy = f"did you mean {close[0]}?" if close else f"known are {known}"
+            self.complain(shown(key)[1:-1], "is not known here", remedy)
+        if more := len(unknown[MOST_NAMED:]):
+            self.complain("", f"{more} more keys are not known here", "is it the right file?")
 
     def _variable_of(self, key: str) -> str:
         return f"{self._variable}_{key}".upper()
