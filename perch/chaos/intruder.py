@@ -16,10 +16,10 @@ ROGUE_PER_S = 3_000
 
 
 class Intruder:
-    """Owns two connections: one that listens and repeats, and one that floods."""
+    """Owns two connections: one that hears what agents say and repeats it, and one that floods."""
 
-    def __init__(self, broker: Broker, site: str) -> None:
-        self._site = site
+    def __init__(self, broker: Broker, site: str, agents: Sequence[str]) -> None:
+        self._site, self._agents = site, frozenset(agents)
         self.heard: deque[tuple[str, bytes]] = deque(maxlen=REMEMBERED)
         self._connection = Connection(
             broker, "perch-chaos-intruder", subscriptions=[f"perch/v1/{site}/+/up"], on_message=self._hear
@@ -78,7 +78,7 @@ class Intruder:
         return json.dumps(batch).encode()
 
     def _hear(self, received: Received) -> None:
-        if not received.topic.split("/")[3].startswith(("rogue", "junk", "old", "new")):
+        if received.topic.split("/")[3] in self._agents:
             self.heard.append((received.topic, received.payload))
 
 

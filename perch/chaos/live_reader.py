@@ -27,11 +27,16 @@ POLL_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """A state: when it stops being believable, and when one came that was not retained (monotonic seconds)."""
+    """A state: until when it may be believed since it was heard, and since it was sent where that can be told.
+
+    `heard_s` is its receipt, `fresh_s` that of the last one that was not retained (all monotonic seconds).
+    """
 
     epoch: str
-    until_s: float
+    heard_s: float
     fresh_s: float
+    since_heard_s: float
+    since_sent_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +121,12 @@ class LiveReader:
         if not isinstance(valid_ms, int) or not isinstance(sent_ms, int) or told["v"] != 1:
             return
         self._longest_s = max(self._longest_s, valid_ms / 1000)
-        until_s = now_s + valid_ms / 1000
         dated = told["clock"] == "ok"
-        if dated:
-            until_s = min(until_s, now_s + (sent_ms + valid_ms - wall_ms) / 1000)
-        if retained and (not dated or sent_ms > wall_ms):
-            until_s = now_s
+        since_heard_s = now_s if retained and (not dated or sent_ms > wall_ms) else now_s + valid_ms / 1000
+        since_sent_s = now_s + (sent_ms + valid_ms - wall_ms) / 1000 if dated else None
         before = self._said.get((agent, space))
         fresh_s = now_s if not retained else before.fresh_s if before else 0.0
-        self._said[agent, space] = _Said(str(told["epoch"]), until_s, fresh_s)
+        self._said[agent, space] = _Said(str(told["epoch"]), now_s, fresh_s, since_heard_s, since_sent_s)
         self._homes[self._site, space] = agent
 
     def _run(self) -> None:
@@ -151,28 +153,31 @@ class LiveReader:
         """Count as overdue what was shown free more than the grace after its end."""
         with self._lock:
             for key in look.free:
-                over_s = self._over_s(key, look.asked_s)
-                if over_s is None:
-                    continue
-                self.judged += 1
-                if look.asked_s - over_s > GRACE_S:
-                    name = "/".join(key)
+                ends = self._ends(key, look.asked_s)
+                self.judged += bool(ends)
+                overdue = [why for why, over_s in ends.items() if look.asked_s - over_s > GRACE_S]
+                if overdue:
+                    name = f"{'/'.join(key)}, {' and '.join(overdue)}"
                     self.overdue_s[name] = self.overdue_s.get(name, 0.0) + POLL_S
 
-    def _over_s(self, key: tuple[str, str], asked_s: float) -> float | None:
-        """Give since when a space may no longer be called free, None where this reader cannot know.
+    def _ends(self, key: tuple[str, str], asked_s: float) -> dict[str, float]:
+        """Give since when a space may no longer be called free, and why; nothing where this reader cannot know.
 
         It may have missed what the API heard while it was not connected itself: that is over once it has heard
-        something fresh, or so much time has passed that nothing from before may be shown.
+        something fresh, or so much time has passed that nothing from before may be shown. Nor does it know when the
+        API heard what it heard, where the API's own link was bad.
         """
         agent = self._homes.get(key)
         said = None if agent is None else self._said.get((agent, key[1]))
         up_since_s = self._up_since_s
         if agent is None or said is None:
-            return None
+            return {}
         if said.fresh_s < up_since_s and asked_s - up_since_s < GRACE_S + self._longest_s:
-            return None
-        offline_s = self._offline.get((agent, said.epoch))
-        if offline_s is None or offline_s < self._undisturbed_s():
-            return said.until_s
-        return min(said.until_s, offline_s)
+            return {}
+        offline_s, alike_s = self._offline.get((agent, said.epoch)), self._undisturbed_s()
+        ends = {} if said.since_sent_s is None else {"too long since it was sent": said.since_sent_s}
+        if said.heard_s > alike_s:
+            ends["too long since it was heard"] = said.since_heard_s
+        if offline_s is not None and offline_s > alike_s:
+            ends["its agent offline"] = offline_s
+        return ends

@@ -51,6 +51,7 @@ class Link:
         self.port, self._target = port, target
         self._weather = FAIR
         self._ways: list[_Way] = []
+        self._connected_s = 0.0
         self._reset = threading.Event()
         self._stop = threading.Event()
         self._selector = selectors.DefaultSelector()
@@ -72,6 +73,11 @@ class Link:
         self._thread.join(5)
         self._listening.close()
         self._selector.close()
+
+    @property
+    def connected_s(self) -> float:
+        """Since when its newest connection stands (monotonic seconds); for ever to come where there is none."""
+        return self._connected_s if self._ways else float("inf")
 
     def turn(self, weather: Weather) -> None:
         """Behave differently from now on; connections of which something was swallowed are cut when that ends."""
@@ -115,6 +121,7 @@ class Link:
         for wire in (near, far):
             wire.setblocking(False)
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connected_s = time.monotonic()
         for way in (_Way(near, far, replies=False), _Way(far, near, replies=True)):
             self._ways.append(way)
             self._selector.register(way.source, selectors.EVENT_READ, way)

@@ -26,6 +26,7 @@ class Books:
         self.lost: list[tuple[Stream, int, int]] = []
         self.stated: Counter[tuple[Stream, int]] = Counter()
         self.foreign = 0
+        self.agents = agents
         with JournalReader(path) as reader:
             position = 0
             while entries := reader.read(position, READ_AT_ONCE):
@@ -81,11 +82,15 @@ def found(
         _kept(stage),
         projections,
         books.stated,
-        named,
+        {name: _of(books.agents, rows) for name, rows in named.items()},
         unplaced,
         dict(reader.overdue_s),
         reader.judged,
     )
+
+
+def _of(agents: frozenset[str], rows: Counter[tuple[Stream, int]]) -> Counter[tuple[Stream, int]]:
+    return Counter({identity: times for identity, times in rows.items() if identity[0].agent in agents})
 
 
 def _settled(path: Path, streams: set[Stream]) -> dict[Stream, Watermark]:

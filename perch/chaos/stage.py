@@ -27,6 +27,8 @@ from perch.settings.values import Broker
 START_S = 60.0
 EDGES_PER_S = 15.0
 OUTBOX_EVENTS = 20_000
+CAUGHT_UP_S = 2.0
+"""So long after it connected, a client has subscribed and heard all that was retained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ class Stage:
         level = 4 if self.programs.mosquitto is None else 5
         self.broker = Broker(port=self.broker_port, username="chaos", protocol=level)
         self.influx_port = self.programs.influx_port or (free_port() if self.programs.influxd else None)
-        self.reader = LiveReader(self.broker, SITE, self.api_port, lambda: self.api_disturbed_s)
-        self.intruder = Intruder(self.broker, SITE)
+        self.reader = LiveReader(self.broker, SITE, self.api_port, self.api_undisturbed_s)
+        self.intruder = Intruder(self.broker, SITE, self.agents)
         self._boots: dict[str, tuple[str, int]] = {}
 
     @property
@@ -149,6 +151,11 @@ class Stage:
     def api_is_disturbed(self, for_s: float) -> None:
         """Note that the API cannot hear everything for a while, and needs its keepalive to notice."""
         self.api_disturbed_s = max(self.api_disturbed_s, time.monotonic() + for_s)
+
+    def api_undisturbed_s(self) -> float:
+        """Give since when the API hears what everybody hears, as it hears it (monotonic seconds)."""
+        link = self.links.get("api")
+        return max(self.api_disturbed_s, float("inf") if link is None else link.connected_s + CAUGHT_UP_S)
 
     def clone(self, agent: str) -> Path:
         """Copy the files of an agent that does not run, with a configuration of their own; gives that."""

@@ -2,6 +2,8 @@
  *
  * Loaded with LD_PRELOAD. PERCH_DISK_FOLDER is the folder, PERCH_DISK_TRACE the file to tell to. Each record is a
  * header (struct record) and its bytes: a path, or what was written. Nothing is really synced, as that is imagined too.
+ *
+ * PERCH_DISK_FAILS=ERRNO:PER_MILLE:SEED lets some writes, syncs and cuts fail, all but those of the file "marks".
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,6 +28,8 @@ static const char *folder;
 static size_t folder_length;
 static int trace = -1;
 static char watched[MOST];
+static int error_number, error_rate;
+static unsigned error_seed;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 static ssize_t (*real_write)(int, const void *, size_t);
@@ -49,8 +53,15 @@ static void find(void) {
     real_write = dlsym(RTLD_NEXT, "write");
     folder = getenv("PERCH_DISK_FOLDER");
     folder_length = folder ? strlen(folder) : 0;
-    const char *path = getenv("PERCH_DISK_TRACE");
+    const char *wanted = getenv("PERCH_DISK_FAILS"), *path = getenv("PERCH_DISK_TRACE");
+    if (wanted && sscanf(wanted, "%d:%d:%u", &error_number, &error_rate, &error_seed) != 3) abort();
     if (path) trace = real_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+static int fails(int fd) {
+    if (!error_rate || watched[fd] != 1 || (int)(rand_r(&error_seed) % 1000) >= error_rate) return 0;
+    errno = error_number;
+    return 1;
 }
 
 static void tell(int what, int fd, int64_t offset, const void *bytes, size_t length) {
@@ -67,7 +78,8 @@ static int opened(int base, const char *path, int flags, mode_t mode) {
     int fd = real_openat(base, path, flags, mode);
     if (fd >= 0 && fd < MOST && ours(path)) {
         pthread_mutex_lock(&turn);
-        watched[fd] = 1;
+        const char *name = strrchr(path, '/');
+        watched[fd] = name && strcmp(name, "/marks") == 0 ? 2 : 1;
         tell(OPEN, fd, flags & O_TRUNC ? 1 : 0, path, strlen(path));
         pthread_mutex_unlock(&turn);
     }
@@ -87,7 +99,7 @@ static ssize_t written(int fd, const void *bytes, size_t length, off_t offset) {
     find();
     if (!is_watched(fd)) return real_pwrite(fd, bytes, length, offset);
     pthread_mutex_lock(&turn);
-    ssize_t done = real_pwrite(fd, bytes, length, offset);
+    ssize_t done = fails(fd) ? -1 : real_pwrite(fd, bytes, length, offset);
     if (done > 0) tell(WRITE, fd, offset, bytes, (size_t)done);
     pthread_mutex_unlock(&turn);
     return done;
@@ -100,7 +112,7 @@ ssize_t write(int fd, const void *bytes, size_t length) {
     find();
     if (!is_watched(fd)) return real_write(fd, bytes, length);
     pthread_mutex_lock(&turn);
-    ssize_t done = real_write(fd, bytes, length);
+    ssize_t done = fails(fd) ? -1 : real_write(fd, bytes, length);
     if (done > 0) tell(WRITE, fd, lseek(fd, 0, SEEK_CUR) - done, bytes, (size_t)done);
     pthread_mutex_unlock(&turn);
     return done;
@@ -108,6 +120,7 @@ ssize_t write(int fd, const void *bytes, size_t length) {
 
 static int truncated(int fd, off_t length) {
     find();
+    if (is_watched(fd) && fails(fd)) return -1;
     int failed = real_ftruncate(fd, length);
     if (!failed && is_watched(fd)) tell(TRUNCATE, fd, length, "", 0);
     return failed;
@@ -131,6 +144,7 @@ int fallocate64(int fd, int mode, off_t offset, off_t length) { return fallocate
 static int synced(int fd) {
     find();
     if (!is_watched(fd)) return real_fsync(fd);
+    if (fails(fd)) return -1;
     tell(SYNC, fd, 0, "", 0);
     return 0;
 }
