@@ -1,12 +1,21 @@
 """What cannot be taken in is kept for people to look at, within bounds, and counted for ever."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perch.adapters.quarantine import MAX_PAYLOAD_BYTES, Quarantine, QuarantineReader, Suspect
+from perch.adapters.quarantine import (
+    LOOK_FOR_OLD_MS,
+    MAX_AGE_MS,
+    MAX_PAYLOAD_BYTES,
+    Quarantine,
+    QuarantineReader,
+    Suspect,
+)
 from perch.errors import StorageError
 
 
@@ -15,8 +24,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "quarantine.db"
 
 
-def suspect(number: int, size: int = 1, code: str = "undecodable") -> Suspect:
-    return Suspect(number, code, "it is bad", "perch/v1/hq/pi-1/up", b"x" * size)
+def suspect(number: int, size: int = 1, code: str = "undecodable", agent: str = "pi-1") -> Suspect:
+    return Suspect(number, code, "it is bad", f"perch/v1/hq/{agent}/up", b"x" * size)
 
 
 def numbers(path: Path) -> list[int]:
@@ -33,7 +42,7 @@ def test_a_message_is_kept_with_its_code_reason_topic_and_bytes(path: Path) -> N
         reader = QuarantineReader(path)
         (message,) = reader.read()
         reader.close()
-    assert message[1:] == (5, "bad-topic", "no topic", "perch/v1/?", b"\x00\xff", 0)
+    assert message[1:] == (5, "bad-topic", "no topic", "perch/v1/?", b"\x00\xff", 0, "")
 
 
 @settings(max_examples=40)
@@ -93,3 +102,56 @@ def test_a_text_that_cannot_be_stored_is_stored_as_well_as_can_be(path: Path) ->
 def test_a_missing_quarantine_cannot_be_read(path: Path) -> None:
     with pytest.raises(StorageError):
         QuarantineReader(path)
+
+
+def test_a_sender_who_floods_it_pushes_out_its_own_and_nobody_else_s(path: Path) -> None:
+    with Quarantine.open(path, max_messages=50) as quarantine:
+        quarantine.add([suspect(number, agent="pi-2") for number in range(10)])
+        for start in range(100, 400, 20):
+            quarantine.add([suspect(start + place) for place in range(20)])
+        assert quarantine.kept == 50
+        quarantine.add([Suspect(500 + place, "bad-topic", "?", "perch/v1/x", b"") for place in range(60)])
+    kept = numbers(path)
+    assert kept[:10] == list(range(10))
+    assert len(kept) == 50
+    assert len([number for number in kept if 100 <= number < 400]) == 10
+
+
+def test_what_is_old_makes_room_too(path: Path) -> None:
+    with Quarantine.open(path) as quarantine:
+        quarantine.add([suspect(0), suspect(LOOK_FOR_OLD_MS)])
+        quarantine.add([suspect(MAX_AGE_MS + LOOK_FOR_OLD_MS)])
+        assert quarantine.kept == 2
+        assert quarantine.seen == {"undecodable": 3}
+    assert numbers(path) == [LOOK_FOR_OLD_MS, MAX_AGE_MS + LOOK_FOR_OLD_MS]
+
+
+def test_messages_are_found_by_code_and_by_agent_and_the_newest_first(path: Path) -> None:
+    with Quarantine.open(path) as quarantine, QuarantineReader(path) as reader:
+        quarantine.add([suspect(1), suspect(2, code="conflict"), suspect(3, agent="pi-2"), suspect(4)])
+        assert [one.received_ms for one in reader.newest(2)] == [4, 3]
+        assert [one.received_ms for one in reader.newest(9, agent="hq/pi-1")] == [4, 2, 1]
+        assert [one.received_ms for one in reader.read(code="conflict")] == [2]
+        assert reader.read(code="conflict", agent="hq/pi-2") == []
+        assert (reader.count(), reader.count(agent="hq/pi-2")) == (4, 1)
+
+
+def test_what_was_taken_in_after_all_is_let_go_without_being_counted_as_dropped(path: Path) -> None:
+    with Quarantine.open(path) as quarantine, QuarantineReader(path) as reader:
+        quarantine.add([suspect(number) for number in range(5)])
+        first, second, *_ = reader.read()
+        assert quarantine.find([second.id, first.id, 99]) == [first, second]
+        quarantine.remove([second.id, 99])
+        assert (quarantine.kept, quarantine.seen, reader.dropped()) == (4, {"undecodable": 5}, {"undecodable": 0})
+        assert quarantine.find([second.id]) == []
+
+
+def test_a_quarantine_of_the_first_schema_is_read_on(path: Path) -> None:
+    with Quarantine.open(path) as quarantine:
+        quarantine.add([suspect(1), Suspect(2, "bad-topic", "?", "elsewhere", b"")])
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("DROP INDEX message_of_agent")
+        file.execute("ALTER TABLE message DROP COLUMN agent")
+        file.execute("PRAGMA user_version = 1")
+    with Quarantine.open(path), QuarantineReader(path) as reader:
+        assert [(message.received_ms, message.agent) for message in reader.read()] == [(1, "hq/pi-1"), (2, "")]

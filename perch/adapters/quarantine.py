@@ -1,26 +1,37 @@
-"""Messages that the collector could not take in, kept for people to look at; bounded, the oldest make room."""
+"""Messages that the collector could not take in, kept for people to look at and to try again.
+
+Bounded by number, size and age; the oldest make room. So that one sender cannot push out what others left behind, those
+who have more than their share make room first.
+"""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from perch.adapters.sqlite import adopt_schema, open_reader, open_writer, refuse_other_schema, reported, transaction
+from perch.adapters.quarantine_reader import (
+    SCHEMA,
+    SCHEMA_VERSION,
+    Quarantined,
+    QuarantineReader,
+    found,
+    sender_of,
+)
+from perch.adapters.sqlite import adopt_schema, open_writer, reported, schema_version, transaction
 
-SCHEMA_VERSION = 1
+__all__ = ["Quarantine", "QuarantineReader", "Quarantined", "Suspect", "sender_of"]
+
 MAX_MESSAGES = 10_000
 MAX_BYTES = 64 * 2**20
+SHARES = 5
+"""A sender's share is a fifth of either; it may have more while there is room."""
+
+MAX_AGE_MS = 90 * 86_400_000
+LOOK_FOR_OLD_MS = 3_600_000
 MAX_PAYLOAD_BYTES = 64 * 2**10
 MAX_TOPIC_CHARACTERS = 1_000
-
-_SCHEMA = """
-CREATE TABLE message (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, code TEXT NOT NULL, why TEXT NOT NULL,
-    topic TEXT NOT NULL, payload BLOB NOT NULL, cut INTEGER NOT NULL
-);
-CREATE TABLE tally (code TEXT PRIMARY KEY, seen INTEGER NOT NULL, dropped INTEGER NOT NULL) WITHOUT ROWID
-"""
 
 
 class Suspect(NamedTuple):
@@ -33,16 +44,15 @@ class Suspect(NamedTuple):
     payload: bytes
 
 
-class Quarantined(NamedTuple):
-    """A message in quarantine; `cut` is how many bytes of its payload were too many to keep."""
+class _Size(NamedTuple):
+    messages: int
+    payload_bytes: int
 
-    id: int
-    received_ms: int
-    code: str
-    why: str
-    topic: str
-    payload: bytes
-    cut: int
+    def exceeds(self, most: "_Size") -> bool:
+        return self.messages > most.messages or self.payload_bytes > most.payload_bytes
+
+    def without(self, messages: int, payload_bytes: int) -> "_Size":
+        return _Size(self.messages - messages, self.payload_bytes - payload_bytes)
 
 
 class Quarantine:
@@ -53,12 +63,12 @@ class Quarantine:
     ) -> None:
         self._db = connection
         self._path = path
-        self._max_messages = max_messages
-        self._max_bytes = max_bytes
+        self._most = _Size(max_messages, max_bytes)
+        self._share = _Size(-(-max_messages // SHARES), -(-max_bytes // SHARES))
+        self._look_ms = 0
         with reported(path):
-            self._messages, self._bytes = connection.execute(
-                "SELECT count(*), coalesce(sum(length(payload)), 0) FROM message"
-            ).fetchone()
+            rows = connection.execute("SELECT agent, count(*), sum(length(payload)) FROM message GROUP BY agent")
+            self._sizes = {agent: _Size(messages, size) for agent, messages, size in rows}
             self._seen: dict[str, int] = dict(connection.execute("SELECT code, seen FROM tally"))
 
     @classmethod
@@ -66,14 +76,15 @@ class Quarantine:
         """Open a quarantine, or make it."""
         connection = open_writer(path)
         try:
-            adopt_schema(connection, path, SCHEMA_VERSION, _SCHEMA)
+            _upgrade(connection, path)
+            adopt_schema(connection, path, SCHEMA_VERSION, SCHEMA)
             return cls(connection, path, max_messages, max_bytes)
         except BaseException:
             connection.close()
             raise
 
     def __repr__(self) -> str:
-        return f"<Quarantine in {str(self._path)!r}, {self._messages} messages>"
+        return f"<Quarantine in {str(self._path)!r}, {self.kept} messages>"
 
     def __enter__(self) -> Self:
         return self
@@ -95,72 +106,97 @@ class Quarantine:
     @property
     def kept(self) -> int:
         """How many messages are in quarantine now."""
-        return int(self._messages)
+        return self._kept().messages
 
     def add(self, suspects: Sequence[Suspect]) -> None:
         """Keep messages, in one transaction; what is too long is cut."""
-        with transaction(self._db, self._path):
-            self._db.executemany(
-                "INSERT INTO message (received_ms, code, why, topic, payload, cut) VALUES (?, ?, ?, ?, ?, ?)",
-                map(_row, suspects),
-            )
-            self._db.executemany(
-                "INSERT INTO tally VALUES (?, 1, 0) ON CONFLICT DO UPDATE SET seen = seen + 1",
-                [(suspect.code,) for suspect in suspects],
-            )
-            kept = self._make_room(
-                self._messages + len(suspects),
-                self._bytes + sum(min(len(suspect.payload), MAX_PAYLOAD_BYTES) for suspect in suspects),
-            )
-        self._messages, self._bytes = kept
+        before = dict(self._sizes)
+        try:
+            with transaction(self._db, self._path):
+                self._insert(suspects)
+                self._make_room(max((suspect.received_ms for suspect in suspects), default=0))
+        except BaseException:
+            self._sizes = before
+            raise
         for suspect in suspects:
             self._seen[suspect.code] = self._seen.get(suspect.code, 0) + 1
 
-    def _make_room(self, messages: int, size: int) -> tuple[int, int]:
-        if messages <= self._max_messages and size <= self._max_bytes:
-            return messages, size
-        last = 0
-        oldest = self._db.execute("SELECT id, length(payload) FROM message ORDER BY id")
-        while messages > self._max_messages or size > self._max_bytes:
-            last, length = oldest.fetchone()
-            messages, size = messages - 1, size - length
-        oldest.close()
-        self._db.execute(
-            "UPDATE tally SET dropped = dropped + (SELECT count(*) FROM message WHERE code = tally.code AND id <= ?)",
-            (last,),
+    def find(self, ids: Collection[int]) -> list[Quarantined]:
+        """Give the messages of these ids that are still there, in order of arrival."""
+        with reported(self._path):
+            return found(self._db, [_among(ids)], "id", len(ids))
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Let messages go that were taken in after all."""
+        with transaction(self._db, self._path):
+            self._delete(*_among(ids))
+
+    def _kept(self) -> _Size:
+        return _Size(
+            sum(size.messages for size in self._sizes.values()),
+            sum(size.payload_bytes for size in self._sizes.values()),
         )
-        self._db.execute("DELETE FROM message WHERE id <= ?", (last,))
-        return messages, size
+
+    def _grow(self, agent: str, messages: int, size: int) -> None:
+        before = self._sizes.get(agent, _Size(0, 0))
+        self._sizes[agent] = _Size(before.messages + messages, before.payload_bytes + size)
+        if self._sizes[agent].messages <= 0:
+            del self._sizes[agent]
+
+    def _insert(self, suspects: Sequence[Suspect]) -> None:
+        rows = [_row(suspect) for suspect in suspects]
+        self._db.executemany(
+            "INSERT INTO message (received_ms, code, why, topic, payload, cut, agent) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._db.executemany(
+            "INSERT INTO tally VALUES (?, 1, 0) ON CONFLICT DO UPDATE SET seen = seen + 1",
+            [(suspect.code,) for suspect in suspects],
+        )
+        for _, _, _, _, payload, _, agent in rows:
+            self._grow(agent, 1, len(payload))
+
+    def _make_room(self, now_ms: int) -> None:
+        if now_ms >= self._look_ms:
+            self._look_ms = now_ms + LOOK_FOR_OLD_MS
+            self._drop("received_ms < ?", [now_ms - MAX_AGE_MS])
+        for agent in sorted(self._sizes, key=lambda agent: self._sizes[agent].payload_bytes, reverse=True):
+            if not (kept := self._kept()).exceeds(self._most):
+                return
+            if (size := self._sizes[agent]).exceeds(self._share):
+                last = self._last_to_go("WHERE agent = ?", [agent], (kept, self._most), (size, self._share))
+                self._drop("agent = ? AND id <= ?", [agent, last])
+        if (kept := self._kept()).exceeds(self._most):
+            self._drop("id <= ?", [self._last_to_go("", [], (kept, self._most))])
+
+    def _last_to_go(self, where: str, values: list[str], *bounds: tuple[_Size, _Size]) -> int:
+        """Give the id up to which messages make room, so that one of several sizes is within its bound."""
+        last = messages = payload_bytes = 0
+        oldest = self._db.execute(f"SELECT id, length(payload) FROM message {where} ORDER BY id", values)  # noqa: S608
+        while all(size.without(messages, payload_bytes).exceeds(most) for size, most in bounds):
+            last, length = oldest.fetchone()
+            messages, payload_bytes = messages + 1, payload_bytes + length
+        oldest.close()
+        return last
+
+    def _drop(self, where: str, values: Sequence[str | int]) -> None:
+        """Delete messages to make room, and count them as dropped."""
+        self._db.executemany(
+            "UPDATE tally SET dropped = dropped + ? WHERE code = ?",
+            [(times, code) for code, times in self._delete(where, values).items()],
+        )
+
+    def _delete(self, where: str, values: Sequence[str | int]) -> Counter[str]:
+        """Delete messages; tells how many of each code."""
+        statement = f"DELETE FROM message WHERE {where} RETURNING agent, code, length(payload)"  # noqa: S608 - own words
+        codes: Counter[str] = Counter()
+        for agent, code, length in self._db.execute(statement, values).fetchall():
+            self._grow(agent, -1, -length)
+            codes[code] += 1
+        return codes
 
 
-class QuarantineReader:
-    """Reads a quarantine that a collector writes; one thread at a time, raises StorageError."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._db = open_reader(path)
-        refuse_other_schema(self._db, path, SCHEMA_VERSION)
-
-    def __repr__(self) -> str:
-        return f"<QuarantineReader of {str(self._path)!r}>"
-
-    def close(self) -> None:
-        """Close the file; no other call may follow."""
-        self._db.close()
-
-    def read(self, after: int = 0, limit: int = 100) -> list[Quarantined]:
-        """Give messages in order of arrival."""
-        with reported(self._path):
-            rows = self._db.execute("SELECT * FROM message WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
-        return [Quarantined(*row) for row in rows]
-
-    def dropped(self) -> Mapping[str, int]:
-        """Give how many messages made room for newer ones, by code."""
-        with reported(self._path):
-            return dict(self._db.execute("SELECT code, dropped FROM tally"))
-
-
-def _row(suspect: Suspect) -> tuple[int, str, str, str, bytes, int]:
+def _row(suspect: Suspect) -> tuple[int, str, str, str, bytes, int, str]:
     return (
         suspect.received_ms,
         suspect.code,
@@ -168,9 +204,28 @@ def _row(suspect: Suspect) -> tuple[int, str, str, str, bytes, int]:
         _storable(suspect.topic),
         suspect.payload[:MAX_PAYLOAD_BYTES],
         max(0, len(suspect.payload) - MAX_PAYLOAD_BYTES),
+        sender_of(suspect.topic),
     )
+
+
+def _among(ids: Collection[int]) -> tuple[str, list[int]]:
+    return f"id IN ({', '.join('?' * len(ids))})", list(ids)
 
 
 def _storable(text: str) -> str:
     """Cut a text and replace what SQLite cannot store (lone surrogates)."""
     return text[:MAX_TOPIC_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Add what the first schema did not have: whose each message is."""
+    with transaction(connection, path):
+        if schema_version(connection) != 1:
+            return
+        connection.execute("ALTER TABLE message ADD COLUMN agent TEXT NOT NULL DEFAULT ''")
+        connection.execute("CREATE INDEX message_of_agent ON message (agent, id)")
+        topics = connection.execute("SELECT id, topic FROM message").fetchall()
+        connection.executemany(
+            "UPDATE message SET agent = ? WHERE id = ?", [(sender_of(topic), number) for number, topic in topics]
+        )
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
