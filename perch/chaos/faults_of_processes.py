@@ -17,6 +17,7 @@ COLLECTOR_POINTS = (
     *("journal.db/written", "journal.db/committed", "history.db/written", "history.db/committed"),
     *("publish/sent", "influx/sent"),
 )
+LONG_MINUTES = 3.0
 MOST_CLONES = 3
 MOST_BACKUPS = 4
 
@@ -77,6 +78,16 @@ def _freeze(choose: Callable[[Stage], str]) -> Deed:
         return Broken(stage.chance.uniform(0.05, 3.0), lambda: part.thaw(pid))
 
     return deed
+
+
+def _freeze_long(stage: Stage) -> Broken | None:
+    """Freeze an agent for more than the minute that nothing vouches for, where the campaign is long enough."""
+    if stage.plan.minutes < LONG_MINUTES:
+        return None
+    agent = stage.chance.choice(stage.agents)
+    part = stage.parts[agent]
+    pid = part.freeze()
+    return Broken(stage.chance.uniform(62.0, 75.0), lambda: part.thaw(pid))
 
 
 def _die_at(choose: Callable[[Stage], str], points: tuple[str, ...]) -> Deed:
@@ -184,6 +195,7 @@ FAULTS = (
     Fault("agent restarted in order", 0.5, _restart_agent),
     Fault("agent rebooted without the time", 1, _reboot_agent),
     Fault("agent frozen", 3, _freeze(_any_agent)),
+    Fault("agent frozen for over a minute", 0.1, _freeze_long),
     Fault("agent died at a named point", 3, _die_at(_any_agent, AGENT_POINTS)),
     Fault("agent cloned", 0.2, _clone_agent),
     Fault("outbox restored from a copy", 0.5, _restore_outbox),
