@@ -1,25 +1,37 @@
 """A projection at work in a thread of its own."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from collector import projection
-from collector.projection import Log, Projection
+from collector.projection import Log, Projection, Tally
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
 from perch.errors import UnavailableError
+
+LOOK_AGAIN_S = 60.0
 
 
 class Follower:
     """Runs a projection from `start` until `stop` and knows how it is doing; `check` raises what ended it early.
 
-    `then` is another one that is made from what this one makes, and is woken when there is something new.
+    `then` is another one that is made from what this one makes, and is woken when there is something new. Now and then
+    it looks again where its projection stands, so that what was lost meanwhile is noticed and made anew.
     """
 
     def __init__(
-        self, name: str, log: Log, followed: Projection, stop: threading.Event, then: "Follower | None" = None
+        self,
+        name: str,
+        log: Log,
+        followed: Projection,
+        stop: threading.Event,
+        then: "Follower | None" = None,
+        tally: Callable[[], Tally] = Tally,
     ) -> None:
         self.name = name
+        self.tally = tally
         self.trouble: UnavailableError | None = None
         self._log = log
         self._watched = _Watched(followed, self._wake_next)
@@ -27,6 +39,7 @@ class Follower:
         self._wake = threading.Event()
         self._stop = stop
         self._failure: BaseException | None = None
+        self._looked_s = -math.inf
         self._thread = threading.Thread(target=self._run, name=f"projection-{name}", daemon=True)
 
     def __repr__(self) -> str:
@@ -36,6 +49,16 @@ class Follower:
     def position(self) -> int:
         """How far it has come in the journal."""
         return self._watched.position
+
+    @property
+    def waits_to_begin_anew(self) -> bool:
+        """Whether what it made before still stands, though it was asked to make it anew."""
+        return self._watched.wanted_anew
+
+    def rebuild(self) -> None:
+        """Have everything made anew from the journal, in its own time."""
+        self._watched.wanted_anew = True
+        self._wake.set()
 
     def start(self) -> None:
         """Begin to follow the journal."""
@@ -58,9 +81,16 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            projection.run(self._log, self._watched, self._wake, self._stop, self._note)
+            projection.run(self._log, self._watched, self._wake, self._stop, self._note, doubted=self._is_doubted)
         except BaseException as error:
             self._failure = error
+
+    def _is_doubted(self) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_AGAIN_S and not self._watched.wanted_anew:
+            return False
+        self._looked_s = now_s
+        return True
 
     def _wake_next(self) -> None:
         if self._next is not None:
@@ -71,21 +101,23 @@ class Follower:
 
 
 class _Watched:
-    """A projection that lets other threads see its position."""
+    """A projection that lets other threads see its position, and ask for it to be made anew."""
 
     def __init__(self, inner: Projection, moved: Callable[[], None]) -> None:
         self._inner = inner
         self._moved = moved
         self.position = 0
+        self.wanted_anew = False
 
     def cursor(self) -> Cursor | None:
-        cursor = self._inner.cursor()
+        cursor = None if self.wanted_anew else self._inner.cursor()
         self.position = cursor.position if cursor is not None else 0
         return cursor
 
     def reset(self, journal: str) -> None:
         self._inner.reset(journal)
         self.position = 0
+        self.wanted_anew = False
 
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         self._inner.apply(entries, journal)

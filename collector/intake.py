@@ -1,15 +1,16 @@
 """Carries out what the sorting decides: quarantine and journal first, acknowledgements last."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.live import Live
 from collector.novelty import Novelty, Places
-from collector.sorting import Arrival, Sorted, Sorting
+from collector.sorting import Arrival, Resorting, Sorted, Sorting
 from perch import contract
+from perch.adapters.errands import Refusal
 from perch.adapters.journal import Journal, Stream
-from perch.adapters.quarantine import Quarantine
+from perch.adapters.quarantine import Quarantine, Quarantined
 from perch.contract import Ack, Address, Publication
 from perch.delivery.liveness import Instant
 from perch.delivery.watermark import Watermark
@@ -17,6 +18,9 @@ from perch.errors import ContractError
 
 RANGES_PER_ACK = 200
 """Keeps an acknowledgement below half of the largest payload; what is left over goes into a further one."""
+
+EPOCHS_PER_AGENT = 50
+"""So many epochs of one agent are acknowledged at a time; one that keeps to its window sends of eight."""
 
 _TOPICS_REMEMBERED = 100_000
 _NAMES_COUNTED = 100
@@ -37,6 +41,15 @@ class Counts:
     stranger_spaces: Mapping[str, int] = field(default_factory=dict)
     conflicts: Mapping[str, int] = field(default_factory=dict)
     deferred: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What messages of the quarantine came to: events stored, events known already, and who stays for what reason."""
+
+    stored: int
+    known: int
+    refused: list[Refusal]
 
 
 class Intake:
@@ -92,9 +105,20 @@ class Intake:
             self._quarantine.add(result.suspects)
         if result.settled:
             self._journal.append(result.runs, result.settled)
-        for stream in result.touched:
-            self._acknowledge(stream, self._journal.watermark(stream))
+        self._acknowledge_all(result.touched)
         self._count(len(arrivals), result)
+
+    def retry(self, messages: Sequence[Quarantined], mono_ms: int) -> "Retried":
+        """Take messages of the quarantine in once more, as `take` does; what is refused again is only named."""
+        self._novelty.begin()
+        sorting = Resorting(self._journal, self._novelty)
+        refused = [refusal for message in messages if (refusal := _sort_again(sorting, message, mono_ms)) is not None]
+        result = sorting.result
+        if result.settled:
+            self._journal.append(result.runs, result.settled)
+        self._acknowledge_all(result.touched)
+        self._count(0, result)
+        return Retried(sum(len(run.events) for run in result.runs), result.repeats, refused)
 
     def _sort(self, sorting: Sorting, arrival: Arrival) -> None:
         try:
@@ -113,6 +137,15 @@ class Intake:
         address = self._addresses[topic] = contract.parse_topic(topic)
         return address
 
+    def _acknowledge_all(self, touched: Collection[Stream]) -> None:
+        """Acknowledge what was touched, of one agent no more than it can wait for: all share the way out."""
+        told: Counter[tuple[str, str]] = Counter()
+        for stream in touched:
+            agent = (stream.site, stream.agent)
+            told[agent] += 1
+            if told[agent] <= EPOCHS_PER_AGENT:
+                self._acknowledge(stream, self._journal.watermark(stream))
+
     def _acknowledge(self, stream: Stream, mark: Watermark) -> None:
         """Tell the agent what is stored; where the broker is away, it sends again and is told then."""
         for start in range(0, max(1, len(mark.have)), RANGES_PER_ACK):
@@ -129,6 +162,31 @@ class Intake:
         _add(self._strangers, Counter("/".join(space) for space in result.strange))
         _add(self._conflicts, result.conflicts)
         _add(self._deferred, result.deferred)
+
+
+def _sort_again(sorting: Sorting, message: Quarantined, mono_ms: int) -> Refusal | None:
+    """Decide on a message of the quarantine; gives why it is to stay there, None where it need not."""
+    suspects, deferred = len(sorting.result.suspects), sorting.result.deferred.total()
+    retained = message.code == "retained"
+    arrival = Arrival(message.topic, message.payload, retained, message.received_ms, mono_ms)
+    if message.cut:
+        return Refusal(message.id, message.code, f"its last {message.cut} bytes were not kept")
+    try:
+        address = contract.parse_topic(message.topic)
+        if address.channel == "up":
+            sorting.add(arrival, address.site, address.agent)
+        elif address.channel == "status":
+            contract.parse_status(message.payload)  # what it said is long past: it is to be readable, no more
+        elif address.channel != "ack":
+            contract.parse_state(message.payload)
+    except ContractError as error:
+        return Refusal(message.id, error.code, error.what)
+    if len(sorting.result.suspects) > suspects:
+        again = sorting.result.suspects[suspects]
+        return Refusal(message.id, again.code, again.why)
+    if sorting.result.deferred.total() > deferred:
+        return Refusal(message.id, message.code, "its agent has brought too many new epochs: try again in an hour")
+    return None
 
 
 def _add(counted: Counter[str], more: Mapping[str, int]) -> None:

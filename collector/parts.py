@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from collector.chores import Chores
 from collector.follower import Follower
 from collector.inbox import Inbox
 from collector.intake import Intake
@@ -24,6 +25,7 @@ class Parts:
     live: Live
     followers: tuple[Follower, ...]
     writer: BestEffortWriter | None
+    chores: Chores
 
     def wake_followers(self) -> None:
         """Tell the projections that the journal has grown, or that they are to stop."""

@@ -7,23 +7,26 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 
+from collector.chores import Chores
 from collector.follower import Follower
 from collector.health import Reporter
 from collector.history_projection import HistoryProjection
 from collector.inbox import Inbox
+from collector.influx_checked import CheckedInflux
 from collector.influx_projection import InfluxProjection
 from collector.intake import Intake
 from collector.live import Live
 from collector.parts import Parts
 from collector.projection import Trailing
+from perch.adapters.errands import Errands
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.influx import InfluxWriter
 from perch.adapters.influx_live import BestEffortWriter
+from perch.adapters.instants import now
 from perch.adapters.journal import Journal, JournalReader
 from perch.adapters.mqtt import Connection
 from perch.adapters.quarantine import Quarantine
 from perch.contract import ROOT
-from perch.delivery.liveness import Instant
 from perch.errors import StorageError
 from perch.model import Site
 from perch.settings import Influx, ServerSettings
@@ -74,7 +77,10 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
     live = Live(settings.sites, _let_go if writer is None else writer.offer, now())
     intake = Intake(journal, quarantine, named, live, connection.publish)
     followers = _followers(settings, files, stopping)
-    parts = Parts(journal, quarantine, connection, inbox, intake, live, followers, writer)
+    errands = Errands(settings.data)
+    errands.prepare()
+    chores = Chores(errands, intake, quarantine, followers, lambda: journal.end)
+    parts = Parts(journal, quarantine, connection, inbox, intake, live, followers, writer, chores)
     for part in (connection, *followers, *(() if writer is None else (writer,))):
         part.start()
     log.info("journal %s in %s has %d events", journal.id, settings.data, journal.end)
@@ -85,7 +91,8 @@ def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
     """Take in what comes, until told to stop or until any part has died."""
     woken_end, woken_s = parts.journal.end, 0.0
     while not stop.is_set():
-        parts.intake.take(parts.inbox.take(WAIT_S))
+        parts.intake.take(parts.inbox.take(0 if parts.chores.is_busy else WAIT_S))
+        parts.chores.settle(now())
         parts.live.settle(now())
         reporter.settle(now())
         parts.check()
@@ -107,11 +114,6 @@ def shutdown(parts: Parts, stopping: threading.Event, deadline: float) -> None:
     log.info("stopped with %d events in the journal", parts.journal.end)
 
 
-def now() -> Instant:
-    """Read both clocks of this machine."""
-    return Instant(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
-
-
 def places(sites: Sequence[Site]) -> dict[tuple[str, str], frozenset[str]]:
     """Give the spaces that the layout has ever given to an agent, by (site, agent)."""
     return {
@@ -131,8 +133,12 @@ def _followers(settings: ServerSettings, files: ExitStack, stopping: threading.E
     history = files.enter_context(HistoryReader(history_path))
     log_of_influx = files.enter_context(JournalReader(log_path))
     connect = _connection_to(settings.influx, prepared=True)
-    projection = InfluxProjection(settings.sites, log_of_influx, history, connect, settings.data)
-    influx = Follower("influx", Trailing(log_of_influx, history.cursor), projection, stopping)
+    checked = CheckedInflux(
+        lambda connected: InfluxProjection(settings.sites, log_of_influx, history, connected, settings.data),
+        connect,
+        settings.data,
+    )
+    influx = Follower("influx", Trailing(log_of_influx, history.cursor), checked, stopping, tally=checked.tally)
     return (Follower("history", log_of_history, HistoryProjection(store), stopping, then=influx), influx)
 
 

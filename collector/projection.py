@@ -7,7 +7,7 @@ again from the start.
 
 from collections.abc import Callable, Sequence
 from threading import Event
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
@@ -54,6 +54,14 @@ class Projection(Protocol):
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         """Take in entries in order of position."""
         ...
+
+
+class Tally(NamedTuple):
+    """What became of the rows of a projection since the start: written, older than their store keeps, not taken."""
+
+    rows: int = 0
+    expired: int = 0
+    refused: int = 0
 
 
 class Trailing:
@@ -106,15 +114,19 @@ def run(
     stop: Event,
     trouble: Callable[[UnavailableError | None], None] = lambda _: None,
     retry_seconds: Sequence[float] = RETRY_SECONDS,
+    doubted: Callable[[], bool] = lambda: False,
 ) -> None:
     """Follow the log until `stop`; whoever sets that, or adds to the log, sets `wake` too.
 
-    `trouble` hears of each failure that is retried, and None once it is over. Raises what is not worth a retry.
+    `trouble` hears of each failure that is retried, and None once it is over. `doubted` tells whether it is time to
+    look again where the projection stands. Raises what is not worth a retry.
     """
     position: int | None = None
     failures = 0
     while not stop.is_set():
         wake.clear()
+        if doubted():
+            position = None
         try:
             before = resume(log, projection) if position is None else position
             position = advance(log, projection, before)
@@ -127,5 +139,5 @@ def run(
         if failures:
             failures = 0
             trouble(None)
-        if position == before:
+        if position == before and not stop.is_set():
             wake.wait(IDLE_SECONDS)

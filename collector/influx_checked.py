@@ -1,0 +1,77 @@
+"""The projection into InfluxDB, over a store whose word is checked: what turns out to be lost is written anew."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from collector.projection import Projection, Tally
+from perch.adapters.cursor import Cursor
+from perch.adapters.influx import RowStore
+from perch.adapters.influx_cursor import ProgressFile
+from perch.adapters.influx_query import Bucket
+from perch.adapters.influx_witness import WitnessedStore
+from perch.adapters.journal import Entry
+from perch.model import QUARTER_MS
+
+OF_ZONES = "SELECT spaces FROM zone_15min LIMIT 1"
+
+
+class CheckedInflux:
+    """A `Projection` around the one into InfluxDB; `project` makes that one with a way to connect.
+
+    At the first look it is seen whether the zones are there too, and at every look whether a row that was there is.
+    """
+
+    def __init__(
+        self,
+        project: Callable[[Callable[[], RowStore]], Projection],
+        connect: Callable[[], RowStore],
+        data: Path,
+    ) -> None:
+        self._connect = connect
+        self._store: WitnessedStore | None = None
+        self._file = ProgressFile(data / "influx.cursor")
+        self._zones_seen = False
+        self._inner = project(self._connected)
+
+    def __repr__(self) -> str:
+        return f"<CheckedInflux of {self._inner!r}>"
+
+    def tally(self) -> Tally:
+        """Count rows; any thread may ask."""
+        store = self._store
+        return Tally() if store is None else Tally(store.rows, store.expired, store.refused)
+
+    def cursor(self) -> Cursor | None:
+        """Tell how far it has come; None where rows are lost."""
+        cursor = self._inner.cursor()
+        store = self._store
+        if cursor is None or (store is not None and store.has_lost) or not self._has_zones():
+            return None
+        return cursor
+
+    def reset(self, journal: str) -> None:
+        """Write everything anew."""
+        self._inner.reset(journal)
+        self._zones_seen = True
+        if self._store is not None:
+            self._store.has_lost = False
+
+    def apply(self, entries: Sequence[Entry], journal: str) -> None:
+        """Write what new entries changed."""
+        self._inner.apply(entries, journal)
+
+    def _connected(self) -> RowStore:
+        self._store = WitnessedStore(self._connect())
+        return self._store
+
+    def _has_zones(self) -> bool:
+        """Tell whether quarter hours are there, where some must be."""
+        if not self._zones_seen:
+            progress = self._file.load()
+            spans = [] if progress is None else progress.horizons.values()
+            must = any(last_ms // QUARTER_MS - -(-first_ms // QUARTER_MS) >= 1 for first_ms, last_ms in spans)
+            self._zones_seen = not must or bool(self._connected_before().query(OF_ZONES, Bucket.ZONES))
+        return self._zones_seen
+
+    def _connected_before(self) -> RowStore:
+        return self._store or self._connected()
