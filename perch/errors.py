@@ -62,5 +62,9 @@ class StorageError(PerchError):
     """A local database or folder cannot be read or written."""
 
 
+class DamagedError(StorageError):
+    """A local database is torn or holds what cannot be read: it is of no use any more."""
+
+
 class UnavailableError(PerchError):
     """A broker or database on the network does not answer, or refuses."""

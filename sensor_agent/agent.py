@@ -16,8 +16,9 @@ from perch import contract
 from perch.adapters.mailbox import Mailbox
 from perch.adapters.mqtt import Connection, Received
 from perch.adapters.outbox import Outbox
+from perch.adapters.outbox_aside import open_or_begin
 from perch.contract import Event
-from perch.errors import ContractError
+from perch.errors import ContractError, DamagedError, StorageError
 from perch.model import Occupancy, Sensor
 from perch.sensing.watch import Change
 from perch.settings import AgentSettings
@@ -32,12 +33,20 @@ LONGEST_WAIT_S = 5.0
 Item = tuple[str, float, int] | Received | bool
 """An edge (sensor, value, monotonic ms), a message, or that the connection came or went."""
 
-PURGE_EVERY_MS = 3_600_000
+PURGE_EVERY_MS = 60_000
+
+EVENTS_PER_SPACE = 8
+"""An outbox holds at least so many events for each space: after a loss all spaces are stated at once."""
 
 
 def machine_ms() -> int:
     """Give the time since the machine's boot in ms, sleep included, on which delivery runs."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+def outbox_path(settings: AgentSettings) -> Path:
+    """Give where an agent keeps its outbox."""
+    return settings.data / "outbox.db"
 
 
 class Agent:
@@ -55,15 +64,25 @@ class Agent:
         self._clock = clock
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
-        self._purge_ms = machine_ms() + PURGE_EVERY_MS
-        epoch, site, agent = secrets.token_hex(16), settings.site, settings.agent
-        self._epoch = epoch
-        self._outbox = open_outbox(Path(settings.data) / "outbox.db")
-        self._outbox.purge(clock.wall_ms())
+        self._purge_ms = machine_ms()
+        self._no_room: str | None = None
+        self._epoch = secrets.token_hex(16)
+        self._outbox, self._aside = open_or_begin(outbox_path(settings), open_outbox)
+        try:
+            self._begin(heartbeat_s)
+        except BaseException:
+            self._outbox.close()
+            raise
+
+    def _begin(self, heartbeat_s: int) -> None:
+        settings, clock = self._settings, self._clock
+        epoch, site, agent = self._epoch, settings.site, settings.agent
+        self._outbox.hold(max(settings.outbox_events, EVENTS_PER_SPACE * len(settings.sensing.spaces)))
+        self._reserving = True
         run = self._outbox.begin(epoch, clock.boot)
         self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish, heartbeat_s)
         chance = random.Random()  # noqa: S311  it spreads the retries of many agents, and guards nothing
-        self._courier = Courier(site, agent, self._outbox, clock, self._publish, chance.random)
+        self._courier = Courier(site, agent, self._outbox, clock, self._publish, chance.random, machine_ms())
         self.author = Author(
             self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted, self._say
         )
@@ -158,19 +177,27 @@ class Agent:
         now = machine_ms()
         self._courier.send(now)
         if now >= self._herald.deadline:
-            self._herald.beat(self.author, self.unsettled, now)
+            self._beat(now)
         if now >= self._purge_ms:
             self._purge_ms = now + PURGE_EVERY_MS
-            self._courier.purge()
+            self._courier.purge(now)
+        if self._reserving:
+            self._reserve()
 
     def announce(self) -> None:
         """Say anew what holds now."""
-        self._herald.beat(self.author, self.unsettled, machine_ms())
+        self._beat(machine_ms())
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with this agent itself, None where all is well."""
+        troubles = dict.fromkeys((self.author.trouble or self._courier.trouble, self._no_room, self._aside))
+        return "; ".join(filter(None, troubles)) or None
 
     @property
     def delivery_deadline(self) -> int:
         """When `deliver` has something to do (machine's monotonic ms)."""
-        moments = (self._courier.deadline, self._herald.deadline, self._purge_ms)
+        moments = (self._courier.deadline, self._herald.deadline, 0 if self._reserving else self._purge_ms)
         return min(moment for moment in moments if moment is not None)
 
     def _next(self, timeout_s: float) -> Item | None:
@@ -200,11 +227,25 @@ class Agent:
             return
         if not message.retained:
             self._courier.heard(ack, machine_ms())
+            if self._outbox.lost:  # whoever acknowledges is there to be told
+                self.author.confess()
 
     def _link(self, connected: bool) -> None:
         self._courier.linked(connected, machine_ms())
         if connected:
             self.announce()
+
+    def _beat(self, now_ms: int) -> None:
+        self._herald.beat(self.author, self.unsettled, now_ms, self.trouble)
+
+    def _reserve(self) -> None:
+        """Take some of the room that the outbox will need; where there is none, what is there has to do."""
+        try:
+            self._reserving = self._outbox.reserve()
+        except DamagedError:
+            raise
+        except StorageError as error:
+            self._no_room = f"the disk has no room for the {self._settings.outbox_events} events to keep: {error.what}"
 
     def _say(self, changes: Sequence[Change]) -> None:
         latest: dict[str, Occupancy] = {change.space: change.occupancy for change in changes}

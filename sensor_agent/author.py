@@ -1,16 +1,21 @@
 """Authors history: turns what the watch says into numbered, dated events, and vouches for them with marks.
 
-Events carry both clocks. Wall time is the monotonic time plus an offset, which is measured at the start and at each
-mark; a step of more than five seconds, or the first synchronisation, is itself an event (`clock`).
+Events carry both clocks. Order, intervals and deadlines come from the monotonic one alone. Wall time is the monotonic
+time plus an offset, which changes with a `clock` event and never without one: at the first synchronisation, and when
+the wall clock is more than five seconds from where the offset has it. While the wall clock cannot be believed the
+offset stays what it was.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
+from perch.adapters.lost_spans import BEFORE_BOOT_MS
 from perch.adapters.outbox import Mark, Outbox
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
+from perch.delivery.lost import Moment
 from perch.model import QUARTER_MS, Clock, Occupancy, Reading, Reason, SensedSpace, Sensor, State
 from perch.sensing.watch import Change, Watch
 from sensor_agent import clock as clocks
+from sensor_agent.ledger import Ledger
 
 MARK_EVERY_MS = 50_000
 """Local marks come a little more often than each minute, so that a loop that is a moment late has no gap."""
@@ -20,10 +25,10 @@ STEP_MS = 5_000
 
 
 class Author:
-    """Owns the watch, the numbering and the marks of one epoch; times given to it are monotonic milliseconds.
+    """Owns the watch, the dates and the marks of one epoch; times given to it are monotonic milliseconds.
 
     `changed` hears of every change at once, since what holds now is worth most while it is new; every event is in the
-    outbox before it is handed to `told`.
+    outbox before it is handed to `told`. While the outbox cannot be written, `changed` goes on (see `Ledger`).
     """
 
     def __init__(
@@ -41,22 +46,25 @@ class Author:
         self._clock = clock
         self._epoch = epoch
         self._spaces = tuple(space.id for space in spaces)
-        self._told = told
         self._changed = changed
-        self._seq = 0
-        self._offset_ms = clock.wall_ms() - clock.mono_ms()
-        self._clock_state = clock.state()
-        self._mark_ms = self._last_event_ms = clock.mono_ms()
-        self._quarter_ms = 0
+        self._ledger = Ledger(outbox, epoch, clock.boot, told)
+        self._last_sign = outbox.last_sign
+        self._offset_ms, self._clock_state = self._first_offset()
+        self._mark_ms = self._last_event_ms = self._vouch_ms = clock.mono_ms()
 
     def __repr__(self) -> str:
-        return f"<Author of epoch {self._epoch}, {self._seq} events>"
+        return f"<Author of epoch {self._epoch}, {self._ledger!r}>"
 
     @property
     def deadline(self) -> int:
-        """When time alone gives something to write: a change, a mark or a quarter hour."""
-        moments = (self.watch.deadline, self._mark_ms + MARK_EVERY_MS, self._quarter_ms - self._offset_ms)
+        """When time alone gives something to write: a change, a mark, a quarter hour, or what could not be written."""
+        moments = (self.watch.deadline, self._mark_ms + MARK_EVERY_MS, self._vouch_ms, self._ledger.deadline)
         return min(moment for moment in moments if moment is not None)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written at present, None where all is well."""
+        return self._ledger.trouble
 
     def wall_of(self, mono_ms: int) -> int:
         """Give the wall time of a monotonic moment of this boot."""
@@ -64,11 +72,10 @@ class Author:
 
     def start(self, levels: Mapping[str, float]) -> None:
         """Begin the epoch: what was stated before is over since the last mark, everything is `starting` now."""
-        marks = [mark for mark in (self._outbox.mark, self._outbox.last_event) if mark is not None]
-        mark = max(marks, key=lambda mark: mark.wall_ms, default=None)
-        events = [] if mark is None else [self._offline(space, mark) for space in sorted(self._outbox.spaces)]
+        sign = self._last_sign
+        events = [] if sign is None else [self._offline(space, sign) for space in sorted(self._outbox.spaces)]
+        events += self._measure()
         self._begin(self._clock.mono_ms(), events, levels)
-        self._outbox.spaces = frozenset(self._spaces)
 
     @property
     def stood_still(self) -> bool:
@@ -78,8 +85,8 @@ class Author:
     def resume(self, levels: Mapping[str, float]) -> None:
         """Begin again after the loop stood still: unknown since the last sign of life, `starting` from now."""
         last_ms = max(self._mark_ms, self._last_event_ms)
-        mark = Mark(self.wall_of(last_ms), last_ms, self._clock.boot, self._clock_state)
-        events = [self._offline(space, mark) for space in self._spaces]
+        sign = Mark(self.wall_of(last_ms), last_ms, self._clock.boot, self._clock_state)
+        events = [self._offline(space, sign) for space in self._spaces]
         events += self._measure()
         self._begin(self._clock.mono_ms(), events, levels)
 
@@ -92,57 +99,94 @@ class Author:
         """Let time pass: changes, marks and quarter hours come in their order, each at its own moment."""
         while (due := self.deadline) < mono_ms:
             self._state(self.watch.advance(due + 1))
-            if due >= self._quarter_ms - self._offset_ms:
-                self._vouch(due)
+            if due >= self._vouch_ms:
+                self._vouch()
             if due >= self._mark_ms + MARK_EVERY_MS:
                 self._note(due)
+            if self._ledger.deadline is not None and due >= self._ledger.deadline:
+                self._recover(due)
 
     def note(self) -> None:
         """Leave a local mark now, as at the end."""
         self._note(self._clock.mono_ms())
 
+    def confess(self) -> None:
+        """Tell of what the outbox had to give up, and state every space anew."""
+        now = self._clock.mono_ms()
+        if self._ledger.trouble is None:
+            self._write([*self._ledger.confessions(), *self._restated(now)])
+
     def _begin(self, now: int, events: list[Event], levels: Mapping[str, float]) -> None:
         changes = self.watch.start(now, levels)
         self._write([*events, *map(self._stated, changes)])
-        self._quarter_ms = self._next_quarter(now)
+        self._vouch_ms = self._next_vouch(now)
         self._note(now)
 
-    def _vouch(self, mono_ms: int) -> None:
-        self._write([AliveEvent(self._next_seq(), self._quarter_ms, mono_ms, self._clock_state)])
-        self._quarter_ms = self._next_quarter(mono_ms)
+    def _vouch(self) -> None:
+        at_ms = self._vouch_ms
+        self._write([AliveEvent(self._ledger.number(), self.wall_of(at_ms), at_ms, self._clock_state)])
+        self._vouch_ms = self._next_vouch(at_ms)
 
-    def _next_quarter(self, mono_ms: int) -> int:
-        """Give the wall time to vouch at next: full quarter hours, or 15 minutes on while it cannot be believed."""
-        wall_ms = self.wall_of(mono_ms)
-        return wall_ms + QUARTER_MS if self._clock_state is Clock.UNSYNCED else (wall_ms // QUARTER_MS + 1) * QUARTER_MS
+    def _next_vouch(self, mono_ms: int) -> int:
+        """Give when to vouch next: at full quarter hours, or after 15 minutes while wall time cannot be believed."""
+        if self._clock_state is Clock.UNSYNCED:
+            return mono_ms + QUARTER_MS
+        return (self.wall_of(mono_ms) // QUARTER_MS + 1) * QUARTER_MS - self._offset_ms
 
     def _note(self, mono_ms: int) -> None:
         self._mark_ms = mono_ms
-        self._outbox.mark = Mark(self.wall_of(mono_ms), mono_ms, self._clock.boot, self._clock_state)
         measured = self._measure()
         if measured:
             self._write(measured)
-            self._quarter_ms = self._next_quarter(mono_ms)
+            self._vouch_ms = self._next_vouch(mono_ms)
+        mark = Mark(self.wall_of(mono_ms), mono_ms, self._clock.boot, self._clock_state)
+        self._ledger.mark(mark, frozenset(self._spaces))
 
     def _measure(self) -> list[Event]:
-        """Compare the two clocks; small drift is followed in silence, a step is an event."""
+        """Compare the two clocks: where the wall clock can be believed and says something else, tell its new offset."""
         offset_ms, state = self._clock.wall_ms() - self._clock.mono_ms(), self._clock.state()
-        stepped = abs(offset_ms - self._offset_ms) > STEP_MS
         synced = state is Clock.OK and self._clock_state is Clock.UNSYNCED
-        self._offset_ms, self._clock_state = offset_ms, state
-        if state is Clock.OK and (stepped or synced):
-            return [ClockEvent(self._next_seq(), self._clock.boot, offset_ms)]
-        return []
+        stepped = state is Clock.OK and abs(offset_ms - self._offset_ms) > STEP_MS
+        self._clock_state = state
+        if not (synced or stepped):
+            return []
+        self._offset_ms = offset_ms
+        return [self._told_offset()]
 
-    def _offline(self, space: str, mark: Mark) -> Event:
-        """Say that a space was last vouched for at a mark: it is unknown since then."""
-        believed = self._clock_state is Clock.OK
-        wall_ms = min(mark.wall_ms, self._clock.wall_ms()) if believed else mark.wall_ms
-        mono_ms = mark.mono_ms if mark.boot == self._clock.boot else wall_ms - self._offset_ms  # before this boot: < 0
-        said = Occupancy(State.UNKNOWN, self._last_probability(space), None, Reason.AGENT_OFFLINE, wall_ms)
-        return StateEvent(
-            self._next_seq(), space, said.state, said.probability, None, said.reason, wall_ms, mono_ms, mark.clock
-        )
+    def _told_offset(self) -> Event:
+        return ClockEvent(self._ledger.number(), self._clock.boot, self._offset_ms)
+
+    def _first_offset(self) -> tuple[int, Clock]:
+        """Give the offset to begin with, and whether to believe it: within a boot it is that of the epoch before."""
+        sign = self._last_sign
+        if sign is not None and sign.boot == self._clock.boot:
+            return sign.wall_ms - sign.mono_ms, sign.clock
+        return self._clock.wall_ms() - self._clock.mono_ms(), self._clock.state()
+
+    def _recover(self, mono_ms: int) -> None:
+        """Try to write again: first what was missed, then every space anew."""
+        events = self._ledger.confessions()
+        if not events:
+            self._note(mono_ms)
+            return
+        if self._ledger.missed_clock:
+            events.append(self._told_offset())
+        events += self._restated(mono_ms)
+        self._last_event_ms = mono_ms
+        self._ledger.retry(events, self._moment(mono_ms))
+
+    def _offline(self, space: str, sign: Mark) -> Event:
+        """Say that a space was last vouched for at some sign of life: it is unknown since then."""
+        when = self._moment(sign.mono_ms) if sign.boot == self._clock.boot else self._before_boot(sign)
+        said = Occupancy(State.UNKNOWN, self._last_probability(space), None, Reason.AGENT_OFFLINE, when.wall_ms)
+        return self._event(space, said, when)
+
+    def _before_boot(self, sign: Mark) -> Moment:
+        """Date a sign of life of an earlier boot: by its own wall time, and before this boot."""
+        if not sign.clock is self._clock_state is Clock.OK:
+            return Moment(sign.wall_ms, BEFORE_BOOT_MS, sign.clock)
+        wall_ms = min(sign.wall_ms, self._clock.wall_ms())
+        return Moment(wall_ms, min(wall_ms - self._offset_ms, BEFORE_BOOT_MS), Clock.OK)
 
     def _last_probability(self, space: str) -> float:
         known = self.watch.occupancies(self._clock.mono_ms()).get(space)
@@ -154,27 +198,30 @@ class Author:
             self._write([self._stated(change) for change in changes])
 
     def _stated(self, change: Change) -> Event:
-        said = change.occupancy
-        wall_ms = self.wall_of(change.time_ms)
+        return self._event(change.space, change.occupancy, self._moment(change.time_ms))
+
+    def _restated(self, mono_ms: int) -> list[Event]:
+        """State every space as it is, for all that may have been lost before."""
+        when = self._moment(mono_ms)
+        return [self._event(space, said, when) for space, said in self.watch.occupancies(mono_ms).items()]
+
+    def _event(self, space: str, said: Occupancy, when: Moment) -> Event:
         return StateEvent(
-            self._next_seq(),
-            change.space,
+            self._ledger.number(),
+            space,
             said.state,
             said.probability,
             said.count,
             said.reason,
-            wall_ms,
-            change.time_ms,
-            self._clock_state,
+            when.wall_ms,
+            when.mono_ms,
+            when.clock,
         )
 
-    def _next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
+    def _moment(self, mono_ms: int) -> Moment:
+        return Moment(self.wall_of(mono_ms), mono_ms, self._clock_state)
 
     def _write(self, events: Sequence[Event]) -> None:
-        if not events:
-            return
-        self._outbox.append(self._epoch, events)
-        self._last_event_ms = self._clock.mono_ms()
-        self._told(events)
+        if events:
+            self._last_event_ms = self._clock.mono_ms()
+            self._ledger.write(events, self._moment(self._last_event_ms))

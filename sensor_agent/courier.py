@@ -1,6 +1,11 @@
-"""Carries events to the collector: reads what the sender says is due, lets go of what is acknowledged."""
+"""Carries events to the collector: reads what the sender says is due, lets go of what is acknowledged.
 
-from collections.abc import Callable, Sequence
+What the outbox cannot do at present is as good as not asked for: an acknowledgement that cannot be noted counts as not
+heard, and an event that cannot be read is read again when its flight is overdue.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from perch import contract
 from perch.adapters.outbox import Outbox
@@ -8,11 +13,15 @@ from perch.contract import VERSION, Ack, Batch, Event, Publication
 from perch.delivery import sender as sending
 from perch.delivery.sender import Flight, Sender
 from perch.delivery.watermark import Watermark
+from perch.errors import DamagedError, StorageError
 from sensor_agent.clock import Clock
 
 
 class Courier:
-    """Owns the sender's state; `now_ms` is always the machine's monotonic time, also while a recording is replayed."""
+    """Owns the sender's state; `now_ms` is always the machine's monotonic time, also while a recording is replayed.
+
+    Of what the outbox raises only DamagedError comes through; `trouble` tells of the rest.
+    """
 
     def __init__(
         self,
@@ -22,13 +31,16 @@ class Courier:
         clock: Clock,
         publish: Callable[[Publication], bool],
         chance: Callable[[], float],
+        now_ms: int,
     ) -> None:
         self._site, self._agent = site, agent
         self._outbox = outbox
         self._clock = clock
         self._publish = publish
         self._chance = chance
+        self._born_ms = now_ms - outbox.lived_ms
         self._sender = Sender(outbox.lanes(), journal=outbox.journal)
+        self.trouble: str | None = None
 
     def __repr__(self) -> str:
         return f"<Courier with {self.unsettled} events to deliver>"
@@ -44,9 +56,13 @@ class Courier:
         return self._sender.unsettled
 
     def accepted(self, epoch: str, events: Sequence[Event], now_ms: int) -> None:
-        """Take charge of events that are in the outbox."""
-        for event in events:
-            self._sender = sending.append(self._sender, epoch, event.seq)
+        """Take charge of events that are in the outbox; numbers left out before them were used up by nothing."""
+        first, last = events[0].seq, events[-1].seq
+        expected = sending.next_number(self._sender, epoch)
+        if expected < first:
+            self._sender = sending.skipped(self._sender, epoch, expected, first - 1)
+        self._sender = sending.appended(self._sender, epoch, first, last)
+        self._let_go()
         self.send(now_ms)
 
     def linked(self, connected: bool, now_ms: int) -> None:
@@ -59,31 +75,55 @@ class Courier:
         have = Watermark(0)
         for first, last in ((1, ack.upto), *ack.have):
             have = have.add(first, last) if last >= first else have
-        self._sender, settled = sending.heard(self._sender, ack.journal, ack.epoch, have)
-        self._outbox.acknowledge(
-            ack.journal,
-            ack.epoch,
-            ack.upto,
-            settled.ranges,
-            self._clock.wall_ms(),
-            forgotten=bool(settled.forgotten),
-        )
+        sender, settled = sending.heard(self._sender, ack.journal, ack.epoch, have)
+        forgotten = bool(settled.forgotten)
+        with self._tolerated():
+            self._outbox.acknowledge(
+                ack.journal, ack.epoch, ack.upto, settled.ranges, now_ms - self._born_ms, forgotten=forgotten
+            )
+            self._sender = sender
         self.send(now_ms)
 
-    def purge(self) -> None:
-        """Drop from the disk what was acknowledged more than 48 hours ago."""
-        self._sender = sending.purged(self._sender, self._outbox.purge(self._clock.wall_ms()))
+    def purge(self, now_ms: int) -> None:
+        """Drop from the disk some of what was acknowledged more than 48 hours ago."""
+        with self._tolerated():
+            self._outbox.purge(now_ms - self._born_ms)
+        self._let_go()
 
     def send(self, now_ms: int) -> None:
         """Send whatever is due."""
         self._sender, flights = sending.due(self._sender, now_ms, self._chance())
         for flight in flights:
-            self._send(flight)
+            with self._tolerated():
+                self._send(flight)
+
+    def _let_go(self) -> None:
+        for epoch, first, last in self._outbox.take_dropped():
+            self._sender = sending.dropped(self._sender, epoch, first, last)
+
+    @contextmanager
+    def _tolerated(self) -> Iterator[None]:
+        try:
+            yield
+        except DamagedError:
+            raise
+        except StorageError as error:
+            self.trouble = error.what
+        else:
+            self.trouble = None
 
     def _send(self, flight: Flight) -> None:
-        events = self._outbox.read(flight.epoch, flight.first, flight.last)
         boot = self._outbox.boot_of(flight.epoch)
         sent_mono_ms = self._clock.mono_ms() if boot == self._clock.boot else None
-        if events:
+        for events in _consecutive(self._outbox.read(flight.epoch, flight.first, flight.last)):
             batch = Batch(v=VERSION, epoch=flight.epoch, boot=boot, sent_mono_ms=sent_mono_ms, events=events)
             self._publish(contract.build_up(self._site, self._agent, batch))
+
+
+def _consecutive(events: Sequence[Event]) -> Iterator[tuple[Event, ...]]:
+    """Cut events where numbers are kept no longer: those of one message follow each other."""
+    start = 0
+    for place, event in enumerate(events, 1):
+        if place == len(events) or events[place].seq != event.seq + 1:
+            yield tuple(events[start:place])
+            start = place

@@ -38,11 +38,11 @@ class Herald:
     def __repr__(self) -> str:
         return f"<Herald of {self._site}/{self._agent}>"
 
-    def beat(self, author: Author, unsettled: int, now_ms: int) -> None:
+    def beat(self, author: Author, unsettled: int, now_ms: int, trouble: str | None = None) -> None:
         """Say everything anew: the status first, so that no state is taken for that of an agent that is offline."""
         self.deadline = now_ms + self._heartbeat_s * 1000
         virtual_ms = self._clock.mono_ms()
-        self._publish(self._status(author, author.watch.healths(virtual_ms), unsettled))
+        self._publish(self._status(author, author.watch.healths(virtual_ms), unsettled, trouble))
         self.say(author, author.watch.occupancies(virtual_ms))
 
     def say(self, author: Author, occupancies: Mapping[str, Occupancy]) -> None:
@@ -70,7 +70,9 @@ class Herald:
         """Give what the broker is to say when the agent is gone."""
         return contract.build_status(self._site, self._agent, contract.will(self._epoch, self._run))
 
-    def _status(self, author: Author, healths: Mapping[str, Health], unsettled: int) -> Publication:
+    def _status(
+        self, author: Author, healths: Mapping[str, Health], unsettled: int, trouble: str | None
+    ) -> Publication:
         sensors = {
             sensor: SensorStatus(
                 health.health,
@@ -90,5 +92,6 @@ class Herald:
             heartbeat_s=self._heartbeat_s,
             outbox=unsettled,
             sensors=sensors,
+            trouble=trouble,
         )
         return contract.build_status(self._site, self._agent, status)

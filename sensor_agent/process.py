@@ -6,10 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from perch.adapters.outbox import Outbox
+from perch.adapters.outbox_aside import set_aside
+from perch.errors import DamagedError
 from perch.model import Sensor
 from perch.settings import AgentSettings
-from sensor_agent.agent import LONGEST_WAIT_S, Agent, machine_ms
+from sensor_agent.agent import LONGEST_WAIT_S, Agent, machine_ms, outbox_path
 from sensor_agent.clock import Clock, SystemClock
+
+SHORTEST_LIFE_MS = 60_000
+"""A disk that damages two outboxes within a minute is beyond what beginning anew can mend."""
 
 log = logging.getLogger("perch.agent")
 
@@ -36,22 +41,32 @@ class Polls:
 
 
 def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[Path], Outbox] = Outbox.open) -> None:
-    """Sense and report until `stop` is set; raises PerchError where outbox or pins cannot be used."""
-    clock = SystemClock()
-    with Agent(settings, clock, settings.sensing.sensors, open_outbox) as agent:
-        log.info("agent %s/%s senses %d spaces", settings.site, settings.agent, len(settings.sensing.spaces))
-        loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop)
+    """Sense and report until `stop` is set; raises PerchError where outbox or pins cannot be used.
+
+    An outbox that turns out to be damaged while it is used ends the agent's life; its next begins at once.
+    """
+    clock, began_ms = SystemClock(), 0
+    while not stop.is_set():
+        try:
+            with Agent(settings, clock, settings.sensing.sensors, open_outbox) as agent:
+                log.info("agent %s/%s senses %d spaces", settings.site, settings.agent, len(settings.sensing.spaces))
+                loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop)
+        except DamagedError as error:
+            if began_ms and machine_ms() - began_ms < SHORTEST_LIFE_MS:
+                raise
+            began_ms = machine_ms()
+            set_aside(outbox_path(settings), error)
 
 
 def loop(agent: Agent, clock: Clock, polls: Polls, stop: threading.Event) -> None:
     """Own the agent: one thing at a time, in the order in which things happen."""
-    said = ""
+    said = troubled = ""
     while not stop.is_set():
         if agent.turn(_wait_s(agent, clock, polls)):
             log.warning("the agent stood still for more than a minute; that time is unknown")
         for sensor in polls.due(clock.mono_ms()):
             agent.poll(sensor)
-        said = say_once(agent, said)
+        said, troubled = say_once(agent, said), trouble_once(agent, troubled)
 
 
 def _wait_s(agent: Agent, clock: Clock, polls: Polls) -> float:
@@ -68,3 +83,11 @@ def say_once(agent: Agent, said: str) -> str:
     if now != said:
         (log.info if agent.connected else log.warning)("broker: %s", now)
     return now
+
+
+def trouble_once(agent: Agent, told: str) -> str:
+    """Log a change of what troubles the agent itself once."""
+    trouble = agent.trouble or ""
+    if trouble != told:
+        (log.warning if trouble else log.info)("trouble: %s", trouble or "none any more")
+    return trouble

@@ -1,17 +1,16 @@
-"""Delivery as values: numbers, acknowledgements and retries, held against sets and an imaginary wire."""
+"""Delivery as values: numbers, acknowledgements and retries, held against sets and against the table of standings."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from perch.delivery import sender as sending
 from perch.delivery.receiver import Verdict, judge
-from perch.delivery.sender import BATCH, FIRST_RETRY_MS, WINDOW, Flight, Sender
+from perch.delivery.sender import BATCH, FIRST_RETRY_MS, TABLE, WINDOW, Move, Sender, Standing
 from perch.delivery.watermark import Watermark
 from perch.errors import IllegalEventError
 
@@ -72,18 +71,30 @@ def test_an_event_without_a_number_gets_no_verdict() -> None:
     assert list(judge(Watermark(), [Numbered(None)], lambda _: True)) == []
 
 
-def test_a_number_out_of_order_is_refused_and_changes_nothing() -> None:
-    before = sending.append(Sender(), "a", 1)
-    with pytest.raises(IllegalEventError, match="does not follow"):
-        sending.append(before, "a", 3)
-    assert before == sending.append(Sender(), "a", 1)
+@pytest.mark.parametrize(
+    ("move", "why"),
+    [
+        (lambda sender: sending.appended(sender, "a", 3, 3), "does not follow"),
+        (lambda sender: sending.appended(sender, "a", 1, 2), "1 is waiting"),
+        (lambda sender: sending.appended(sender, "a", 2, 1), "is"),
+        (lambda sender: sending.skipped(sender, "a", 1, 1), "1 is waiting"),
+        (lambda sender: sending.skipped(sender, "a", 5, 6), "does not follow"),
+        (lambda sender: sending.dropped(sender, "a", 1, 2), "2 is unborn"),
+        (lambda sender: sending.dropped(sender, "b", 1, 1), "1 is unborn"),
+        (lambda sender: sending.dropped(sender, "a", 0, 1), "is"),
+    ],
+)
+def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(
+    move: Callable[[Sender], Sender], why: str
+) -> None:
+    before = sending.appended(Sender(), "a", 1, 1)
+    with pytest.raises(IllegalEventError, match=why):
+        move(before)
+    assert before == sending.appended(Sender(), "a", 1, 1)
 
 
 def with_events(count: int) -> Sender:
-    sender = sending.linked(Sender(), connected=True)
-    for seq in range(1, count + 1):
-        sender = sending.append(sender, "a", seq)
-    return sender
+    return sending.appended(sending.linked(Sender(), connected=True), "a", 1, count)
 
 
 def test_nothing_is_sent_while_disconnected() -> None:
@@ -126,18 +137,27 @@ def test_another_journal_makes_the_agent_send_all_that_it_keeps() -> None:
     sender, _ = sending.heard(with_events(5), "j1", "a", Watermark(5))
     assert sender.unsettled == 0
     sender, settled = sending.heard(sender, "j2", "a", Watermark(5))
-    assert (settled.forgotten, settled.ranges) == (("a",), ((1, 5),))
-    sender, settled = sending.heard(sender, "j3", "a", Watermark(2))
-    assert sender.unsettled == 3
+    assert (settled.forgotten, settled.ranges, sender.unsettled) == (("a",), (), 5)
+    sender, settled = sending.heard(sender, "j2", "a", Watermark(5))
+    assert (settled.forgotten, settled.ranges, sender.unsettled) == ((), ((1, 5),), 0)
 
 
 def test_what_is_kept_no_longer_is_never_sent_again_and_blocks_nothing() -> None:
     sender, _ = sending.heard(with_events(500), "j1", "a", Watermark(500))
-    sender = sending.purged(sender, {"a": 501})
+    sender = sending.dropped(sender, "a", 1, 100)
+    sender = sending.dropped(sender, "a", 150, 500)
     sender, _ = sending.heard(sender, "j2", "a", Watermark(0))
-    sender = sending.append(sender, "a", 501)
-    assert sender.unsettled == 1
-    assert [(flight.first, flight.last) for flight in sending.due(sender, 0, 0.5)[1]] == [(501, 501)]
+    sender = sending.appended(sender, "a", 501, 501)
+    assert sender.unsettled == 50
+    flights = sending.due(sender, 0, 0.5)[1]
+    assert [(flight.first, flight.last) for flight in flights] == [(101, 149), (501, 501)]
+
+
+def test_numbers_that_could_not_be_written_are_used_up_and_never_sent() -> None:
+    sender = sending.skipped(with_events(2), "a", 3, 9)
+    sender = sending.appended(sender, "a", 10, 10)
+    assert sender.unsettled == 3
+    assert [(flight.first, flight.last) for flight in sending.due(sender, 0, 0.5)[1]] == [(1, 2), (10, 10)]
 
 
 def test_an_acknowledgement_that_falls_back_makes_the_agent_send_again_once() -> None:
@@ -151,7 +171,7 @@ def test_an_acknowledgement_that_falls_back_makes_the_agent_send_again_once() ->
 def test_an_acknowledgement_of_numbers_never_given_out_settles_only_what_exists() -> None:
     sender, settled = sending.heard(with_events(2), "j", "a", Watermark(900, ((950, 960),)))
     assert (settled.ranges, sender.unsettled) == (((1, 2),), 0)
-    assert sending.append(sender, "a", 3).unsettled == 1
+    assert sending.appended(sender, "a", 3, 3).unsettled == 1
 
 
 def test_an_acknowledgement_of_an_unknown_epoch_is_ignored() -> None:
@@ -159,145 +179,79 @@ def test_an_acknowledgement_of_an_unknown_epoch_is_ignored() -> None:
     assert (settled.ranges, sender.unsettled) == ((), 2)
 
 
-class ImaginaryWire(RuleBasedStateMachine):
-    """A sender and a receiver over a wire that loses, repeats and reorders; either may restart from what is durable."""
+class Numbers(RuleBasedStateMachine):
+    """Every number of a sender, moved by the table one by one, stands where the sender says that it does."""
 
     @initialize()
     def begin(self) -> None:
-        self.now = 0
         self.sender = sending.linked(Sender(), connected=True)
-        self.accepted: list[tuple[str, int]] = []
-        self.stored: dict[str, Watermark] = {}
-        self.times_stored: dict[tuple[str, int], int] = {}
-        self.wire: list[Flight] = []
-        self.acks: list[tuple[str, Watermark]] = []
-        self.epoch = "e0"
-        self.durable_settled: dict[str, Watermark] = {}
-        self.kept_from: dict[str, int] = {}
-        self.journal = "journal"
+        self.stands: dict[tuple[str, int], Standing] = {}
+        self.now = 0
+        self.journal = "j0"
+        self.upto: dict[str, int] = {}
 
-    @rule(count=st.integers(1, 5))
-    def accept(self, count: int) -> None:
-        lane = next((lane for lane in self.sender.lanes if lane.epoch == self.epoch), None)
-        first = 1 if lane is None else lane.last + 1
-        for seq in range(first, first + count):
-            self.sender = sending.append(self.sender, self.epoch, seq)
-            self.accepted.append((self.epoch, seq))
+    def move(self, numbers: Iterable[tuple[str, int]], move: Move) -> None:
+        for number in numbers:
+            self.stands[number] = TABLE[self.stands.get(number, Standing.UNBORN), move]
 
-    @rule(passed=st.integers(0, 2 * FIRST_RETRY_MS), chance=st.floats(0, 0.99))
-    def send(self, passed: int, chance: float) -> None:
+    def numbers(self, epoch: str, first: int, last: int) -> list[tuple[str, int]]:
+        return [(epoch, seq) for seq in range(first, last + 1)]
+
+    def last(self, epoch: str) -> int:
+        return max((seq for one, seq in self.stands if one == epoch), default=0)
+
+    @rule(epoch=st.sampled_from("ab"), count=st.integers(1, 70), written=st.booleans())
+    def give_out(self, epoch: str, count: int, written: bool) -> None:
+        first = self.last(epoch) + 1
+        take = sending.appended if written else sending.skipped
+        self.sender = take(self.sender, epoch, first, first + count - 1)
+        self.move(self.numbers(epoch, first, first + count - 1), Move.APPEND if written else Move.SKIP)
+
+    @rule(epoch=st.sampled_from("ab"), span=spans)
+    def drop(self, epoch: str, span: tuple[int, int]) -> None:
+        moved = self.numbers(epoch, *span)
+        if all((self.stands.get(number, Standing.UNBORN), Move.DROP) in TABLE for number in moved):
+            self.sender = sending.dropped(self.sender, epoch, *span)
+            self.move(moved, Move.DROP)
+        else:
+            with pytest.raises(IllegalEventError):
+                sending.dropped(self.sender, epoch, *span)
+
+    @rule(passed=st.integers(0, 2 * FIRST_RETRY_MS))
+    def send(self, passed: int) -> None:
         self.now += passed
-        self.sender, flights = sending.due(self.sender, self.now, chance)
-        self.wire += flights
+        self.sender, flights = sending.due(self.sender, self.now, 0.5)
+        for flight in flights:
+            self.move(self.numbers(flight.epoch, flight.first, flight.last), Move.SEND)
 
-    @rule(at=st.integers(0, 99), repeat=st.booleans())
-    def deliver(self, at: int, repeat: bool) -> None:
-        if self.wire:
-            flight = self.wire[at % len(self.wire)]
-            if not repeat:
-                self.wire.remove(flight)
-            self.receive(flight)
+    @rule(connected=st.booleans())
+    def link(self, connected: bool) -> None:
+        self.sender = sending.linked(self.sender, connected)
+        self.move(list(self.stands), Move.UNLINK)
 
-    def receive(self, flight: Flight) -> None:
-        watermark = self.stored.get(flight.epoch, Watermark())
-        numbers = [Numbered(seq) for seq in range(flight.first, flight.last + 1)]
-        for event, verdict in judge(watermark, numbers, lambda _: True):
-            if verdict is Verdict.STORE and event.seq is not None:
-                key = (flight.epoch, event.seq)
-                self.times_stored[key] = self.times_stored.get(key, 0) + 1
-        self.stored[flight.epoch] = watermark.add(flight.first, flight.last)
-        self.acks.append((flight.epoch, self.stored[flight.epoch]))
-
-    @rule()
-    def lose(self) -> None:
-        self.wire.clear()
-
-    @precondition(lambda self: self.acks)
-    @rule(at=st.integers(0, 99), keep=st.booleans())
-    def acknowledge(self, at: int, keep: bool) -> None:
-        epoch, have = self.acks[at % len(self.acks)]
-        if not keep:
-            self.acks.remove((epoch, have))
-        self.hear(epoch, have)
-
-    def hear(self, epoch: str, have: Watermark) -> None:
-        self.sender, settled = sending.heard(self.sender, self.journal, epoch, have)
-        if settled.forgotten:
-            self.durable_settled.clear()
-        for first, last in settled.ranges:
-            self.durable_settled[epoch] = self.durable_settled.get(epoch, Watermark()).add(first, last)
-
-    @rule()
-    def restart_the_agent(self) -> None:
-        lanes = tuple(
-            replace(lane, settled=self.kept_no_longer(lane, self.durable_settled.get(lane.epoch, Watermark())))
-            for lane in self.sender.lanes
-        )
-        self.epoch = f"e{len(lanes)}"
-        self.sender = sending.linked(Sender(lanes, journal=self.sender.journal), connected=True)
-
-    @staticmethod
-    def kept_no_longer(lane: sending.Lane, settled: Watermark) -> Watermark:
-        return settled.add(1, lane.kept_from - 1) if lane.kept_from > 1 else settled
-
-    @rule()
-    def purge(self) -> None:
-        kept_from = {}
-        for lane in self.sender.lanes:
-            settled = self.durable_settled.get(lane.epoch, Watermark())
-            first = max(settled.upto + 1, self.kept_from.get(lane.epoch, 1))
-            kept_from[lane.epoch] = self.kept_from[lane.epoch] = first
-        self.sender = sending.purged(self.sender, kept_from)
-
-    @rule()
-    def lose_the_journal(self) -> None:
-        """The collector starts a new journal: what agents kept no longer is gone, all else must come again."""
-        self.journal += "'"
-        self.stored = {epoch: Watermark() for epoch in self.stored}
-        self.times_stored.clear()
-        self.acks.clear()
-
-    @rule()
-    def reconnect(self) -> None:
-        self.wire.clear()
-        self.acks.clear()
-        self.sender = sending.linked(sending.linked(self.sender, connected=False), connected=True)
+    @rule(
+        epoch=st.sampled_from("abc"), claimed=st.lists(spans, max_size=3), journal=st.sampled_from(["j0", "j0", "j1"])
+    )
+    def hear(self, epoch: str, claimed: list[tuple[int, int]], journal: str) -> None:
+        have = filled(claimed)
+        known = self.sender.journal
+        self.sender, settled = sending.heard(self.sender, journal, epoch, have)
+        other = known not in (None, journal)
+        assert bool(settled.forgotten) <= (other or have.upto < self.upto.get(epoch, 0))
+        if other or have.upto < self.upto.get(epoch, 0):
+            self.move(list(self.stands), Move.FORGET)
+            self.upto.clear()
+        if not other:
+            self.move([(one, seq) for one, seq in self.stands if one == epoch and seq in have], Move.ACKNOWLEDGE)
+            if self.last(epoch):
+                self.upto[epoch] = have.upto
 
     @invariant()
-    def what_is_let_go_is_stored(self) -> None:
-        """Once the agent has heard of the journal that there is."""
-        if not hasattr(self, "sender") or self.sender.journal != self.journal:
-            return
-        for lane in self.sender.lanes:
-            stored = self.stored.get(lane.epoch, Watermark())
-            let_go = [seq for seq in range(lane.kept_from, lane.last + 1) if seq in lane.settled]
-            assert all(seq in stored for seq in let_go)
-
-    @invariant()
-    def nothing_is_stored_twice(self) -> None:
-        assert all(times == 1 for times in getattr(self, "times_stored", {}).values())
-
-    def teardown(self) -> None:
-        """Once the wire is good, everything accepted and still kept arrives, each exactly once."""
-        if not hasattr(self, "sender"):
-            return
-        self.reconnect()
-        self.accept(1)
-        for _ in range(1_000):
-            if not self.sender.unsettled:
-                break
-            self.now += 60_000 * 2
-            self.sender, flights = sending.due(self.sender, self.now, 0.5)
-            for flight in flights:
-                self.receive(flight)
-            for epoch, have in self.acks:
-                self.hear(epoch, have)
-            self.acks.clear()
-        assert self.sender.unsettled == 0
-        kept = [(epoch, seq) for epoch, seq in self.accepted if seq >= self.kept_from.get(epoch, 1)]
-        assert all(self.times_stored.get(event) == 1 for event in kept)
-        assert all(times == 1 for times in self.times_stored.values())
+    def every_number_stands_where_the_table_put_it(self) -> None:
+        for epoch in "ab" if hasattr(self, "stands") else "":
+            for seq in range(1, self.last(epoch) + 2):
+                assert sending.standing(self.sender, epoch, seq) is self.stands.get((epoch, seq), Standing.UNBORN)
 
 
-TestImaginaryWire = ImaginaryWire.TestCase
-TestImaginaryWire.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestNumbers = Numbers.TestCase
+TestNumbers.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

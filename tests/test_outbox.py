@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perch.adapters.outbox import KEEP_SETTLED_MS, Mark, Outbox
+from perch.adapters.outbox import KEEP_SETTLED_MS, RECEIPT_MS, Mark, Outbox
 from perch.contract import AliveEvent
 from perch.delivery.sender import Lane
 from perch.delivery.watermark import Watermark
@@ -20,6 +20,7 @@ from perch.errors import StorageError
 from perch.model import Clock
 
 EPOCH, BOOT = "a" * 32, "b" * 16
+KEPT_MS = KEEP_SETTLED_MS + RECEIPT_MS
 
 
 def alive(seq: int) -> AliveEvent:
@@ -50,9 +51,9 @@ def test_events_come_back_as_they_went_in_and_settled_ones_stay_settled(path: Pa
         settle(outbox, [(1, 2), (4, 4)])
     with Outbox.open(path) as outbox:
         assert outbox.read(EPOCH, 2, 4) == (alive(2), alive(3), alive(4))
-        assert outbox.lanes() == (Lane(EPOCH, 5, 1, Watermark(2, ((4, 4),))),)
+        assert outbox.lanes() == (Lane(EPOCH, 5, Watermark(2, ((4, 4),))),)
         outbox.acknowledge("j2", EPOCH, 1, [(1, 1)], 0, forgotten=True)
-        assert outbox.lanes() == (Lane(EPOCH, 5, 1, Watermark(1), heard_upto=1),)
+        assert outbox.lanes() == (Lane(EPOCH, 5, Watermark(1), heard_upto=1),)
         assert outbox.journal == "j2"
 
 
@@ -65,16 +66,31 @@ def test_a_number_cannot_be_written_twice_and_nothing_of_a_failed_call_stays(pat
         assert outbox.read(EPOCH, 1, 9) == (alive(2),)
 
 
-def test_only_a_settled_beginning_older_than_two_days_is_dropped(path: Path) -> None:
+def test_only_what_was_acknowledged_more_than_two_days_ago_is_dropped(path: Path) -> None:
     with Outbox.open(path) as outbox:
         outbox.begin(EPOCH, BOOT)
         outbox.append(EPOCH, [alive(seq) for seq in range(1, 6)])
         settle(outbox, [(1, 2), (4, 5)])
-        assert outbox.purge(KEEP_SETTLED_MS - 1) == {EPOCH: 1}
+        outbox.purge(KEPT_MS - 1)
         assert len(outbox.read(EPOCH, 1, 9)) == 5
-        assert outbox.purge(KEEP_SETTLED_MS) == {EPOCH: 3}
-        assert [event.seq for event in outbox.read(EPOCH, 1, 9)] == [3, 4, 5]
-        assert outbox.lanes() == (Lane(EPOCH, 5, 3, Watermark(2, ((4, 5),))),)
+        outbox.purge(KEPT_MS)
+        assert [event.seq for event in outbox.read(EPOCH, 1, 9)] == [3]
+        assert outbox.take_dropped() == [(EPOCH, 1, 2), (EPOCH, 4, 5)]
+        assert outbox.take_dropped() == []
+        assert outbox.lanes() == (Lane(EPOCH, 3, Watermark(2), Watermark(2)),)
+
+
+def test_acknowledgements_of_an_hour_share_a_receipt_and_none_is_kept_for_less_than_two_days(path: Path) -> None:
+    with Outbox.open(path) as outbox:
+        outbox.begin(EPOCH, BOOT)
+        outbox.append(EPOCH, [alive(seq) for seq in range(1, 101)])
+        for seq in range(1, 101):
+            outbox.acknowledge("j1", EPOCH, seq, [(seq, seq)], seq * 60_000, forgotten=False)
+        assert outbox._all("SELECT first, last FROM receipt") == [(1, 60), (61, 100)]
+        for seq in range(1, 101):
+            outbox.purge(seq * 60_000 + KEEP_SETTLED_MS - 1)
+            assert outbox.read(EPOCH, seq, seq)
+        assert outbox.lived_ms == 100 * 60_000 + KEEP_SETTLED_MS - 1
 
 
 def test_an_epoch_of_which_nothing_is_left_is_forgotten_save_the_newest(path: Path) -> None:
@@ -83,7 +99,7 @@ def test_an_epoch_of_which_nothing_is_left_is_forgotten_save_the_newest(path: Pa
             outbox.begin(epoch, BOOT)
             outbox.append(epoch, [alive(1)])
             outbox.acknowledge("j1", epoch, 1, [(1, 1)], 0, forgotten=False)
-        assert outbox.purge(KEEP_SETTLED_MS) == {EPOCH: 2, "c" * 32: 2}
+        outbox.purge(KEPT_MS)
         assert outbox.lanes() == ()
         outbox.append("c" * 32, [alive(2)])
         with pytest.raises(KeyError):
@@ -140,9 +156,9 @@ def test_what_the_sender_starts_from_is_what_was_settled(
         outbox.begin(EPOCH, BOOT)
         outbox.append(EPOCH, [alive(seq) for seq in range(1, 41)])
         for first, length in ranges:
-            settle(outbox, [(first, first + length)])
+            settle(outbox, list(expected.missing(first, first + length)))
             expected = expected.add(first, first + length)
-        assert outbox.lanes() == (Lane(EPOCH, 40, 1, expected),)
+        assert outbox.lanes() == (Lane(EPOCH, 40, expected),)
 
 
 WRITER = """

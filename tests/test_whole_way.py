@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -142,10 +143,14 @@ class House:
             os.kill(self.collector.pid, signal.SIGCONT)
 
     def _last_mark_ms(self) -> int:
+        """Look at a copy, as nobody but the agent may open its outbox; one made at a bad moment tells nothing."""
+        copy = self.folder / "copied"
+        shutil.rmtree(copy, ignore_errors=True)
         try:
-            with closing(open_reader(self.folder / "agent" / "outbox.db")) as outbox:
+            shutil.copytree(self.folder / "agent", copy)
+            with closing(open_reader(copy / "outbox.db")) as outbox:
                 rows = outbox.execute("SELECT value FROM meta WHERE key = 'mark'").fetchall()
-        except (PerchError, sqlite3.OperationalError):  # not there yet, or not yet with its tables
+        except (PerchError, OSError, sqlite3.DatabaseError, shutil.Error):
             return 0
         return int(rows[0][0].split()[0]) if rows else 0
 

@@ -1,7 +1,8 @@
 """The agent's outbox: every event it accepted, on disk until the collector acknowledged it, and 48 hours longer.
 
-One connection per file (Debian 12's SQLite has a WAL bug that needs two), WAL with synchronous=FULL: what `append` has
-returned from survives a power cut.
+One connection per file (Debian 12's SQLite has a WAL bug that needs two), which nobody else may read meanwhile; WAL
+with synchronous=FULL: what `append` has returned from survives a power cut. It holds so many events and no more:
+acknowledged ones make room first, then the oldest others, which become spans for a `lost` event to confess.
 """
 
 import sqlite3
@@ -9,27 +10,59 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from perch import contract
-from perch.adapters.sqlite import adopt_schema, claim, explain, open_writer, transaction
-from perch.contract import AliveEvent, Event, StateEvent
+from perch.adapters import log_room, outbox_room
+from perch.adapters.outbox_room import Dropped
+from perch.adapters.sqlite import adopt_schema, claim, open_alone, reported, transaction
+from perch.contract import AliveEvent, Event, LostEvent, StateEvent
+from perch.delivery.lost import Moment, Span
 from perch.delivery.sender import Lane
 from perch.delivery.watermark import SeqRange, Watermark
+from perch.errors import ContractError, DamagedError
 from perch.model import Clock
 
 KEEP_SETTLED_MS = 48 * 3_600_000
+RECEIPT_MS = 3_600_000
+"""Acknowledgements of so long a time share one receipt, so that all of them are kept for up to so much longer."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE epoch (
     id INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, boot TEXT NOT NULL, heard_upto INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE event (
-    epoch INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, settled_ms INTEGER, PRIMARY KEY (epoch, seq)
+CREATE TABLE event (epoch INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (epoch, seq))
+    WITHOUT ROWID;
+CREATE TABLE receipt (
+    epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, settled_ms INTEGER NOT NULL,
+    PRIMARY KEY (epoch, first)
 ) WITHOUT ROWID;
+CREATE TABLE lost (
+    epoch TEXT NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    from_ms INTEGER NOT NULL, from_mono_ms INTEGER NOT NULL, from_clock TEXT NOT NULL,
+    to_ms INTEGER NOT NULL, to_mono_ms INTEGER NOT NULL, to_clock TEXT NOT NULL, reason TEXT NOT NULL
+);
+CREATE TABLE filler (piece INTEGER PRIMARY KEY, zeros BLOB NOT NULL)
 """
+_KEPT = """
+SELECT epoch, first, last FROM (
+    SELECT number, min(seq) AS first, max(seq) AS last FROM (
+        SELECT epoch AS number, seq, seq - row_number() OVER (PARTITION BY epoch ORDER BY seq) AS island FROM event
+    ) GROUP BY number, island
+) JOIN epoch ON epoch.id = number ORDER BY number, first
+"""
+_NEWEST_FIRST = """
+SELECT epoch.boot, body FROM event JOIN epoch ON epoch.id = event.epoch ORDER BY event.epoch DESC, seq DESC
+"""
+_FORGET_EPOCHS = """
+DELETE FROM epoch WHERE id < (SELECT max(id) FROM epoch) AND id NOT IN (SELECT epoch FROM event)
+"""
+_LOG_PAGES = 500
+"""How long the log gets before it is worked into the file: with the largest transaction it stays below 4 MiB."""
+
+_CACHE_KIB = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +79,32 @@ class Outbox:
     """Events by (epoch, sequence number), and the little else that an agent must remember; close it after use.
 
     Raises StorageError wherever the file cannot be read or written; what a failed call was to write is not written.
+    DamagedError, one of these, says that the file is of no use any more.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, held: IO[bytes]) -> None:
         self._db = connection
         self._path = path
         self._held = held
-        self._ids = dict(self._execute("SELECT epoch, id FROM epoch"))
+        self._most: int | None = None
+        self._growing = True
+        self._dropped: list[Dropped] = []
+        self._remember()
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the outbox at a path, or make it; raises StorageError, also where another process has it open."""
         held = claim(path)
         try:
-            connection = open_writer(path)
+            if path.exists() and path.stat().st_size == 0:
+                raise DamagedError(f"{path} is empty", "move it away to begin a new one")
+            log_room.put_back(path)
+            connection = open_alone(path)
         except BaseException:
             held.close()
             raise
         try:
+            _prepare(connection, path)
             adopt_schema(connection, path, SCHEMA_VERSION, _SCHEMA)
             return cls(connection, path, held)
         except BaseException:
@@ -72,7 +113,7 @@ class Outbox:
             raise
 
     def __repr__(self) -> str:
-        return f"<Outbox {str(self._path)!r}>"
+        return f"<Outbox {str(self._path)!r}, {self._count} events>"
 
     def __enter__(self) -> Self:
         return self
@@ -84,90 +125,116 @@ class Outbox:
 
     def close(self) -> None:
         """Close the file; no other call may follow."""
-        self._db.close()
+        with log_room.kept(self._path):
+            self._db.close()
         self._held.close()
+
+    def hold(self, most: int) -> None:
+        """Hold so many events and no more from now on."""
+        self._most = most
+
+    def reserve(self) -> bool:
+        """Take a bit more of the room on the disk that the events to hold need; tells whether some is still missing.
+
+        Each call takes a moment only, so that sensing can go on meanwhile. Raises StorageError where the disk is full.
+        """
+        growing, self._growing = self._growing, False  # where there is no more room, what was got is kept
+        with transaction(self._db, self._path):
+            self._growing = growing and self._most is not None and outbox_room.grow(self._db, self._most)
+            return self._growing or outbox_room.drop_filler(self._db)
 
     def begin(self, epoch: str, boot: str) -> int:
         """Note the start of an epoch and give its run number, counted from 1."""
         with transaction(self._db, self._path):
             run = int(self._meta("run") or 0) + 1
             self._set_meta("run", str(run))
-            self._ids[epoch] = self._execute("INSERT INTO epoch (epoch, boot) VALUES (?, ?)", (epoch, boot)).lastrowid
+            number = self._execute("INSERT INTO epoch (epoch, boot) VALUES (?, ?)", (epoch, boot)).lastrowid
+        self._epochs[epoch] = (number or 0, boot)
         return run
 
     def append(self, epoch: str, events: Sequence[Event]) -> None:
         """Accept events in one transaction: once this returns they are stored, or it raises and none is."""
         if not events:
             return
-        rows = [(self._ids[epoch], event.seq, contract.encode_event(event)) for event in events]
+        number, _ = self._epochs[epoch]
+        rows = [(number, event.seq, contract.encode_event(event)) for event in events]
+        confessions = [event for event in events if isinstance(event, LostEvent)]
+        dropped: list[Dropped] = []
         with transaction(self._db, self._path):
-            self._db.executemany("INSERT INTO event (epoch, seq, body) VALUES (?, ?, ?)", rows)
+            if self._most is not None and self._count + len(rows) > self._most:
+                dropped = outbox_room.make_room(self._db, self._count + len(rows), self._most, self._last_moment)
+            self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", rows)
+            outbox_room.confess(self._db, confessions)
+        self._count += len(rows)
+        self._note_dropped(dropped)
+        if dropped or confessions:
+            self._lost = outbox_room.lost_spans(self._db)
 
     def read(self, epoch: str, first: int, last: int) -> tuple[Event, ...]:
         """Give the events kept of a range, in order."""
-        rows = self._execute(
-            "SELECT body FROM event WHERE epoch = ? AND seq BETWEEN ? AND ? ORDER BY seq",
-            (self._ids[epoch], first, last),
+        number, _ = self._epochs[epoch]
+        rows = self._all(
+            "SELECT body FROM event WHERE epoch = ? AND seq BETWEEN ? AND ? ORDER BY seq", (number, first, last)
         )
-        return tuple(contract.decode_event(body) for (body,) in rows)
+        return tuple(self._decode(body) for (body,) in rows)
 
     def acknowledge(
         self, journal: str, epoch: str, upto: int, ranges: Sequence[SeqRange], now_ms: int, *, forgotten: bool
     ) -> None:
-        """Note all that an acknowledgement says, at once: ranges of an epoch are settled as of `now_ms` (wall time).
+        """Note all that an acknowledgement says, at once: ranges of an epoch are settled as of `now_ms`.
 
-        With `forgotten` the collector has lost what it had, and everything else that is kept counts as unsent again.
+        `now_ms` counts like `lived_ms`. With `forgotten` the collector has lost what it had, and everything else that
+        is kept counts as unsent again.
         """
+        number, _ = self._epochs.get(epoch, (None, ""))
         with transaction(self._db, self._path):
             if forgotten:
-                self._execute("UPDATE event SET settled_ms = NULL")
+                self._execute("DELETE FROM receipt")
                 self._execute("UPDATE epoch SET heard_upto = 0")
             self._set_meta("journal", journal)
-            number = self._ids.get(epoch)
+            self._set_meta("lived_ms", str(now_ms))
             self._execute("UPDATE epoch SET heard_upto = ? WHERE id = ?", (upto, number))
-            self._db.executemany(
-                "UPDATE event SET settled_ms = ? WHERE epoch = ? AND seq BETWEEN ? AND ? AND settled_ms IS NULL",
-                [(now_ms, number, first, last) for first, last in ranges],
-            )
+            if number is not None:
+                for first, last in ranges:
+                    self._receive(number, first, last, now_ms)
 
-    def purge(self, now_ms: int) -> dict[str, int]:
-        """Delete, from the start of each epoch, what was acknowledged more than 48 hours ago.
+    def purge(self, now_ms: int) -> None:
+        """Delete some of what was acknowledged more than 48 hours ago, oldest first, in terms of `lived_ms`.
 
-        Gives from which number on each epoch is kept. Epochs of which nothing is left are forgotten, save the newest.
+        Epochs of which nothing is left are forgotten, save the newest.
         """
-        kept: dict[str, int] = {}
         with transaction(self._db, self._path):
-            for epoch, number, last in self._execute(
-                "SELECT epoch.epoch, epoch.id, max(seq) FROM epoch JOIN event ON event.epoch = epoch.id"
-                " GROUP BY epoch.id"
-            ).fetchall():
-                first = self._execute(
-                    "SELECT min(seq) FROM event WHERE epoch = ? AND (settled_ms IS NULL OR settled_ms > ?)",
-                    (number, now_ms - KEEP_SETTLED_MS),
-                ).fetchone()[0]
-                kept[epoch] = last + 1 if first is None else first
-                self._execute("DELETE FROM event WHERE epoch = ? AND seq < ?", (number, kept[epoch]))
-            self._execute(
-                "DELETE FROM epoch WHERE id < (SELECT max(id) FROM epoch) AND id NOT IN (SELECT epoch FROM event)"
-            )
-        self._ids = dict(self._execute("SELECT epoch, id FROM epoch"))
-        return kept
+            self._set_meta("lived_ms", str(now_ms))
+            dropped = outbox_room.drop_settled(self._db, outbox_room.AT_ONCE, now_ms - KEEP_SETTLED_MS - RECEIPT_MS)
+            self._execute(_FORGET_EPOCHS)
+        self._note_dropped(dropped)
+        self._epochs = self._known_epochs()
+
+    def take_dropped(self) -> list[Dropped]:
+        """Give what was deleted since this was asked last: ranges of epochs that are kept no longer."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
 
     def lanes(self) -> tuple[Lane, ...]:
         """Give what is kept of each epoch, oldest first, as the sender starts from it."""
-        return tuple(
-            self._lane(epoch, number, first, last, heard_upto)
-            for epoch, number, first, last, heard_upto in self._execute(
-                "SELECT epoch.epoch, epoch.id, min(seq), max(seq), heard_upto"
-                " FROM epoch JOIN event ON event.epoch = epoch.id"
-                " GROUP BY epoch.id ORDER BY epoch.id"
-            )
-        )
+        kept: dict[str, list[SeqRange]] = {}
+        for epoch, first, last in self._all(_KEPT):
+            kept.setdefault(epoch, []).append((first, last))
+        return tuple(self._lane(epoch, ranges) for epoch, ranges in kept.items())
 
     def boot_of(self, epoch: str) -> str:
         """Give the boot id during which an epoch was written."""
-        boot: str = self._execute("SELECT boot FROM epoch WHERE epoch = ?", (epoch,)).fetchone()[0]
-        return boot
+        return self._epochs[epoch][1]
+
+    @property
+    def lost(self) -> tuple[Span, ...]:
+        """The spans that were given up and of which no event tells yet; appending `lost` events makes them go."""
+        return self._lost
+
+    @property
+    def lived_ms(self) -> int:
+        """For how long agents have lived over this outbox, as far as was noted: a time that no clock can set."""
+        return int(self._meta("lived_ms") or 0)
 
     @property
     def journal(self) -> str | None:
@@ -189,8 +256,11 @@ class Outbox:
         text = self._meta("mark")
         if text is None:
             return None
-        wall_ms, mono_ms, boot, clock = text.split()
-        return Mark(int(wall_ms), int(mono_ms), boot, Clock(clock))
+        try:
+            wall_ms, mono_ms, boot, clock = text.split()
+            return Mark(int(wall_ms), int(mono_ms), boot, Clock(clock))
+        except ValueError as error:
+            raise self._damaged(text) from error
 
     @mark.setter
     def mark(self, mark: Mark) -> None:
@@ -199,33 +269,97 @@ class Outbox:
     @property
     def last_event(self) -> Mark | None:
         """The moment of the newest event kept that has one, as a mark."""
-        rows = self._execute(
-            "SELECT epoch.boot, body FROM event JOIN epoch ON epoch.id = event.epoch"
-            " ORDER BY event.epoch DESC, seq DESC LIMIT 10"
-        )
-        for boot, body in rows:
-            event = contract.decode_event(body)
-            if isinstance(event, StateEvent | AliveEvent):
-                return Mark(event.wall_ms, event.mono_ms, boot, event.clock)
+        with reported(self._path):
+            for boot, body in self._db.execute(_NEWEST_FIRST):
+                event = self._decode(body)
+                if isinstance(event, StateEvent | AliveEvent):
+                    return Mark(event.wall_ms, event.mono_ms, boot, event.clock)
         return None
 
-    def _lane(self, epoch: str, number: int, first: int, last: int, heard_upto: int) -> Lane:
-        settled = Watermark(first - 1)
-        for (seq,) in self._execute(
-            "SELECT seq FROM event WHERE epoch = ? AND settled_ms IS NOT NULL ORDER BY seq", (number,)
-        ):
-            settled = settled.add(seq, seq)
-        return Lane(epoch, last, first, settled, heard_upto)
+    @property
+    def last_sign(self) -> Mark | None:
+        """The later of the last mark and the last event: until then the agent is known to have lived."""
+        mark, event = self.mark, self.last_event
+        if mark is None or event is None:
+            return mark or event
+        if mark.boot == event.boot:
+            return max(mark, event, key=lambda sign: sign.mono_ms)
+        began = {boot: number for number, boot in self._epochs.values()}
+        return max(event, mark, key=lambda sign: began.get(sign.boot, 0))
+
+    @property
+    def _last_moment(self) -> Moment:
+        mark = self.mark
+        return Moment(0, 0, Clock.UNSYNCED) if mark is None else Moment(mark.wall_ms, mark.mono_ms, mark.clock)
+
+    def _remember(self) -> None:
+        """Take from the file what is kept in memory."""
+        self._epochs = self._known_epochs()
+        self._count: int = self._all("SELECT count(*) FROM event")[0][0]
+        with reported(self._path):
+            self._lost = outbox_room.lost_spans(self._db)
+
+    def _known_epochs(self) -> dict[str, tuple[int, str]]:
+        """Give the number and the boot of each epoch, oldest first."""
+        return {epoch: (number, boot) for epoch, number, boot in self._all("SELECT epoch, id, boot FROM epoch")}
+
+    def _note_dropped(self, dropped: Sequence[Dropped]) -> None:
+        self._dropped += dropped
+        self._count -= sum(last - first + 1 for _, first, last in dropped)
+
+    def _receive(self, number: int, first: int, last: int, now_ms: int) -> None:
+        """Write a receipt for a range, or lengthen the one that ends where it begins and is young."""
+        grown = self._execute(
+            "UPDATE receipt SET last = ? WHERE epoch = ? AND last = ? AND settled_ms > ?",
+            (last, number, first - 1, now_ms - RECEIPT_MS),
+        )
+        if not grown.rowcount:
+            self._execute("INSERT OR REPLACE INTO receipt VALUES (?, ?, ?, ?)", (number, first, last, now_ms))
+
+    def _lane(self, epoch: str, kept: Sequence[SeqRange]) -> Lane:
+        number, _ = self._epochs[epoch]
+        gone, here = Watermark(), Watermark()
+        for first, last in kept:
+            here = here.add(first, last)
+        for first, last in here.missing(1, here.highest):
+            gone = gone.add(first, last)
+        settled = gone
+        for first, last in self._all("SELECT first, last FROM receipt WHERE epoch = ?", (number,)):
+            settled = settled.add(first, min(last, here.highest))
+        heard_upto = self._all("SELECT heard_upto FROM epoch WHERE id = ?", (number,))[0][0]
+        return Lane(epoch, here.highest, settled, gone, heard_upto)
+
+    def _decode(self, body: bytes) -> Event:
+        try:
+            return contract.decode_event(body)
+        except ContractError as error:
+            raise self._damaged(error.what) from error
+
+    def _damaged(self, what: str) -> DamagedError:
+        return DamagedError(f"{self._path} holds what no agent wrote: {what[:80]}", "move it away to begin a new one")
 
     def _meta(self, key: str) -> str | None:
-        row = self._execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
+        row = self._all("SELECT value FROM meta WHERE key = ?", (key,))
+        return row[0][0] if row else None
 
     def _set_meta(self, key: str, value: str) -> None:
         self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        with reported(self._path):
+            return self._db.execute(sql, parameters).fetchall()
+
     def _execute(self, sql: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
-        try:
+        with reported(self._path):
             return self._db.execute(sql, parameters)
-        except sqlite3.Error as error:
-            raise explain(self._path, error) from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Bound the log and what SQLite keeps in memory, and see that no page is torn."""
+    with reported(path):
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        complaint = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if complaint != "ok":
+        raise DamagedError(f"{path} is damaged: {complaint}", "move it away to begin a new one")

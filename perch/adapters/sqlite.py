@@ -13,7 +13,7 @@ from typing import IO
 from urllib.parse import quote
 
 from perch.adapters import crash_points
-from perch.errors import StorageError
+from perch.errors import DamagedError, StorageError
 
 BUSY_SECONDS = 5.0
 _FULL = 2
@@ -31,9 +31,23 @@ _REMEDIES = {
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk; the system's log may say more"),
 }
 
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open a file for its only writer, made where it is missing: WAL, every commit synced; raises StorageError."""
+    return _open(path, "NORMAL")
+
+
+def open_alone(path: Path) -> sqlite3.Connection:
+    """Open a file as `open_writer` does, for a program besides which nobody may even read it.
+
+    SQLite then needs no index of its log on the disk, which may be full.
+    """
+    return _open(path, "EXCLUSIVE")
+
+
+def _open(path: Path, locking: str) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -41,6 +55,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     with reported(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
+            connection.execute(f"PRAGMA locking_mode = {locking}")
             _make_durable(connection, path)
         except BaseException:
             connection.close()
@@ -146,7 +161,8 @@ def explain(path: Path, error: sqlite3.Error) -> StorageError:
     """Say of a file what SQLite found wrong with it, and what to do."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     what, remedy = _REMEDIES.get(code, (f"cannot be used: {error}", "check the file and its disk"))
-    return StorageError(f"{path} {what}", remedy)
+    kind = DamagedError if code in _DAMAGE else StorageError
+    return kind(f"{path} {what}", remedy)
 
 
 def _make_durable(connection: sqlite3.Connection, path: Path) -> None:

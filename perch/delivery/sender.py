@@ -1,29 +1,96 @@
 """What an agent sends when: numbers of epochs, what is in flight, what is settled, when to try again.
 
 A PUBACK is no receipt, so it is not even looked at: an event is settled by an `ack` of the collector, or sent again
-when its flight is overdue. Flights hold ranges of sequence numbers of one epoch; oldest epochs go first. When the
-collector names another journal than before, or acknowledges less than before, it has lost what it had: everything kept
-is sent again.
+when its flight is overdue. Every number of an epoch has one standing at a time:
 
-    append      a new event has its number            (refused: a number out of order)
-    heard       an acknowledgement came               (refused: nothing; what is unknown is ignored)
-    due         what must be sent now                 (nothing while disconnected or the window is full)
+    unborn    it was not given out yet
+    waiting   its event is kept and not on its way
+    flying    its event is on its way, and overdue at some moment
+    settled   the collector has it; its event is kept for two more days, should the collector lose it
+    gone      its event is kept no longer, or never was: it cannot be sent, and need not be
+
+and what happens moves numbers from one standing to another, as TABLE says. What TABLE does not say is illegal: it is
+refused (IllegalEventError), and nothing changes. An acknowledgement may claim anything, as it comes from outside: of
+numbers that are unborn, or of epochs that are unknown, it says nothing.
+
+    appended    an event was accepted under the next number of its epoch
+    skipped     the next numbers are used up by events that could not be written
+    due         what must be sent now (nothing while disconnected or the window is full)
+    heard       an acknowledgement came; it also says when the collector has lost what it had: when it names another
+                journal than before, or has less of an epoch than before. Then everything kept is sent again
     linked      the connection came or went: whatever was in flight may be gone
+    dropped     events are kept no longer
 
-Every function gives a new Sender; time is the machine's monotonic clock, chance is handed in.
+An `ack` of another journal settles nothing by itself: it may be the last word of one that is gone. Flights hold ranges
+of numbers of one epoch; oldest epochs go first. Every function gives a new Sender; time is the machine's monotonic
+clock, chance is handed in.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from perch.delivery.watermark import SeqRange, Watermark
 from perch.errors import IllegalEventError
+
+
+class Standing(StrEnum):
+    """How a sequence number stands."""
+
+    UNBORN = "unborn"
+    WAITING = "waiting"
+    FLYING = "flying"
+    SETTLED = "settled"
+    GONE = "gone"
+
+
+class Move(StrEnum):
+    """What may happen to a sequence number."""
+
+    APPEND = "append"
+    SKIP = "skip"
+    SEND = "send"
+    ACKNOWLEDGE = "acknowledge"
+    FORGET = "forget"
+    UNLINK = "unlink"
+    DROP = "drop"
+
+
+TABLE: dict[tuple[Standing, Move], Standing] = {
+    (Standing.UNBORN, Move.APPEND): Standing.WAITING,
+    (Standing.UNBORN, Move.SKIP): Standing.GONE,
+    (Standing.UNBORN, Move.ACKNOWLEDGE): Standing.UNBORN,
+    (Standing.UNBORN, Move.FORGET): Standing.UNBORN,
+    (Standing.UNBORN, Move.UNLINK): Standing.UNBORN,
+    (Standing.WAITING, Move.SEND): Standing.FLYING,
+    (Standing.WAITING, Move.ACKNOWLEDGE): Standing.SETTLED,
+    (Standing.WAITING, Move.FORGET): Standing.WAITING,
+    (Standing.WAITING, Move.UNLINK): Standing.WAITING,
+    (Standing.WAITING, Move.DROP): Standing.GONE,
+    (Standing.FLYING, Move.SEND): Standing.FLYING,
+    (Standing.FLYING, Move.ACKNOWLEDGE): Standing.SETTLED,
+    (Standing.FLYING, Move.FORGET): Standing.WAITING,
+    (Standing.FLYING, Move.UNLINK): Standing.WAITING,
+    (Standing.FLYING, Move.DROP): Standing.GONE,
+    (Standing.SETTLED, Move.SEND): Standing.SETTLED,
+    (Standing.SETTLED, Move.ACKNOWLEDGE): Standing.SETTLED,
+    (Standing.SETTLED, Move.FORGET): Standing.WAITING,
+    (Standing.SETTLED, Move.UNLINK): Standing.SETTLED,
+    (Standing.SETTLED, Move.DROP): Standing.GONE,
+    (Standing.GONE, Move.SEND): Standing.GONE,
+    (Standing.GONE, Move.ACKNOWLEDGE): Standing.GONE,
+    (Standing.GONE, Move.FORGET): Standing.GONE,
+    (Standing.GONE, Move.UNLINK): Standing.GONE,
+    (Standing.GONE, Move.DROP): Standing.GONE,
+}
+"""Where a number stands after a move. A flight is sent again as a whole: of those of its numbers that are settled or
+gone meanwhile, the settled are sent in vain and the gone are not in it any more."""
 
 WINDOW = 8
 """Flights under way at once; far below the 50 messages that paho keeps in order across a reconnect."""
 
 BATCH = 50
-"""Events a flight; the largest event has 250 bytes, so that a message stays below 16 KiB."""
+"""Events a flight; the largest event has 285 bytes, so that a message stays below 16 KiB."""
 
 _NOTHING = Watermark()
 
@@ -33,15 +100,15 @@ LAST_RETRY_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The numbers of one epoch: 1…last were given out, those below `kept_from` are no longer kept.
+    """The numbers 1…last of one epoch: `settled` need no sending, among them those that are `gone`.
 
-    `settled` says which need no sending; `heard_upto` is what the collector last said it has without a gap.
+    `heard_upto` is what the collector last said it has without a gap.
     """
 
     epoch: str
     last: int = 0
-    kept_from: int = 1
     settled: Watermark = _NOTHING
+    gone: Watermark = _NOTHING
     heard_upto: int = 0
 
 
@@ -85,12 +152,40 @@ class Settled:
     forgotten: tuple[str, ...] = ()
 
 
-def append(sender: Sender, epoch: str, seq: int) -> Sender:
-    """Take in the next event of an epoch; raises IllegalEventError where its number does not follow."""
-    lane = _lane(sender, epoch) or Lane(epoch)
-    if seq != lane.last + 1:
-        raise IllegalEventError(f"sequence {seq} does not follow {lane.last} in epoch {epoch}")
-    return _with_lane(sender, replace(lane, last=seq))
+def standing(sender: Sender, epoch: str, seq: int) -> Standing:
+    """Tell how a number stands."""
+    lane = _lane(sender, epoch)
+    if lane is None or seq > lane.last:
+        return Standing.UNBORN
+    if seq in lane.settled:
+        return Standing.GONE if seq in lane.gone else Standing.SETTLED
+    flying = any(flight.epoch == epoch and flight.first <= seq <= flight.last for flight in sender.flights)
+    return Standing.FLYING if flying else Standing.WAITING
+
+
+def next_number(sender: Sender, epoch: str) -> int:
+    """Give the first number of an epoch that was not given out yet."""
+    lane = _lane(sender, epoch)
+    return 1 if lane is None else lane.last + 1
+
+
+def appended(sender: Sender, epoch: str, first: int, last: int) -> Sender:
+    """Take in the next events of an epoch; raises IllegalEventError where their numbers do not follow."""
+    lane = _next(sender, epoch, first, last, Move.APPEND)
+    return _with_lane(sender, replace(lane, last=last))
+
+
+def skipped(sender: Sender, epoch: str, first: int, last: int) -> Sender:
+    """Note that the next numbers of an epoch are used up by nothing; raises IllegalEventError where they are not."""
+    lane = _next(sender, epoch, first, last, Move.SKIP)
+    return _with_lane(sender, replace(_without(lane, first, last), last=last))
+
+
+def dropped(sender: Sender, epoch: str, first: int, last: int) -> Sender:
+    """Note that events are kept no longer; raises IllegalEventError where such numbers were never given out."""
+    _refuse_unless(sender, epoch, first, last, Move.DROP)
+    lane = _without(_lane(sender, epoch) or Lane(epoch), first, last)
+    return _landed(_with_lane(sender, lane), lane)
 
 
 def linked(sender: Sender, connected: bool) -> Sender:
@@ -99,15 +194,16 @@ def linked(sender: Sender, connected: bool) -> Sender:
 
 
 def heard(sender: Sender, journal: str, epoch: str, have: Watermark) -> tuple[Sender, Settled]:
-    """Take in an acknowledgement; numbers that were never given out are ignored."""
+    """Take in an acknowledgement."""
     lane = _lane(sender, epoch)
+    other = sender.journal not in (None, journal)
     forgotten: tuple[str, ...] = ()
-    if sender.journal not in (None, journal) or (lane is not None and have.upto < lane.heard_upto):
+    if other or (lane is not None and have.upto < lane.heard_upto):
         forgotten = tuple(lane.epoch for lane in sender.lanes)
         sender = replace(sender, lanes=tuple(map(_unsettled, sender.lanes)), flights=())
         lane = _lane(sender, epoch)
     sender = replace(sender, journal=journal)
-    if lane is None:
+    if lane is None or other:
         return sender, Settled(epoch, (), forgotten)
     ranges = _newly(lane, have)
     settled = lane.settled
@@ -136,12 +232,22 @@ def due(sender: Sender, now_ms: int, chance: float) -> tuple[Sender, tuple[Fligh
     return replace(sender, flights=tuple(flights)), tuple(send)
 
 
-def purged(sender: Sender, kept_from: Mapping[str, int]) -> Sender:
-    """Note from which number on each epoch is still kept; what is kept no longer need not be sent, nor can it be."""
-    sender = replace(sender, lanes=tuple(_kept(lane, kept_from.get(lane.epoch, 1)) for lane in sender.lanes))
-    for lane in sender.lanes:
-        sender = _landed(sender, lane)
-    return sender
+def _refuse_unless(sender: Sender, epoch: str, first: int, last: int, move: Move) -> None:
+    """Raise IllegalEventError where TABLE does not let the ends of a range move so, or it is none."""
+    for seq in (first, last):
+        if not 1 <= first <= last or (standing(sender, epoch, seq), move) not in TABLE:
+            raise IllegalEventError(
+                f"{move} of {first}…{last} in epoch {epoch}: {seq} is {standing(sender, epoch, seq)}"
+            )
+
+
+def _next(sender: Sender, epoch: str, first: int, last: int, move: Move) -> Lane:
+    """Give the lane of which first…last are the next numbers."""
+    _refuse_unless(sender, epoch, first, last, move)
+    lane = _lane(sender, epoch) or Lane(epoch)
+    if first != lane.last + 1:
+        raise IllegalEventError(f"{move} of {first}…{last} in epoch {epoch}: it does not follow {lane.last}")
+    return lane
 
 
 def _with_lane(sender: Sender, lane: Lane) -> Sender:
@@ -156,15 +262,13 @@ def _lane(sender: Sender, epoch: str) -> Lane | None:
     return next((lane for lane in sender.lanes if lane.epoch == epoch), None)
 
 
-def _kept(lane: Lane, first: int) -> Lane:
-    if first <= lane.kept_from:
-        return lane
-    return replace(lane, kept_from=first, settled=lane.settled.add(1, first - 1))
+def _without(lane: Lane, first: int, last: int) -> Lane:
+    return replace(lane, gone=lane.gone.add(first, last), settled=lane.settled.add(first, last))
 
 
 def _unsettled(lane: Lane) -> Lane:
     """Count as unsent whatever is still kept."""
-    return replace(lane, settled=Watermark(lane.kept_from - 1), heard_upto=0)
+    return replace(lane, settled=lane.gone, heard_upto=0)
 
 
 def _newly(lane: Lane, have: Watermark) -> tuple[SeqRange, ...]:
