@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from collector.lanes import MESSAGE_BYTES, Lane, Lanes
 from collector.sorting import Arrival
+from perch.adapters.instants import now
 from perch.adapters.mailbox import Mailbox
 from perch.adapters.mqtt import Received
 
@@ -77,9 +78,8 @@ class Inbox:
             return
         lane.came_bytes += size
         self._came_bytes += size
-        self._mail.put(
-            (lane, Arrival(topic, payload, retained, time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000))
-        )
+        moment = now()
+        self._mail.put((lane, Arrival(topic, payload, retained, moment.wall_ms, moment.mono_ms)))
 
     def take(self, wait_s: float) -> list[Arrival]:
         """Give messages that are there and may be taken, at most a group; none if none came within `wait_s`."""

@@ -109,8 +109,11 @@ class Board:
         return sorted(moved)
 
     def _attend(self, now: Instant) -> None:
-        """Notice that this reader stood still."""
-        before, self._awake = self._awake, now
+        """Notice that this reader stood still; a message may have waited in order, and so be of an earlier moment."""
+        before = self._awake
+        if before is not None and now.mono_ms < before.mono_ms:
+            return
+        self._awake = now
         if before is not None and now.mono_ms - before.mono_ms > STALL_MS:
             self._before_stall = before
             self._doubtful_until_ms = now.mono_ms + DOUBT_MS
