@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.delivery.board import Board
+from perch.delivery.board import STALL_MS, Board
 from perch.delivery.liveness import Heard, Instant, Report, left_ms, overlaid
 from perch.model import Clock, Occupancy, Reason, State
 
@@ -191,6 +191,8 @@ def test_the_board_shows_what_the_rule_says_at_every_tick(taken: list[tuple[int,
     online: dict[str, bool] = {}
     now_ms = 0
     for passed, what, space, age, retained in taken:
+        for looked_ms in range(now_ms, now_ms + passed, STALL_MS):
+            live.tick(at(looked_ms))
         now_ms += passed
         now = at(now_ms)
         if what == "state":
