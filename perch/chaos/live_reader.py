@@ -23,20 +23,23 @@ LAG_S = 1.0
 """An answer is judged this much later, when this reader has surely heard what the API had heard."""
 
 POLL_S = 0.25
+LATEST_S = 60.0
+"""By so much a bad link may delay what passes through it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """A state: until when it may be believed since it was heard, and since it was sent where that can be told.
+    """The newest state of a space, as this reader heard it; all times are monotonic seconds.
 
-    `heard_s` is its receipt, `fresh_s` that of the last one that was not retained (all monotonic seconds).
+    `heard_s` is its receipt, `fresh_s` that of the newest one that was not retained, `ends_s` when it may no longer be
+    believed, and `late_s` when the last of all states so far may no longer be, by one whom they reach late.
     """
 
     epoch: str
     heard_s: float
     fresh_s: float
-    since_heard_s: float
-    since_sent_s: float | None
+    ends_s: float
+    late_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,15 @@ class _Look:
 class LiveReader:
     """Subscribes for itself and asks the API four times a second; `undisturbed_s` is since when the API hears all."""
 
-    def __init__(self, broker: Broker, site: str, api_port: int, undisturbed_s: Callable[[], float]) -> None:
-        self._site = site
+    def __init__(
+        self,
+        broker: Broker,
+        site: str,
+        api_port: int,
+        undisturbed_s: Callable[[], float],
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self._site, self._grace_s = site, grace_s
         self._url = f"http://127.0.0.1:{api_port}/api/v1/spaces?site={site}&limit=1000"
         self._undisturbed_s = undisturbed_s
         self._said: dict[tuple[str, str], _Said] = {}
@@ -123,10 +133,15 @@ class LiveReader:
         self._longest_s = max(self._longest_s, valid_ms / 1000)
         dated = told["clock"] == "ok"
         since_heard_s = now_s if retained and (not dated or sent_ms > wall_ms) else now_s + valid_ms / 1000
-        since_sent_s = now_s + (sent_ms + valid_ms - wall_ms) / 1000 if dated else None
+        since_sent_s = now_s + (sent_ms + valid_ms - wall_ms) / 1000 if dated else float("inf")
         before = self._said.get((agent, space))
-        fresh_s = now_s if not retained else before.fresh_s if before else 0.0
-        self._said[agent, space] = _Said(str(told["epoch"]), now_s, fresh_s, since_heard_s, since_sent_s)
+        self._said[agent, space] = _Said(
+            epoch=str(told["epoch"]),
+            heard_s=now_s,
+            fresh_s=now_s if not retained else before.fresh_s if before else 0.0,
+            ends_s=max(now_s, min(since_heard_s, since_sent_s)),
+            late_s=max(before.late_s if before else 0.0, min(since_sent_s, now_s + valid_ms / 1000 + LATEST_S)),
+        )
         self._homes[self._site, space] = agent
 
     def _run(self) -> None:
@@ -155,7 +170,7 @@ class LiveReader:
             for key in look.free:
                 ends = self._ends(key, look.asked_s)
                 self.judged += bool(ends)
-                overdue = [why for why, over_s in ends.items() if look.asked_s - over_s > GRACE_S]
+                overdue = [why for why, over_s in ends.items() if look.asked_s - over_s > self._grace_s]
                 if overdue:
                     name = f"{'/'.join(key)}, {' and '.join(overdue)}"
                     self.overdue_s[name] = self.overdue_s.get(name, 0.0) + POLL_S
@@ -164,20 +179,20 @@ class LiveReader:
         """Give since when a space may no longer be called free, and why; nothing where this reader cannot know.
 
         It may have missed what the API heard while it was not connected itself: that is over once it has heard
-        something fresh, or so much time has passed that nothing from before may be shown. Nor does it know when the
-        API heard what it heard, where the API's own link was bad.
+        something fresh, or so much time has passed that nothing from before may be shown. Nor does it know which
+        states have reached the API, and when, while the API's own link is bad: then any that was ever sent may have.
         """
         agent = self._homes.get(key)
         said = None if agent is None else self._said.get((agent, key[1]))
         up_since_s = self._up_since_s
         if agent is None or said is None:
             return {}
-        if said.fresh_s < up_since_s and asked_s - up_since_s < GRACE_S + self._longest_s:
+        if said.fresh_s < up_since_s and asked_s - up_since_s < self._grace_s + self._longest_s:
             return {}
         offline_s, alike_s = self._offline.get((agent, said.epoch)), self._undisturbed_s()
-        ends = {} if said.since_sent_s is None else {"too long since it was sent": said.since_sent_s}
-        if said.heard_s > alike_s:
-            ends["too long since it was heard"] = said.since_heard_s
+        if said.heard_s <= alike_s:
+            return {"too long since it was sent": said.late_s}
+        ends = {"past its time": said.ends_s}
         if offline_s is not None and offline_s > alike_s:
             ends["its agent offline"] = offline_s
         return ends

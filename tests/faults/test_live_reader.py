@@ -60,32 +60,63 @@ def pretender() -> Iterator[Pretender]:
 
 @pytest.fixture
 def reader(mosquitto: Broker, pretender: Pretender) -> Iterator[LiveReader]:
-    reader = LiveReader(BrokerSettings(port=mosquitto.port), "hq", pretender.port, lambda: 0.0)
+    reader = LiveReader(BrokerSettings(port=mosquitto.port), "hq", pretender.port, lambda: 0.0, grace_s=0.3)
     reader.start()
     yield reader
     reader.stop()
 
 
 @pytest.fixture
-def say(mosquitto: Broker, reader: LiveReader) -> Iterator[Callable[..., None]]:
-    """A function that publishes a state of space d1, valid for some time, sent some time ago."""
+def publish(mosquitto: Broker) -> Iterator[Callable[..., None]]:
+    """A function that publishes a state of space d1, valid for some time, sent some time ago, or a status."""
     with Connection(BrokerSettings(port=mosquitto.port), "agent", subscriptions=[], on_message=lambda _: None) as wire:
         wire.ready(10)
-        until(lambda: reader.looks > 0)
 
-        def say(valid_s: float, ago_s: float = 0.0) -> None:
+        def publish(valid_s: float = 1.0, ago_s: float = 0.0, status: bool | None = None) -> None:
             sent_ms = time.time_ns() // 1_000_000 - int(ago_s * 1000)
             told = {"v": 1, "epoch": EPOCH, "state": "free", "probability": 0.1, "count": None, "reason": "quiet"}
             told |= {"since_ms": 0, "sent_ms": sent_ms, "clock": "ok", "valid_for_ms": int(valid_s * 1000)}
-            until(lambda: wire.publish(Publication("perch/v1/hq/a1/state/d1", json.dumps(told).encode(), retain=True)))
+            channel = "state/d1"
+            if status is not None:
+                channel, told = "status", {"v": 1, "online": status, "epoch": EPOCH, "run": 1}
+            message = Publication(f"perch/v1/hq/a1/{channel}", json.dumps(told).encode(), retain=True)
+            until(lambda: wire.publish(message))
 
-        yield say
+        yield publish
+
+
+@pytest.fixture
+def say(publish: Callable[..., None], reader: LiveReader) -> Callable[..., None]:
+    """The same, once the reader listens."""
+    until(lambda: reader.looks > 0)
+    return publish
 
 
 def test_free_past_its_time_is_found(reader: LiveReader, say: Callable[..., None]) -> None:
-    say(valid_s=0.1, ago_s=6.0)
+    say(valid_s=0.1)
     until(lambda: sum(reader.overdue_s.values()) > 0)
-    assert "too long since it was sent" in next(iter(reader.overdue_s))
+    assert next(iter(reader.overdue_s)) == "hq/d1, past its time"
+
+
+def test_free_of_an_agent_that_is_offline_is_found(reader: LiveReader, say: Callable[..., None]) -> None:
+    say(valid_s=60.0)
+    say(status=False)
+    until(lambda: sum(reader.overdue_s.values()) > 0)
+    assert next(iter(reader.overdue_s)) == "hq/d1, its agent offline"
+
+
+def test_an_api_whose_link_is_bad_is_held_to_what_was_sent(
+    mosquitto: Broker, pretender: Pretender, publish: Callable[..., None]
+) -> None:
+    reader = LiveReader(BrokerSettings(port=mosquitto.port), "hq", pretender.port, lambda: float("inf"), grace_s=0.3)
+    reader.start()
+    try:
+        until(lambda: reader.looks > 0)
+        publish(valid_s=1.0, ago_s=1.0)
+        until(lambda: sum(reader.overdue_s.values()) > 0)
+        assert next(iter(reader.overdue_s)) == "hq/d1, too long since it was sent"
+    finally:
+        reader.stop()
 
 
 def test_free_within_its_time_is_let_be(reader: LiveReader, say: Callable[..., None]) -> None:
