@@ -12,6 +12,7 @@ from perch.model import Sensor
 from perch.settings import AgentSettings
 from sensor_agent.agent import LONGEST_WAIT_S, Agent, machine_ms, outbox_path
 from sensor_agent.clock import Clock, SystemClock
+from sensor_agent.reporter import Reporter
 
 SHORTEST_LIFE_MS = 60_000
 """A disk that damages two outboxes within a minute is beyond what beginning anew can mend."""
@@ -50,7 +51,9 @@ def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[P
         try:
             with Agent(settings, clock, settings.sensing.sensors, open_outbox) as agent:
                 log.info("agent %s/%s senses %d spaces", settings.site, settings.agent, len(settings.sensing.spaces))
-                loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop)
+                reporter = Reporter(settings.data, agent, clock)
+                loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop, reporter.settle)
+                reporter.close()
         except DamagedError as error:
             if began_ms and machine_ms() - began_ms < SHORTEST_LIFE_MS:
                 raise
@@ -58,7 +61,9 @@ def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[P
             set_aside(outbox_path(settings), error)
 
 
-def loop(agent: Agent, clock: Clock, polls: Polls, stop: threading.Event) -> None:
+def loop(
+    agent: Agent, clock: Clock, polls: Polls, stop: threading.Event, report: Callable[[], None] = lambda: None
+) -> None:
     """Own the agent: one thing at a time, in the order in which things happen."""
     said = troubled = ""
     while not stop.is_set():
@@ -67,6 +72,7 @@ def loop(agent: Agent, clock: Clock, polls: Polls, stop: threading.Event) -> Non
         for sensor in polls.due(clock.mono_ms()):
             agent.poll(sensor)
         said, troubled = say_once(agent, said), trouble_once(agent, troubled)
+        report()
 
 
 def _wait_s(agent: Agent, clock: Clock, polls: Polls) -> float:

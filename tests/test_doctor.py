@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.agent_health import AgentHealth, write_agent_health
+from perch.adapters.agent_health import AgentHealth, read_agent_health, write_agent_health
 from perch.adapters.clock_probe import ClockLook, look_at_clock
 from perch.adapters.disk_probe import Ground, ground_of, time_to_write
 from perch.adapters.outbox import Outbox
@@ -23,9 +23,14 @@ from perch.doctor import clock, disk, outbox, versions
 from perch.doctor.examining import Check, examine
 from perch.doctor.findings import Finding, Verdict, ok
 from perch.errors import InputError, StorageError
-from perch.model import Clock, Sensor, SensorKind
+from perch.model import Clock, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.settings import AgentSettings, SensingSettings
+from perch.settings import Broker as BrokerSettings
+from sensor_agent import process
+from sensor_agent.inputs import use_mock_pins
 from sensor_agent.pin_check import look_at_pins
-from tests.parts import Broker
+from tests.acknowledging import Acknowledging
+from tests.parts import Broker, until
 
 NOW_MS = 1_795_000_000_000
 AGENT = """
@@ -305,6 +310,33 @@ def test_an_agent_that_is_gone_is_not_believed() -> None:
     """Its last words may say that all is well; the file that nobody holds knows better."""
     look = OutboxLook(0, 0, None)
     assert outbox.OutboxState(in_use=False, health=health(), look=look).well(NOW_MS) is None
+
+
+def test_an_agent_tells_of_itself_while_it_runs_and_when_it_ends(mosquitto: Broker, tmp_path: Path) -> None:
+    """Without that, whoever wants to know how it does would have to take its place at the broker."""
+    use_mock_pins()
+    space, sensor = SensedSpace("d01", SpaceKind.DESK), Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17)
+    broker = BrokerSettings(port=mosquitto.port)
+    settings = AgentSettings("hq", "pi-1", tmp_path, broker, SensingSettings((space,), (sensor,)))
+    stop = threading.Event()
+    thread = threading.Thread(target=process.run, args=(settings, stop))
+
+    def told() -> AgentHealth | None:
+        return read_agent_health(tmp_path)
+
+    with Acknowledging(broker):
+        thread.start()
+        try:
+            until(lambda: (now := told()) and now.running and now.broker is None)
+            state = outbox.outbox_state(tmp_path)
+            assert state.in_use
+            assert state.well(time.time_ns() // 1_000_000) is not None
+        finally:
+            stop.set()
+            thread.join(10)
+    last = told()
+    assert last is not None
+    assert (last.running, last.trouble) == (False, None)
 
 
 # Pins, versions.

@@ -1,0 +1,72 @@
+"""Tells in a file of the data folder how the agent is doing, for `perch doctor` and whoever looks after it."""
+
+from pathlib import Path
+
+from perch import __version__
+from perch.adapters.agent_health import WRITE_MS, AgentHealth, write_agent_health
+from perch.errors import StorageError
+from sensor_agent.agent import Agent, machine_ms
+from sensor_agent.clock import Clock
+
+
+class Reporter:
+    """Writes the file when something turns, and now and then; where the disk will not have it, sensing goes on."""
+
+    def __init__(self, folder: Path, agent: Agent, clock: Clock) -> None:
+        self._folder = folder
+        self._agent = agent
+        self._clock = clock
+        self._started_ms = clock.wall_ms()
+        self._write_ms = 0
+        self._waiting = agent.unsettled
+        self._waiting_since_ms: int | None = None
+        self._told: tuple[str | None, str | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Reporter into {str(self._folder)!r}>"
+
+    def settle(self) -> None:
+        """Look, and write if it is time to or something turned."""
+        self._note()
+        now_ms, turned = machine_ms(), (self._broker, self._trouble)
+        if now_ms >= self._write_ms or turned != self._told:
+            self._write_ms, self._told = now_ms + WRITE_MS, turned
+            self._write(running=True)
+
+    def close(self) -> None:
+        """Write the last words."""
+        self._write(running=False)
+
+    def _note(self) -> None:
+        """Note since when nothing was acknowledged of what waits; what comes to wait meanwhile changes nothing."""
+        waiting = self._agent.unsettled
+        if waiting == 0:
+            self._waiting_since_ms = None
+        elif self._waiting_since_ms is None or waiting < self._waiting:
+            self._waiting_since_ms = self._clock.wall_ms()
+        self._waiting = waiting
+
+    @property
+    def _broker(self) -> str | None:
+        return None if self._agent.connected else self._agent.problem or "not connected yet"
+
+    @property
+    def _trouble(self) -> str | None:
+        return self._agent.trouble
+
+    def _write(self, *, running: bool) -> None:
+        health = AgentHealth(
+            version=__version__,
+            written_ms=self._clock.wall_ms(),
+            started_ms=self._started_ms,
+            running=running,
+            broker=self._broker,
+            waiting=self._waiting,
+            waiting_since_ms=self._waiting_since_ms,
+            clock=self._clock.state(),
+            trouble=self._trouble,
+        )
+        try:
+            write_agent_health(self._folder, health)
+        except StorageError:
+            return
