@@ -5,7 +5,7 @@ process died inside it, or the disk failed. Everything else is either stored exa
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -36,6 +36,21 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class LostSpan:
+    """What a tombstone names; only where the outbox was `full` may an accepted event be among it."""
+
+    stream: Stream
+    first: int
+    last: int
+    full: bool
+
+    @property
+    def count(self) -> int:
+        """How many numbers it names."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """All that is known at the end. `stored` is the journal in order; `lost` are the spans that tombstones name.
 
@@ -48,7 +63,7 @@ class Found:
     in_doubt: Numbers
     refused: Numbers
     stored: Sequence[tuple[Stream, int, str]]
-    lost: Sequence[tuple[Stream, int, int]] = ()
+    lost: Sequence[LostSpan] = ()
     settled: Mapping[Stream, Watermark] = field(default_factory=dict)
     kept: Mapping[Stream, Kept] = field(default_factory=dict)
     projections: Mapping[str, Projection] = field(default_factory=dict)
@@ -88,9 +103,10 @@ def _lines(found: Found) -> Iterator[Line]:
     yield Line("refused: the disk failed", _total(found.refused))
     yield Line("  refused and in doubt, yet stored", _kept_all_the_same(found, stored))
     yield Line("stored in the journal", len(found.stored))
-    yield Line("told lost", sum(last - first + 1 for _, first, last in found.lost))
-    lost = _lost(found)
-    yield _must("accepted − stored − told lost", _missing(found.accepted, stored, lost))
+    yield Line("told lost: never accepted, as the disk failed", sum(span.count for span in found.lost if not span.full))
+    yield Line("told lost: the outbox was full", sum(span.count for span in found.lost if span.full))
+    lost, full = _united(found.lost), _united(span for span in found.lost if span.full)
+    yield _must("accepted − stored − told lost", _missing(found.accepted, stored, full))
     yield _must("stored − accepted − in doubt", _surplus(found, stored))
     yield _must("stored twice", _twice(found))
     yield _must("stored with other content", _changed(found, stored))
@@ -120,10 +136,10 @@ def _kept_all_the_same(found: Found, stored: Numbers) -> int:
     return sum(seq in stored.get(stream, _NOTHING) for source in unsure for stream in source for seq in source[stream])
 
 
-def _lost(found: Found) -> dict[Stream, Watermark]:
+def _united(spans: Iterable[LostSpan]) -> dict[Stream, Watermark]:
     lost: dict[Stream, Watermark] = {}
-    for stream, first, last in found.lost:
-        lost[stream] = lost.get(stream, Watermark()).add(first, last)
+    for span in spans:
+        lost[span.stream] = lost.get(span.stream, Watermark()).add(span.first, span.last)
     return lost
 
 
@@ -169,7 +185,7 @@ def _differing(found: Found) -> Iterator[str]:
         if not kept.last <= kept.acknowledged == mark.upto or mark.have:
             yield f"{_name(stream, kept.last)}: outbox acknowledged to {kept.acknowledged}, journal to {mark.upto}"
     for stream, mark in found.settled.items():
-        excused = sum(last - first + 1 for other, first, last in found.lost if other == stream)
+        excused = sum(span.count for span in found.lost if span.stream == stream)
         if not mark.upto - excused <= stored[stream] <= mark.upto:
             yield f"{_name(stream, mark.upto)}: settled to {mark.upto}, {stored[stream]} stored, {excused} told lost"
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from perch.adapters.journal import Journal, JournalReader
 from perch.adapters.journal_reader import Stream
 from perch.adapters.outbox import Outbox
-from perch.chaos.checker import Found, Kept, Projection
+from perch.chaos.checker import Found, Kept, LostSpan, Projection
 from perch.chaos.corpus import visitors
 from perch.chaos.stage import Stage
 from perch.chaos.venue_files import SITE
 from perch.chaos.witness import digest
 from perch.contract import LostEvent, StateEvent, parse_up
+from perch.delivery.lost import LossReason
 from perch.delivery.watermark import Watermark
 
 READ_AT_ONCE = 5_000
@@ -23,7 +24,7 @@ class Books:
 
     def __init__(self, path: Path, agents: frozenset[str]) -> None:
         self.stored: list[tuple[Stream, int, str]] = []
-        self.lost: list[tuple[Stream, int, int]] = []
+        self.lost: list[LostSpan] = []
         self.stated: Counter[tuple[Stream, int]] = Counter()
         self.foreign = 0
         self.agents = agents
@@ -41,8 +42,9 @@ class Books:
                     if isinstance(event, StateEvent):
                         self.stated[stream, event.seq] += 1
                     elif isinstance(event, LostEvent):
-                        self.lost.append((stream._replace(epoch=event.epoch), *event.lost))
-        self.streams = {stream for stream, _, _ in self.stored} | {stream for stream, _, _ in self.lost}
+                        full = event.reason == LossReason.OUTBOX_FULL
+                        self.lost.append(LostSpan(stream._replace(epoch=event.epoch), *event.lost, full))
+        self.streams = {stream for stream, _, _ in self.stored} | {span.stream for span in self.lost}
 
     def __repr__(self) -> str:
         return f"<Books, {len(self.stored)} events and {self.foreign} of others>"

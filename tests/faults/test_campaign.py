@@ -47,7 +47,7 @@ def assert_conserved(seed: int, minutes: float) -> None:
 
 @pytest.mark.parametrize("seed", SHORT)
 def test_a_short_campaign_conserves_everything(seed: int) -> None:
-    assert_conserved(seed, 0.12)
+    assert_conserved(seed, 0.1)
 
 
 @pytest.mark.long
@@ -58,6 +58,6 @@ def test_a_campaign_conserves_everything(seed: int) -> None:
 
 def test_an_agent_that_takes_the_brokers_word_loses_events() -> None:
     """The negative control: were this one to lose nothing, the campaign would prove nothing."""
-    code, report = chaos(14, 0.12, "--agent-module", "tests.faults.forgetful_agent")
+    code, report = chaos(14, 0.1, "--agent-module", "tests.faults.forgetful_agent")
     assert code == 1
     assert counts(report)["accepted − stored − told lost"] > 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from perch.adapters.journal_reader import Stream
-from perch.chaos.checker import Found, Kept, Projection, check
+from perch.chaos.checker import Found, Kept, LostSpan, Projection, check
 from perch.delivery.watermark import Watermark
 
 EPOCH = Stream("hq", "a1", "e" * 32)
@@ -22,7 +22,7 @@ def sound() -> Found:
         in_doubt={EPOCH: {4: "c4", 6: "c6"}},
         refused={},
         stored=stored,
-        lost=[(OLDER, 2, 2)],
+        lost=[LostSpan(OLDER, 2, 2, full=True)],
         settled={EPOCH: Watermark(5), OLDER: Watermark(2)},
         kept={EPOCH: Kept(5, 5), OLDER: Kept(2, 2)},
         projections={"history": Projection(Counter("abc"), Counter("abc"))},
@@ -63,6 +63,10 @@ PLANTED: dict[str, tuple[Callable[[Found], Found], str]] = {
     ),
     "a number that was left out": (lambda f: stored_without(f, 4), "numbers neither stored nor told lost"),
     "a tombstone that was never told": (lambda f: replace(f, lost=[]), "accepted − stored − told lost"),
+    "a tombstone over what was accepted, though there was room": (
+        lambda f: replace(f, lost=[LostSpan(OLDER, 2, 2, full=False)]),
+        "accepted − stored − told lost",
+    ),
     "an outbox that still waits": (
         lambda f: replace(f, kept={EPOCH: Kept(5, 4)}),
         "counters of both ends that differ",
