@@ -26,7 +26,7 @@ from perch.errors import PerchError
 
 FAULTS: tuple[Fault, ...] = (*PROCESSES, *LINKS, *MESSAGES, *DISKS)
 LOOK_S = 0.02
-MEMORY_EVERY_S = 10.0
+MEMORY_EVERY_S, TELL_EVERY_S = 10.0, 60.0
 
 
 @dataclass(slots=True)
@@ -49,14 +49,16 @@ def deal(chance: Random, faults: tuple[Fault, ...] = FAULTS) -> Iterator[Fault]:
 
 
 class Campaign:
-    """Runs once over a stage that is up; `pause` waits a moment and tells whether to stop early."""
+    """Runs once over a stage that is up; `pause` waits and tells whether to stop early, `tell` hears how it goes."""
 
-    def __init__(self, stage: Stage, pause: Callable[[float], bool]) -> None:
+    def __init__(self, stage: Stage, pause: Callable[[float], bool], tell: Callable[[str], None]) -> None:
+        self._tell = tell
         self._stage = stage
         self._pause = pause
         self._undo: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._memory_s = 0.0
+        self._told_s = time.monotonic() + TELL_EVERY_S
         self._began_s = time.monotonic()
         self.course = Course()
 
@@ -104,6 +106,11 @@ class Campaign:
         if now_s >= self._memory_s:
             self._memory_s = now_s + MEMORY_EVERY_S
             self._weigh(now_s - self._began_s)
+        if now_s >= self._told_s:
+            self._told_s = now_s + TELL_EVERY_S
+            accepted = sum(ledger.total for ledger in self._stage.ledgers.values())
+            minutes = round((now_s - self._began_s) / 60)
+            self._tell(f"{minutes} min: {self.course.faults.total():,} faults, {accepted:,} events accepted")
 
     def _weigh(self, at_s: float) -> None:
         for name, part in self._stage.parts.items():

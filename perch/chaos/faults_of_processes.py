@@ -154,9 +154,9 @@ def _holds_what_only_it_knows(stage: Stage, folder: Path) -> bool:
 
 
 def _back_up_journal(stage: Stage) -> Broken | None:
-    """Make a copy of the journal; the oldest kept one makes room."""
+    """Make a copy of the journal; the oldest is kept, as are the newest, and those between them make room."""
     copies = sorted(stage.folder.glob("backup-*.db"))
-    for old in copies[: max(0, len(copies) - MOST_BACKUPS + 1)]:
+    for old in copies[1 : max(1, len(copies) - MOST_BACKUPS + 2)]:
         old.unlink()
     number = int(copies[-1].stem.partition("-")[2]) + 1 if copies else 1
     try:
@@ -198,7 +198,7 @@ FAULTS = (
     Fault("agent frozen for over a minute", 0.1, _freeze_long),
     Fault("agent died at a named point", 3, _die_at(_any_agent, AGENT_POINTS)),
     Fault("agent cloned", 0.2, _clone_agent),
-    Fault("outbox restored from a copy", 0.5, _restore_outbox),
+    Fault("outbox restored from a copy", 0.1, _restore_outbox),
     Fault("collector killed", 2, _kill("collector")),
     Fault("collector frozen", 3, _freeze(lambda _: "collector")),
     Fault("collector died at a named point", 3, _die_at(lambda _: "collector", COLLECTOR_POINTS)),

@@ -45,10 +45,10 @@ class _Way:
 
 
 class Link:
-    """Listens on a port of 127.0.0.1 and passes on to another one; one thread from `start` to `stop`."""
+    """Listens on a port of 127.0.0.1 and passes on to another place; one thread from `start` to `stop`."""
 
-    def __init__(self, port: int, target: int) -> None:
-        self.port, self._target = port, target
+    def __init__(self, port: int, target: int, host: str = "127.0.0.1") -> None:
+        self.port, self._target = port, (host, target)
         self._weather = FAIR
         self._ways: list[_Way] = []
         self._connected_s = 0.0
@@ -112,7 +112,7 @@ class Link:
         except OSError:
             return
         try:
-            far = None if self._weather.refuses else socket.create_connection(("127.0.0.1", self._target), timeout=2)
+            far = None if self._weather.refuses else socket.create_connection(self._target, timeout=2)
         except OSError:
             far = None
         if far is None:

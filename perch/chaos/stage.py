@@ -41,8 +41,8 @@ class Programs:
     mosquitto: Callable[[Path], Sequence[str]] | None
     amqtt: Callable[[int], Sequence[str]]
     influxd: Callable[[Path], Sequence[str]] | None
-    influx_port: int | None = None
-    """Of a server that is lent, of which only the link is broken."""
+    lent_influx: tuple[str, int] | None = None
+    """Host and port of a server that is lent, of which only the link is broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Stage:
         self._protocol = "3.1.1" if self.programs.mosquitto is None else "5"
         level = 4 if self.programs.mosquitto is None else 5
         self.broker = Broker(port=self.broker_port, username="chaos", protocol=level)
-        self.influx_port = self.programs.influx_port or (free_port() if self.programs.influxd else None)
+        self.influx_at = self.programs.lent_influx or (("127.0.0.1", free_port()) if self.programs.influxd else None)
         self.reader = LiveReader(self.broker, SITE, self.api_port, self.api_undisturbed_s)
         self.intruder = Intruder(self.broker, SITE, self.agents)
         self._boots: dict[str, tuple[str, int]] = {}
@@ -186,17 +186,15 @@ class Stage:
 
     def _start_servers(self) -> None:
         self._add("broker", self._broker_command())
-        if self.programs.influxd is not None and self.programs.influx_port is None and self.influx_port:
-            config = files.write_influxdb(self.folder, self.influx_port, free_port())
+        if self.programs.influxd is not None and self.programs.lent_influx is None and self.influx_at is not None:
+            config = files.write_influxdb(self.folder, self.influx_at[1], free_port())
             self._add("influxdb", self.programs.influxd(config))
-        for name in ("broker", "influxdb"):
-            if name in self.parts:
-                port = self.broker_port if name == "broker" else self.influx_port
-                until(partial(answers, port), name)
+        until(partial(answers, self.broker_port), "the broker")
         for name in (*self.agents, "collector", "api"):
-            self._link(name, self.broker_port)
-        if self.influx_port is not None:
-            self._link("influxdb", self.influx_port)
+            self._link(name, "127.0.0.1", self.broker_port)
+        if self.influx_at is not None:
+            until(partial(answers, self.influx_at[1], self.influx_at[0]), "InfluxDB")
+            self._link("influxdb", *self.influx_at)
 
     def _broker_command(self) -> Sequence[str]:
         if self.programs.mosquitto is None:
@@ -225,8 +223,8 @@ class Stage:
         self.parts[name] = self.part(name, command)
         self.parts[name].start()
 
-    def _link(self, name: str, target: int) -> None:
-        self.links[name] = Link(free_port(), target)
+    def _link(self, name: str, host: str, target: int) -> None:
+        self.links[name] = Link(free_port(), target, host)
         self.links[name].start()
 
 
@@ -245,9 +243,9 @@ def until(condition: Callable[[], bool], what: str, timeout_s: float = START_S) 
         pause.wait(0.05)
 
 
-def answers(port: int | None) -> bool:
-    """Tell whether somebody accepts connections on a port of 127.0.0.1."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port or 0), timeout=1):
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether somebody accepts connections on a port."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False
 

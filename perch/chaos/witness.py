@@ -56,7 +56,12 @@ class Ledger:
         self.refused: dict[Stream, dict[int, str]] = {}
 
     def __repr__(self) -> str:
-        return f"<Ledger of {self._site}/{self._agent}, {sum(map(len, self.accepted.values()))} accepted>"
+        return f"<Ledger of {self._site}/{self._agent}, {self.total} accepted>"
+
+    @property
+    def total(self) -> int:
+        """How many events were accepted so far."""
+        return sum(map(len, list(self.accepted.values())))
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Take in lines; the last one may have been torn by the death of its writer, and then says nothing."""

@@ -53,14 +53,14 @@ def chaos(
     while events flow, make all whole again, and print what became of every event. Exit code 1 where one was lost,
     stored twice or changed, or a space was shown free past its time.
     """
-    stop = stop_on_signals()
+    how, stop = programs(agent_module, influx), stop_on_signals()
     plan = Plan(minutes, secrets.randbelow(1_000_000) if seed is None else seed, patience_s=patience)
     warn(f"seed {plan.seed}, {minutes:g} minutes")
     disks = small_disks.keep_mounts_to_ourselves()
     folder = Path(tempfile.mkdtemp(prefix="perch-chaos-")) if keep is None else keep.absolute()
     folder.mkdir(parents=True, exist_ok=keep is None)
     try:
-        report = run(Stage(folder, programs(agent_module, influx), plan, disks), stop.wait)
+        report = run(Stage(folder, how, plan, disks), stop.wait)
     except PerchError as error:
         raise PerchError(f"{error.what} (seed {plan.seed}; everything is in {folder})", error.remedy) from error
     print_json(report.as_json()) if as_json else click.echo(report.as_text())
@@ -75,7 +75,7 @@ def run(stage: Stage, pause: Callable[[float], bool]) -> Report:
     """Run a campaign and judge it; raises PerchError where it cannot be run or does not come to an end."""
     try:
         stage.start()
-        campaign = Campaign(stage, pause)
+        campaign = Campaign(stage, pause, warn)
         campaign.rage()
         parts = tuple(stage.parts.values())
         campaign.make_whole()
@@ -98,15 +98,26 @@ def programs(agent_module: str, influx: str | None) -> Programs:
         mosquitto=None if mosquitto is None else lambda config: tied(mosquitto, "-c", str(config)),
         amqtt=lambda port: module_command("perch.commands.demo_broker", "--port", str(port)),
         influxd=None if influxd is None else lambda config: tied(influxd, "-config", str(config)),
-        influx_port=None if influx is None else urlsplit(influx).port or 8086,
+        lent_influx=None if influx is None else lent(influx),
     )
+
+
+def lent(url: str) -> tuple[str, int]:
+    """Read where a lent InfluxDB is; raises click.BadParameter."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError
+        return parts.hostname, parts.port or 8086
+    except ValueError:
+        raise click.BadParameter(f"{url} is not like http://127.0.0.1:8086", param_hint="--influx") from None
 
 
 def described(stage: Stage) -> dict[str, str]:
     """Say what a campaign ran on."""
     kept = "keeps messages" if stage.persistent else "forgets everything when it dies"
     broker = "amqtt" if stage.programs.mosquitto is None else f"mosquitto, {kept}"
-    influx = "none" if stage.influx_port is None else "InfluxDB" if "influxdb" in stage.parts else "InfluxDB, lent"
+    influx = "none" if stage.influx_at is None else "InfluxDB" if "influxdb" in stage.parts else "InfluxDB, lent"
     disks = "small ones" if stage.disks else "not filled (needs root)"
     return {"broker": broker, "InfluxDB": influx, "agents": str(len(stage.agents)), "disks": disks}
 
