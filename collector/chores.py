@@ -45,6 +45,19 @@ class Rebuilding:
         )
 
 
+def begin(
+    errand: Errand, intake: Intake, quarantine: Quarantine, followers: Sequence[Follower], end: int
+) -> Work | str:
+    """Begin an errand in a journal of so many entries; gives in words why not, where it cannot be done."""
+    if not isinstance(errand, Rebuild):
+        return Replaying(intake, quarantine, errand.ids)
+    for follower in followers:
+        if follower.name == errand.projection:
+            follower.rebuild()
+            return Rebuilding(follower, end)
+    return f"this collector keeps no projection {errand.projection!r}"
+
+
 class Chores:
     """Looks for errands twice a second, and does one after the other. The collector's loop calls it."""
 
@@ -59,7 +72,7 @@ class Chores:
         self._errands = errands
         self._intake = intake
         self._quarantine = quarantine
-        self._followers = {follower.name: follower for follower in followers}
+        self._followers = followers
         self._end = end
         self._look_ms = self._tell_ms = 0
         self._at: tuple[str, Work] | None = None
@@ -91,19 +104,9 @@ class Chores:
 
     def _next(self) -> tuple[str, Work] | None:
         for name, errand in self._errands.pending():
-            work = self._begun(errand)
+            work = begin(errand, self._intake, self._quarantine, self._followers, self._end())
             if isinstance(work, str):
                 self._errands.tell(name, Answer(done=False, taken=0, total=0, failed=work))
             else:
                 return name, work
         return None
-
-    def _begun(self, errand: Errand) -> Work | str:
-        """Begin an errand; gives in words why not, where it cannot be done."""
-        if not isinstance(errand, Rebuild):
-            return Replaying(self._intake, self._quarantine, errand.ids)
-        follower = self._followers.get(errand.projection)
-        if follower is None:
-            return f"this collector keeps no projection {errand.projection!r}"
-        follower.rebuild()
-        return Rebuilding(follower, self._end())

@@ -4,32 +4,26 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 
 from collector.chores import Chores
-from collector.follower import Follower
+from collector.followers import connection_to, followers_of
 from collector.health import Reporter
-from collector.history_projection import HistoryProjection
 from collector.inbox import Inbox
-from collector.influx_checked import CheckedInflux
-from collector.influx_projection import InfluxProjection
 from collector.intake import Intake
 from collector.live import Live
 from collector.parts import Parts
-from collector.projection import Trailing
 from perch.adapters.errands import Errands
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx import InfluxWriter
 from perch.adapters.influx_live import BestEffortWriter
 from perch.adapters.instants import now
-from perch.adapters.journal import Journal, JournalReader
+from perch.adapters.journal import Journal
 from perch.adapters.mqtt import Connection
 from perch.adapters.quarantine import Quarantine
 from perch.contract import ROOT
 from perch.errors import StorageError
 from perch.model import Site
-from perch.settings import Influx, ServerSettings
+from perch.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +67,10 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
         own_messages=False,
         on_message=inbox.put,
     )
-    writer = None if settings.influx is None else BestEffortWriter(_connection_to(settings.influx))
+    writer = None if settings.influx is None else BestEffortWriter(connection_to(settings.influx))
     live = Live(settings.sites, _let_go if writer is None else writer.offer, now())
     intake = Intake(journal, quarantine, named, live, connection.publish)
-    followers = _followers(settings, files, stopping)
+    followers = followers_of(settings, files, stopping)
     errands = Errands(settings.data)
     errands.prepare()
     chores = Chores(errands, intake, quarantine, followers, lambda: journal.end)
@@ -121,35 +115,6 @@ def places(sites: Sequence[Site]) -> dict[tuple[str, str], frozenset[str]]:
         for site in sites
         for agent in site.agents
     }
-
-
-def _followers(settings: ServerSettings, files: ExitStack, stopping: threading.Event) -> tuple[Follower, ...]:
-    """Put the projections together; the one into InfluxDB is made from history, and so follows it."""
-    log_path, history_path = settings.data / "journal.db", settings.data / "history.db"
-    store = files.enter_context(HistoryStore.open(history_path))
-    log_of_history = files.enter_context(JournalReader(log_path))
-    if settings.influx is None:
-        return (Follower("history", log_of_history, HistoryProjection(store), stopping),)
-    history = files.enter_context(HistoryReader(history_path))
-    log_of_influx = files.enter_context(JournalReader(log_path))
-    connect = _connection_to(settings.influx, prepared=True)
-    checked = CheckedInflux(
-        lambda connected: InfluxProjection(settings.sites, log_of_influx, history, connected, settings.data),
-        connect,
-        settings.data,
-    )
-    influx = Follower("influx", Trailing(log_of_influx, history.cursor), checked, stopping, tally=checked.tally)
-    return (Follower("history", log_of_history, HistoryProjection(store), stopping, then=influx), influx)
-
-
-def _connection_to(influx: Influx, *, prepared: bool = False) -> Callable[[], InfluxWriter]:
-    def connect() -> InfluxWriter:
-        writer = InfluxWriter(influx)
-        if prepared:
-            writer.prepare()
-        return writer
-
-    return connect
 
 
 def _let_go(_lines: Iterable[str]) -> None:

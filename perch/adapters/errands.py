@@ -114,6 +114,10 @@ class Errands:
         except (OSError, msgspec.DecodeError) as error:
             raise StorageError(f"the answer in {self._folder} cannot be read: {error}", "check its rights") from error
 
+    def is_next(self, name: str) -> bool:
+        """Tell whether nothing older is asked for."""
+        return all(path.stem >= name for path in self._folder.glob(f"*{_ERRAND}"))
+
     def withdraw(self, name: str) -> None:
         """Ask no more, and clear away the answer."""
         for ending in (_ERRAND, _ANSWER):

@@ -40,6 +40,10 @@ COMMANDS = {
     "simulate": Entry("perch.commands.simulate:simulate", "Make a venue's readings with their ground truth."),
     "doctor": Entry("perch.commands.doctor:doctor", "Say what is wrong with an agent or a server, and what to do."),
     "site": Entry("perch.commands.site:site", "Check a site's configuration.", "server"),
+    "quarantine": Entry(
+        "perch.commands.quarantine:quarantine", "Show messages that could not be taken in; try them again.", "server"
+    ),
+    "projection": Entry("perch.commands.projection:projection", "Make history or InfluxDB anew.", "server"),
     "chaos": Entry("perch.commands.chaos:chaos", "Break a whole Perch on purpose, and count.", "demo"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }

@@ -1,0 +1,46 @@
+"""The projections of a collector, put together."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from collector.follower import Follower
+from collector.history_projection import HistoryProjection
+from collector.influx_checked import CheckedInflux
+from collector.influx_projection import InfluxProjection
+from collector.projection import Trailing
+from perch.adapters.history_store import HistoryReader, HistoryStore
+from perch.adapters.influx import InfluxWriter
+from perch.adapters.journal import JournalReader
+from perch.settings import Influx, ServerSettings
+
+
+def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading.Event) -> tuple[Follower, ...]:
+    """Put the projections together; the one into InfluxDB is made from history, and so follows it."""
+    log_path, history_path = settings.data / "journal.db", settings.data / "history.db"
+    store = files.enter_context(HistoryStore.open(history_path))
+    log_of_history = files.enter_context(JournalReader(log_path))
+    if settings.influx is None:
+        return (Follower("history", log_of_history, HistoryProjection(store), stopping),)
+    history = files.enter_context(HistoryReader(history_path))
+    log_of_influx = files.enter_context(JournalReader(log_path))
+    connect = connection_to(settings.influx, prepared=True)
+    checked = CheckedInflux(
+        lambda connected: InfluxProjection(settings.sites, log_of_influx, history, connected, settings.data),
+        connect,
+        settings.data,
+    )
+    influx = Follower("influx", Trailing(log_of_influx, history.cursor), checked, stopping, tally=checked.tally)
+    return (Follower("history", log_of_history, HistoryProjection(store), stopping, then=influx), influx)
+
+
+def connection_to(influx: Influx, *, prepared: bool = False) -> Callable[[], InfluxWriter]:
+    """Give what connects to an InfluxDB, on the thread that is going to use it."""
+
+    def connect() -> InfluxWriter:
+        writer = InfluxWriter(influx)
+        if prepared:
+            writer.prepare()
+        return writer
+
+    return connect

@@ -1,0 +1,60 @@
+"""Carries out errands in the data folder of a collector that does not run, by the same means as a running one."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from collector.chores import Work, begin
+from collector.follower import Follower
+from collector.followers import followers_of
+from collector.intake import Intake
+from collector.live import Live
+from collector.process import SHUTDOWN_S, places
+from collector.replay import Replaying
+from perch.adapters.errands import Answer, Errand
+from perch.adapters.instants import now
+from perch.adapters.journal import Journal
+from perch.adapters.quarantine import Quarantine
+from perch.errors import PerchError
+from perch.settings import ServerSettings
+
+LOOK_S = 0.1
+
+
+def carry_out(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
+    """Do an errand, telling now and then how far it has come.
+
+    Raises StorageError where a collector runs after all or a file fails, and PerchError where it cannot be done.
+    """
+    with ExitStack() as files:
+        journal = files.enter_context(Journal.open(settings.data / "journal.db"))
+        quarantine = files.enter_context(Quarantine.open(settings.data / "quarantine.db"))
+        live = Live((), lambda _: None, now())
+        intake = Intake(journal, quarantine, places(settings.sites), live, lambda _: False)
+        stopping = threading.Event()
+        followers = followers_of(settings, files, stopping)
+        work = begin(errand, intake, quarantine, followers, journal.end)
+        if isinstance(work, str):
+            raise PerchError(work, "see [influx] in perch.toml")
+        yield from _done(work, followers, stopping)
+
+
+def _done(work: Work, followers: Sequence[Follower], stopping: threading.Event) -> Iterator[Answer]:
+    """Work to the end, with the projections at work beside it, so that they hold what is stored."""
+    for follower in followers:
+        follower.start()
+    try:
+        while not (answer := work.step(now().mono_ms)).done:
+            yield answer
+            for follower in followers:
+                follower.check()
+            if not isinstance(work, Replaying):
+                stopping.wait(LOOK_S)
+        yield answer
+    finally:
+        stopping.set()
+        deadline = time.monotonic() + SHUTDOWN_S
+        for follower in followers:
+            follower.wake()
+            follower.join(deadline - time.monotonic())

@@ -1,0 +1,90 @@
+"""How commands that change a collector's files get it done: by the running collector, or in its stead."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+from perch.adapters.collector_health import read_health
+from perch.adapters.errands import Answer, Errand, Errands
+from perch.adapters.sqlite import claim
+from perch.errors import PerchError, StorageError, UnavailableError
+from perch.settings import ServerSettings
+
+LOOK_S = 0.1
+PATIENCE_S = 15.0
+"""A collector that answers nothing for so long does not look for errands: it is an older one, or hangs."""
+
+
+def carry_out(settings: ServerSettings, errand: Errand, show: Callable[[Answer], None]) -> Answer:
+    """Have an errand done, showing how far it has come; raises PerchError where it cannot be."""
+    answers = _ask(settings, errand) if _is_running(settings) else _do(settings, errand)
+    last: Answer | None = None
+    for answer in answers:
+        if answer.failed:
+            raise PerchError(answer.failed, "see [influx] in perch.toml")
+        if answer != last:
+            show(answer)
+        last = answer
+    if last is None or not last.done:
+        raise UnavailableError("the collector has not answered", "see its log")
+    return last
+
+
+def show_progress(unit: str) -> Callable[[Answer], None]:
+    """Give what shows progress on stderr: a line that is written over on a terminal, nothing where it is none."""
+
+    def show(answer: Answer) -> None:
+        if sys.stderr.isatty():
+            share = f"{answer.taken:,} of {answer.total:,} {unit}"
+            rows = f", {answer.rows:,} rows written to InfluxDB" if answer.rows else ""
+            waits = f"; waits: {answer.waits}" if answer.waits else ""
+            end = "\n" if answer.done else ""
+            sys.stderr.write(f"\r\x1b[K{share}{rows}{waits}{end}")
+            sys.stderr.flush()
+
+    return show
+
+
+def _is_running(settings: ServerSettings) -> bool:
+    """Tell whether a collector writes in the data folder."""
+    path = settings.data / "journal.db"
+    if not path.exists():
+        raise StorageError(f"no collector has ever written in {settings.data}", "check data in perch.toml")
+    try:
+        claim(path).close()
+    except StorageError:
+        return True
+    return False
+
+
+def _do(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
+    from collector import offline
+
+    yield from offline.carry_out(settings, errand)
+
+
+def _ask(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
+    errands = Errands(settings.data)
+    name = errands.leave(errand)
+    pause, silent_s = threading.Event(), 0.0
+    try:
+        while silent_s < PATIENCE_S:
+            answer = errands.answer(name)
+            if answer is not None:
+                yield answer
+                if answer.done or answer.failed:
+                    return
+            is_heard = _runs(settings) and (answer is not None or not errands.is_next(name))
+            silent_s = 0.0 if is_heard else silent_s + LOOK_S
+            pause.wait(LOOK_S)
+    finally:
+        errands.withdraw(name)
+    raise UnavailableError(
+        "the collector that runs there does not answer",
+        "see its log; a collector of an older version has to be started again first",
+    )
+
+
+def _runs(settings: ServerSettings) -> bool:
+    health = read_health(settings.data)
+    return health is not None and health.running

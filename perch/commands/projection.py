@@ -1,0 +1,56 @@
+"""`perch projection`: what is made from the journal, made anew."""
+
+from pathlib import Path
+
+import click
+
+from perch.adapters.errands import Rebuild
+from perch.commands.errands import carry_out, show_progress
+from perch.commands.examples import ExampleCommand, ExampleGroup
+from perch.commands.output import print_json, warn
+from perch.errors import Complaint, InputError
+from perch.settings import ServerSettings, load_server
+
+HISTORY, INFLUX = "history", "influx"
+
+
+@click.group(cls=ExampleGroup)
+def projection() -> None:
+    """Example: perch projection rebuild history --config perch.toml
+
+    Look after what is made from the journal: history for the API, and the rows of InfluxDB.
+    """
+
+
+@projection.command(cls=ExampleCommand)
+@click.argument("which", required=False, type=click.Choice([HISTORY, INFLUX]), metavar="[history|influx]")
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The server's perch.toml.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
+def rebuild(which: str | None, config: Path, as_json: bool) -> None:
+    """Example: perch projection rebuild influx --config perch.toml
+
+    Delete a projection and make it anew from the journal, both where none is named: the outcome is the same, value for
+    value. The collector may run or not; it goes on storing events meanwhile. Until history is complete again the API's
+    answers about the past are not.
+    """
+    settings = load_server(config)
+    done = []
+    for name in _chosen(settings, which):
+        if not as_json:
+            warn(f"{name} is made anew from the journal")
+        answer = carry_out(settings, Rebuild(name), show_progress("events"))
+        done.append({"projection": name, "events": answer.taken, "rows": answer.rows})
+        if not as_json:
+            rows = f", {answer.rows:,} rows written" if answer.rows else ""
+            click.echo(f"{name} holds all {answer.taken:,} events of the journal{rows}.")
+    if as_json:
+        print_json({"rebuilt": done})
+
+
+def _chosen(settings: ServerSettings, which: str | None) -> list[str]:
+    """Give the projections meant, history first: InfluxDB is made from it."""
+    if which == INFLUX and settings.influx is None:
+        raise InputError((Complaint("[influx]", "is not in perch.toml: there is no InfluxDB", "add it"),))
+    if which is not None:
+        return [which]
+    return [HISTORY] if settings.influx is None else [HISTORY, INFLUX]

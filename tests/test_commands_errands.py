@@ -1,0 +1,261 @@
+"""`perch quarantine` and `perch projection`, while the collector runs and while it does not."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perch import commands
+from perch.adapters.errands import Answer, Errands, Rebuild, Replay
+from perch.adapters.history_store import HistoryReader
+from perch.adapters.influx import InfluxWriter, Written
+from perch.adapters.influx_query import Bucket
+from perch.adapters.journal import Journal, Run, Stream
+from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
+from perch.contract import AliveEvent, Event, StateEvent
+from perch.delivery.watermark import Watermark
+from perch.model import Clock, Reason, State
+from perch.settings import Influx, load_server
+from tests import parts
+from tests.parts import free_port, until
+from tests.test_collector import CONFIG, SITE, Agent, Running, entries, state
+from tests.test_intake import up
+
+UP = "perch/v1/hq/pi-1/up"
+INFLUX = """
+[influx]
+url = "{url}"
+database = "{database}"
+zones_database = "{zones}"
+"""
+
+
+class Server:
+    """A server's folder, and its command line; a collector runs there or not."""
+
+    def __init__(self, folder: Path, port: int, influx: str = "") -> None:
+        self.folder = folder
+        (folder / "site.toml").write_text(SITE)
+        (folder / "perch.toml").write_text(CONFIG.format(port=port) + influx)
+        self.data = folder / "data"
+
+    def perch(self, *arguments: str) -> int:
+        return commands.run([*arguments, "--config", str(self.folder / "perch.toml")])
+
+    def collecting(self) -> Running:
+        return Running(load_server(self.folder / "perch.toml"))
+
+    def keep(self, *suspects: Suspect) -> None:
+        """Put messages into quarantine while no collector runs."""
+        with Quarantine.open(self.data / "quarantine.db") as quarantine, Journal.open(self.data / "journal.db"):
+            quarantine.add(suspects)
+
+    def quarantined(self) -> list[int]:
+        with QuarantineReader(self.data / "quarantine.db") as reader:
+            return reader.ids()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path, free_port())
+
+
+@pytest.fixture
+def running(tmp_path: Path, mosquitto: parts.Broker) -> Iterator[Server]:
+    """A server whose collector runs."""
+    server = Server(tmp_path, mosquitto.port)
+    server.keep(Suspect(1_790_000_000_123, "undecodable", "it could not be read", UP, up(state(1)).payload))
+    server.keep(Suspect(1_790_000_000_456, "undecodable", "no JSON", UP, b"\xffnonsense\n"))
+    with server.collecting() as collector:
+        until(collector.hears)
+        yield server
+    assert collector.failure is None
+
+
+def out(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(out(capsys))
+
+
+def test_the_quarantine_is_listed_with_why_and_how_each_message_begins(
+    running: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert running.perch("quarantine", "list") == 0
+    head, newest, older = out(capsys).splitlines()
+    assert head.split() == ["id", "received", "(UTC)", "code", "agent", "bytes", "why", "payload"]
+    assert newest.split() == [
+        "2",
+        "2026-09-21",
+        "14:13:20",
+        "undecodable",
+        "hq/pi-1",
+        "10",
+        "no",
+        "JSON",
+        r"\xffnonsense·",
+    ]
+    assert older.endswith("…")
+    assert running.perch("quarantine", "list", "--json", "--limit", "1", "--agent", "hq/pi-1") == 0
+    listed = told(capsys)
+    assert (listed["count"], len(listed["items"])) == (2, 1)
+    assert listed["items"][0]["received"] == "2026-09-21T14:13:20.456Z"
+    assert running.perch("quarantine", "list", "--code", "conflict") == 0
+    assert out(capsys) == "No such message is there.\n"
+
+
+def test_a_running_collector_takes_messages_in_once_more(running: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert running.perch("quarantine", "replay", "--all", "--json") == 0
+    outcome = told(capsys)
+    assert outcome == {
+        "messages": 2,
+        "taken_in": 1,
+        "stored": 1,
+        "known": 0,
+        "stay": [{"id": 2, "code": "undecodable", "why": outcome["stay"][0]["why"]}],
+    }
+    assert [entry.event for entry in entries(running.data)] == [state(1)]
+    assert running.quarantined() == [2]
+    assert list((running.data / "errands").iterdir()) == []
+
+
+def test_without_a_collector_the_same_is_done_in_its_stead(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.keep(
+        Suspect(1, "undecodable", "?", UP, up(state(1)).payload), Suspect(2, "undecodable", "?", UP, b"no JSON")
+    )
+    assert server.perch("quarantine", "replay", "1", "2") == 0
+    said = capsys.readouterr()
+    assert said.out == "1 of 2 messages were taken in: 1 events stored, 0 were known already.\n"
+    assert "message 2 stays, undecodable" in said.err
+    assert [entry.event for entry in entries(server.data)] == [state(1)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["quarantine", "replay"], 2, "Name messages by their ids"),
+        (["quarantine", "replay", "1", "--all"], 2, "Name messages by their ids"),
+        (["quarantine", "replay", "7", "8"], 2, "message 8: is not in the quarantine"),
+        (["projection", "rebuild", "influx"], 2, "there is no InfluxDB"),
+        (["projection", "rebuild", "zones"], 2, "zones"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(
+    server: Server, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+) -> None:
+    server.keep(Suspect(1, "undecodable", "?", UP, b""))
+    assert server.perch(*arguments) == code
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["quarantine", "list"], ["quarantine", "replay", "--all"], ["projection", "rebuild"]]
+)
+def test_a_folder_in_which_no_collector_ever_wrote_is_told(
+    server: Server, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert server.perch(*arguments) == 1
+    assert "no collector has ever written" in capsys.readouterr().err
+
+
+def history_of(data: Path) -> list[Any]:
+    with HistoryReader(data / "history.db") as reader:
+        return [reader.cursor(), reader.epochs("hq"), reader.horizon("hq")]
+
+
+def test_history_is_made_anew_while_the_collector_runs_and_after(
+    running: Server, mosquitto: parts.Broker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Agent(mosquitto) as agent:
+        agent.send(*map(state, range(1, 60)))
+        agent.heard()
+    until(lambda: history_of(running.data)[0].position == 59)
+    before = history_of(running.data)
+    assert running.perch("projection", "rebuild", "history", "--json") == 0
+    assert told(capsys) == {"rebuilt": [{"projection": "history", "events": 59, "rows": 0}]}
+    assert history_of(running.data) == before
+
+
+QUARTER_MS = 900_000
+MORNING_MS = 1_989_000 * QUARTER_MS
+
+
+def a_morning(data: Path) -> None:
+    """Sixteen quarter hours of a desk, in the journal."""
+    with Journal.open(data / "journal.db") as journal:
+        stream = Stream("hq", "pi-1", "e" * 32)
+        events: list[Event] = []
+        for quarter in range(16):
+            ms = MORNING_MS + quarter * QUARTER_MS
+            taken = State.OCCUPIED if quarter % 3 else State.FREE
+            reason = Reason.MOTION if quarter % 3 else Reason.QUIET
+            events.append(StateEvent(len(events) + 1, "d01", taken, 0.5, None, reason, ms + 60_000, 1, Clock.OK))
+            events.append(AliveEvent(len(events) + 1, ms + QUARTER_MS, 1, Clock.OK))
+        run = Run(stream, "b" * 16, None, MORNING_MS + 17 * QUARTER_MS, tuple(events))
+        journal.append([run], {stream: Watermark(len(events))})
+
+
+def rows(influxdb: parts.Influx) -> dict[str, list[dict[str, Any]]]:
+    """All that comes from the journal, by measurement."""
+    where = {"occupancy": influxdb.bucket, "alive": influxdb.bucket, "zone_15min": influxdb.zones_bucket}
+    return {name: influxdb.query(f"SELECT * FROM {name}", there) for name, there in where.items()}  # noqa: S608
+
+
+def damage(influxdb: parts.Influx) -> None:
+    """Take rows away, write nonsense over others, and put some there that are nobody's."""
+    ms = MORNING_MS + 5 * QUARTER_MS
+    influxdb.query(f"DELETE FROM occupancy WHERE time > {ms}000000", influxdb.bucket)  # noqa: S608
+    influxdb.query(f"DELETE FROM zone_15min WHERE time < {ms}000000", influxdb.zones_bucket)  # noqa: S608
+    strays = "\n".join(
+        (
+            f"occupancy,site=hq,floor=f1,zone=open,kind=desk,space=d01 free=9i {MORNING_MS}000001",
+            f"occupancy,site=elsewhere,space=x free=1i {ms}000000",
+            f"alive,site=hq,agent=ghost mark=1i {ms}000000",
+        )
+    )
+    writer = InfluxWriter(Influx(influxdb.url, database=influxdb.bucket, zones_database=influxdb.zones_bucket))
+    assert writer.write(Bucket.SPACES, strays.splitlines()) == Written()
+    writer.close()
+
+
+def test_rows_of_influxdb_are_made_anew_over_whatever_is_there(
+    mosquitto: parts.Broker, influxdb: parts.Influx, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows are missing, wrong, or nobody's: afterwards they are what they were, while the collector runs and after."""
+    toml = INFLUX.format(url=influxdb.url, database=influxdb.bucket, zones=influxdb.zones_bucket)
+    server = Server(tmp_path, mosquitto.port, toml)
+    a_morning(server.data)
+    with server.collecting() as collector:
+        until(lambda: collector.hears() and collector.health().projections["influx"].lag == 0)
+        right = rows(influxdb)
+        assert {name: len(found) > 10 for name, found in right.items()} == dict.fromkeys(right, True)
+        damage(influxdb)
+        assert rows(influxdb) != right
+        assert server.perch("projection", "rebuild", "influx") == 0
+        assert "influx holds all 32 events of the journal, " in out(capsys)
+        assert rows(influxdb) == right
+    damage(influxdb)
+    assert server.perch("projection", "rebuild") == 0
+    assert out(capsys).splitlines()[0] == "history holds all 32 events of the journal."
+    assert rows(influxdb) == right
+
+
+def test_an_errand_waits_for_its_turn_and_over_a_restart_and_is_answered_once(tmp_path: Path) -> None:
+    errands = Errands(tmp_path)
+    errands.prepare()
+    first, second = errands.leave(Replay((1, 2))), errands.leave(Rebuild("history"))
+    (tmp_path / "errands" / "000000-x.errand").write_bytes(b"no errand")
+    assert list(Errands(tmp_path).pending()) == [(first, Replay((1, 2))), (second, Rebuild("history"))]
+    assert (errands.is_next(first), errands.is_next(second)) == (True, False)
+    errands.tell(first, Answer(done=False, taken=1, total=2))
+    assert errands.answer(first) == Answer(done=False, taken=1, total=2)
+    errands.tell(first, Answer(done=True, taken=2, total=2))
+    assert [name for name, _ in errands.pending()] == [second]
+    errands.withdraw(first)
+    assert errands.answer(first) is None
+    errands.withdraw(second)
+    assert list(errands.pending()) == []
