@@ -55,7 +55,7 @@ class Life:
     clock: Jumpy
     epoch: str = "e" * 32
     told: list[tuple[int, Event]] = field(default_factory=list)
-    resumed_ms: list[int] = field(default_factory=list)
+    stood_still: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.outbox.begin(self.epoch, self.clock.boot)
@@ -73,9 +73,10 @@ class Life:
             self.author.advance(self.clock.mono)
 
     def stand_still(self, passed_ms: int) -> None:
+        before = self.clock.mono
         self.clock.mono += passed_ms
         if self.author.stood_still:
-            self.resumed_ms.append(self.clock.mono)
+            self.stood_still.append((before, self.clock.mono))
             self.author.resume({})
 
     def sense(self, value: float) -> None:
@@ -186,10 +187,10 @@ def the_last_clock_event_puts_all_right(events: list[Event]) -> None:
 
 def marks_come_each_quarter_hour(one: Life) -> None:
     """Between two `clock` events, or standstills, none comes twice and none is left out."""
-    cuts = [at for at, event in one.told if isinstance(event, ClockEvent)] + one.resumed_ms
-    edges = [one.told[0][0], *sorted(cuts), one.clock.mono + 1]
+    cuts = [(at, at) for at, event in one.told if isinstance(event, ClockEvent)] + one.stood_still
+    edges = [one.told[0][0], *(edge for cut in sorted(cuts) for edge in cut), one.clock.mono]
     marks = [event for event in one.events if isinstance(event, AliveEvent)]
-    for start, end in pairwise(edges):
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
         within = [mark.mono_ms for mark in marks if start < mark.mono_ms < end - STEP_OF_LOOP_MS]
         beats = [start, *within, end]
         assert all(later - earlier <= QUARTER_MS + 2 * STEP_OF_LOOP_MS for earlier, later in pairwise(beats))
