@@ -1,6 +1,7 @@
 """What was: metrics with their coverage, transitions of single spaces, and what each number means."""
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Annotated
 
 import msgspec
@@ -10,15 +11,14 @@ from api.access import Matter, Reader
 from api.history_files import HistoryFiles
 from api.moments import parse_moment, rfc3339, zone_of
 from api.openapi import answers
-from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, known_site, required
-from api.problems import ParametersError, not_found
+from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, complain, complain_of_site, required
+from api.problems import not_found
 from api.shapes import (
     AnswerDefinition,
     DefinitionItem,
     DefinitionPage,
     HistoryAnswer,
     HistoryRow,
-    ProblemCause,
     TransitionAnswer,
     TransitionRow,
 )
@@ -47,21 +47,25 @@ class Window:
     to_ms: int
 
 
-def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From, to: To) -> Window:
-    """Read site and times; raises ParametersError with every cause."""
-    known_site(live, reader, site)
-    place = live.directory.sites[site]
-    causes, moments = [], []
-    for name, text in (("from", from_), ("to", to)):
-        try:
-            moments.append(parse_moment(text, zone_of(place.time_zone)))
-        except ValueError as error:
-            causes.append(ProblemCause(name, str(error)))
-    if not causes and moments[0] >= moments[1]:
-        causes.append(ProblemCause("to", "this is not after `from`, so there is no time between them"))
-    if causes:
-        raise ParametersError(causes)
-    return Window(place, *moments)
+def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From, to: To) -> Window | None:
+    """Read site and times; None where there is something to complain of."""
+    strange = complain_of_site(live, reader, site)
+    zone = zone_of("UTC" if strange else live.directory.sites[site].time_zone)
+    from_ms, to_ms = _moment("from", from_, zone), _moment("to", to, zone)
+    if from_ms is None or to_ms is None:
+        return None
+    if from_ms >= to_ms:
+        complain("to", "this is not after `from`, so there is no time between them")
+        return None
+    return None if strange else Window(live.directory.sites[site], from_ms, to_ms)
+
+
+def _moment(name: str, text: str, zone: tzinfo) -> int | None:
+    try:
+        return parse_moment(text, zone)
+    except ValueError as error:
+        complain(name, str(error))
+        return None
 
 
 TheWindow = Annotated[Window, Depends(window_of)]

@@ -51,8 +51,10 @@ class Wish:
 async def index(request: Request, live: TheLive, reader: TheReader) -> Response:
     """Show one site of the network."""
     wish = _wish(request.query_params, live, reader)
+    if wish is None:
+        return _no_such_site(request, live, reader)
     context = _context(live, reader, wish, request.app.state.drawings)
-    body = _template().render(demo=request.app.state.demo, **context).encode()
+    body = _template("index.html").render(demo=request.app.state.demo, **context).encode()
     kept: Kept = request.app.state.kept
     answer = Answer(body, tag_of(body), b"text/html; charset=utf-8")
     kept.put(question_of(request.scope), answer)
@@ -78,17 +80,33 @@ def _words() -> dict[str, Any]:
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(text_of("index.html"))
+    return environment.from_string(text_of(name))
 
 
-def _wish(given: Mapping[str, str], live: Live, reader: Reader) -> Wish:
+def _visible(live: Live, reader: Reader) -> list[Site]:
+    return [site for site in live.directory.sites.values() if reader.may_see_site(site.id)]
+
+
+def _no_such_site(request: Request, live: Live, reader: Reader) -> Response:
+    """Say that a site does not exist, and lead to those that do; whoever does not ask for a page gets a problem."""
+    asked, sites = request.query_params["site"][:64], _visible(live, reader)
+    if "text/html" not in request.headers.get("accept", ""):
+        raise not_found(f"there is no site {asked!r}; there are: {', '.join(site.id for site in sites)}")
+    body = _template("missing.html").render(words=_words(), assets=assets().path, asked=asked, sites=sites)
+    return Response(body, 404, {"Cache-Control": "no-store"}, "text/html; charset=utf-8")
+
+
+def _wish(given: Mapping[str, str], live: Live, reader: Reader) -> Wish | None:
+    """Read what is asked for, the first site by default; None where there is no such site."""
     sites = live.directory.sites
-    visible = [known for known in sites if reader.may_see_site(known)]
-    site = given.get("site") or next(iter(visible), "")
+    visible = [site.id for site in _visible(live, reader)]
+    if not visible:
+        raise not_found("there is no site that you may see")
+    site = given.get("site") or visible[0]
     if site not in visible:
-        raise not_found(f"there is no site {site!r}; there are: {', '.join(visible) or 'none'}")
+        return None
     floors = [floor.id for floor in sites[site].floors]
     return Wish(site, *(_one_of(given.get(name), known) for name, known in _known(floors)))
 
@@ -136,7 +154,7 @@ def _here(live: Live, reader: Reader, site: Site) -> list[Shown]:
 
 def _network(live: Live, reader: Reader) -> list[dict[str, Any]]:
     """Count every site that the reader may see."""
-    sites = [site for site in live.directory.sites.values() if reader.may_see_site(site.id)]
+    sites = _visible(live, reader)
     states: dict[str, list[State]] = {site.id: [] for site in sites}
     for key, shown in live.all():
         if reader.may_see(key[0], shown.place.space):

@@ -1,15 +1,19 @@
 """What may stand in a query, declared once: routes take these as arguments, and refuse everything else by name."""
 
+import functools
+import inspect
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from api import selection
 from api.access import Matter, Reader
 from api.live import Live
-from api.problems import ParametersError, wrong
+from api.problems import ParametersError, causes_of, wrong
 from api.selection import MOST_ITEMS, Key, Selection
 from api.shapes import ProblemCause
 from perch.model import ID_PATTERN, SpaceKind, State
@@ -26,17 +30,31 @@ Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="most items of one
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
 
 
+_found: ContextVar[list[ProblemCause]] = ContextVar("what is wrong with the parameters of this request")
+
+
 class StrictRoute(APIRoute):
-    """A route that refuses parameters which the OpenAPI document does not declare, and such as are given twice."""
+    """A route that refuses parameters which the OpenAPI document does not declare, and such as are given twice.
+
+    Whatever is wrong with a request is said at once: its endpoint runs only where nothing was found.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        super().__init__(path, _unless_wrong(endpoint), **more)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Check the names before FastAPI looks at the values."""
+        """Check names as well as values."""
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            if request.query_params:
-                _refuse_strangers(request, self._declared(request.app.openapi()))
-            return await handle(request)
+            found = _strangers(request, self._declared(request.app.openapi())) if request.query_params else []
+            token = _found.set(found)
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                raise ParametersError([*found, *causes_of(error)]) from error
+            finally:
+                _found.reset(token)
 
         return strict
 
@@ -45,7 +63,32 @@ class StrictRoute(APIRoute):
         return [parameter["name"] for parameter in described if parameter["in"] == "query"]
 
 
-def _refuse_strangers(request: Request, declared: list[str]) -> None:
+def complain(where: str, what: str) -> None:
+    """Note that a parameter is wrong, while the others are still looked at; its endpoint will not run."""
+    _found.get().append(ProblemCause(where, what))
+
+
+def _unless_wrong(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an endpoint that refuses a request of which anything is wrong."""
+
+    def refuse() -> None:
+        if found := _found.get():
+            raise ParametersError(found)
+
+    @functools.wraps(endpoint)
+    async def awaited(*given: Any, **named: Any) -> Any:
+        refuse()
+        return await endpoint(*given, **named)
+
+    @functools.wraps(endpoint)
+    def called(*given: Any, **named: Any) -> Any:
+        refuse()
+        return endpoint(*given, **named)
+
+    return awaited if inspect.iscoroutinefunction(endpoint) else called
+
+
+def _strangers(request: Request, declared: list[str]) -> list[ProblemCause]:
     causes = []
     known = ", ".join(declared) or "none"
     for name in dict.fromkeys(request.query_params):
@@ -53,8 +96,7 @@ def _refuse_strangers(request: Request, declared: list[str]) -> None:
             causes.append(ProblemCause(name[:64], f"there is no such parameter here; there are: {known}"))
         elif len(request.query_params.getlist(name)) > 1:
             causes.append(ProblemCause(name, "this is given more than once"))
-    if causes:
-        raise ParametersError(causes)
+    return causes
 
 
 def live_of(request: Request) -> Live:
@@ -75,10 +117,25 @@ TheReader = Annotated[Reader, Depends(reader_in)]
 
 def known_site(live: Live, reader: Reader, site: str | None) -> str | None:
     """Check that a site which is asked for exists for the reader; raises ParametersError."""
-    visible = [known for known in live.directory.sites if reader.may_see_site(known)]
-    if site is not None and site not in visible:
-        raise wrong("site", f"there is no site {site!r}; there are: {', '.join(visible) or 'none'}")
+    complaint = _unknown_site(live, reader, site)
+    if complaint is not None:
+        raise wrong("site", complaint)
     return site
+
+
+def complain_of_site(live: Live, reader: Reader, site: str | None) -> bool:
+    """Complain of a site that does not exist for the reader; tells whether it had to."""
+    complaint = _unknown_site(live, reader, site)
+    if complaint is not None:
+        complain("site", complaint)
+    return complaint is not None
+
+
+def _unknown_site(live: Live, reader: Reader, site: str | None) -> str | None:
+    visible = [known for known in live.directory.sites if reader.may_see_site(known)]
+    if site is None or site in visible:
+        return None
+    return f"there is no site {site!r}; there are: {', '.join(visible) or 'none'}"
 
 
 def after(cursor: str | None) -> Key | None:
@@ -101,7 +158,8 @@ def selection_of(
     min_capacity: OptionalCapacity = None,
 ) -> Selection:
     """Read the filters of spaces."""
-    return Selection(known_site(live, reader, site), floor, zone, kind, state, feature, min_capacity)
+    complain_of_site(live, reader, site)
+    return Selection(site, floor, zone, kind, state, feature, min_capacity)
 
 
 TheSelection = Annotated[Selection, Depends(selection_of)]

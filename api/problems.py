@@ -71,7 +71,7 @@ async def _on_http_exception(_request: Request, error: HTTPException) -> Respons
 
 
 async def _on_validation(_request: Request, error: RequestValidationError) -> Response:
-    return _unprocessable(_cause(one) for one in error.errors())
+    return _unprocessable(causes_of(error))
 
 
 async def _on_parameters(_request: Request, error: ParametersError) -> Response:
@@ -97,6 +97,11 @@ def _unprocessable(causes: Iterable[ProblemCause]) -> Response:
     errors = tuple(causes)
     named = ", ".join(dict.fromkeys(cause.where for cause in errors))
     return problem(422, f"the request cannot be answered as it is: {named}", errors)
+
+
+def causes_of(error: RequestValidationError) -> tuple[ProblemCause, ...]:
+    """Give what FastAPI found wrong with the values of a request."""
+    return tuple(map(_cause, error.errors()))
 
 
 def _cause(error: dict[str, Any]) -> ProblemCause:

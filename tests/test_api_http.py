@@ -110,7 +110,17 @@ def test_every_wrong_parameter_is_named(served: Served) -> None:
 )
 def test_an_unknown_parameter_is_refused_by_name_everywhere(served: Served, address: str) -> None:
     body = problem_of(served.get(f"{address}?colour=blue"), 422)
-    assert [error["where"] for error in body["errors"]] == ["colour"]
+    assert body["errors"][0]["where"] == "colour"
+
+
+def test_whatever_is_wrong_with_a_request_is_said_at_once(served: Served) -> None:
+    """Names, values and what they mean together: nobody should need several attempts to hear of all."""
+    body = problem_of(
+        served.get("/api/v1/history/coverage?site=nowhere&from=soon&to=later&resolution=year&colour=blue"), 422
+    )
+    assert [error["where"] for error in body["errors"]] == ["colour", "site", "from", "to", "resolution"]
+    body = problem_of(served.get("/api/v1/spaces?kind=sofa&limit=0&colour=blue"), 422)
+    assert {error["where"] for error in body["errors"]} == {"colour", "kind", "limit"}
 
 
 def test_a_parameter_given_twice_is_refused(served: Served) -> None:

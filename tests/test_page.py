@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -309,6 +310,15 @@ def _weight(served: Served, address: str) -> int:
         assert answer.status_code == 200
         assert answer.headers["content-encoding"] == "gzip"
         return len(b"".join(answer.iter_raw()))
+
+
+def test_a_place_that_does_not_exist_leads_to_those_that_do(served: Served) -> None:
+    """People get a page; whoever asks for no page, a problem document."""
+    answer = served.get(f"/?site={quote(HOSTILE_NAME)}", Accept="text/html,*/*;q=0.8")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert '<a href="/?site=far">Far House</a>' in answer.text
+    assert "<img" not in answer.text
+    assert served.get("/?site=nowhere").headers["content-type"] == "application/problem+json"
 
 
 def test_files_of_the_page_are_kept_for_ever_under_an_address_of_their_content(tmp_path: Path) -> None:

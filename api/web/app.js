@@ -237,6 +237,11 @@ function follow() {
   paintFilters();
 }
 
+// A plan that is wider than the screen is moved by keys as well.
+for (const drawing of document.querySelectorAll(".drawing")) {
+  if (drawing.scrollWidth > drawing.clientWidth) drawing.tabIndex = 0;
+}
+
 // The plan and the list point at each other.
 for (const [id, mark] of marks) {
   const row = rows.get(id);
