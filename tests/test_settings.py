@@ -217,7 +217,7 @@ def test_a_syntax_error_names_file_and_line(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_one_complaint(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match="there is no such file"):
         load_agent(tmp_path / "none.toml", {})
     with pytest.raises(InputError, match="directory"):
         load_agent(tmp_path, {})

@@ -9,9 +9,12 @@ import click
 from perch.adapters.csv_files import STATES, Survey, read_readings, state_line, survey_readings
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import warn
+from perch.commands.progress import Progress
 from perch.model import Reading
 from perch.sensing import offline
 from perch.settings import SensingSettings, load_sensing
+
+LARGE_BYTES = 5_000_000
 
 Span = click.FloatRange(min=0, min_open=True, max=366 * 86_400)
 
@@ -27,11 +30,18 @@ def sense(readings: Path, config: Path, step: float | None) -> None:
     the estimator that the agents run. Without --step there is a row for each transition.
     """
     sensing = load_sensing(config)
-    survey = survey_readings(readings)
+    with Progress() as progress:
+        if readings.is_file() and readings.stat().st_size > LARGE_BYTES:
+            progress.say(f"looking through {readings} first")
+        survey = survey_readings(readings)
     warn_of_strangers(survey, sensing)
     known = read_readings(readings, {sensor.id for sensor in sensing.sensors})
     sys.stdout.write(",".join(STATES) + "\n")
-    sys.stdout.writelines(_lines(sensing, known, step))
+    if sys.stdout.isatty():  # the rows themselves show that it goes on
+        sys.stdout.writelines(_lines(sensing, known, step))
+        return
+    with Progress() as progress:
+        sys.stdout.writelines(_lines(sensing, progress.counted(known, survey.rows, "readings"), step))
 
 
 def warn_of_strangers(survey: Survey, sensing: SensingSettings) -> None:

@@ -34,20 +34,20 @@ def open_toml(path: Path, complaints: Complaints, environment: Mapping[str, str]
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file, with or without a byte order mark; raises RefusedError."""
+    """Read a UTF-8 file, with or without a byte order mark; raises RefusedError, which does not name the file."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise RefusedError(f"{path} is larger than {MAX_BYTES} bytes", "is it the right file?")
+            raise RefusedError(f"this is larger than {MAX_BYTES} bytes", "is it the right file?")
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
-        raise RefusedError(f"there is no file {path}", "check the name, or make the file") from None
+        raise RefusedError("there is no such file", "check the name, or make the file") from None
     except UnicodeDecodeError as error:
-        raise RefusedError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+        raise RefusedError(f"this is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise RefusedError(f"{path} cannot be read: {why}", "check the file, and who may read it") from None
+        raise RefusedError(f"this cannot be read: {why}", "check the file, and who may read it") from None
 
 
 def path_beside(folder: Path) -> Reader[Path]:

@@ -74,9 +74,13 @@ def plan_beside(folder: Path) -> Reader[str]:
     """Make a reader of names of SVG files, which gives what is in them."""
 
     def read(value: object) -> str:
-        drawing = read_text(folder / text(value))
+        path = folder / text(value)
+        try:
+            drawing = read_text(path)
+        except RefusedError as refused:
+            raise RefusedError(f"{path}: {refused.what}", refused.remedy) from None
         if "<svg" not in drawing:
-            raise RefusedError(f"{folder / text(value)} is no SVG drawing", "save the floor plan as plain SVG")
+            raise RefusedError(f"{path} is no SVG drawing", "save the floor plan as plain SVG")
         return drawing
 
     return read
