@@ -166,14 +166,11 @@ class Author:
     def _recover(self, mono_ms: int) -> None:
         """Try to write again: first what was missed, then every space anew."""
         events = self._ledger.confessions()
-        if not events:
-            self._note(mono_ms)
-            return
-        if self._ledger.missed_clock:
-            events.append(self._told_offset())
-        events += self._restated(mono_ms)
-        self._last_event_ms = mono_ms
-        self._ledger.retry(events, self._moment(mono_ms))
+        if events:
+            if self._ledger.missed_clock:
+                events.append(self._told_offset())
+            self._ledger.retry([*events, *self._restated(mono_ms)], self._moment(mono_ms))
+        self._note(mono_ms)
 
     def _offline(self, space: str, sign: Mark) -> Event:
         """Say that a space was last vouched for at some sign of life: it is unknown since then."""

@@ -68,7 +68,9 @@ class Ledger:
         self._told(events)
 
     def mark(self, mark: Mark, spaces: frozenset[str]) -> None:
-        """Leave a local mark, and note of which spaces something was stated."""
+        """Leave a local mark, and note of which spaces something was stated, unless writing fails at present."""
+        if self.deadline is not None and mark.mono_ms < self.deadline:
+            return
         try:
             if spaces != self._outbox.spaces:
                 self._outbox.spaces = spaces
