@@ -5,21 +5,30 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from api import events_resource, history_resources, live_resources, operations, page
+from api import events_resource, history_resources, live_resources, metrics, operations, page
 from api.door import Door
 from api.drawings import Drawings
 from api.history_files import HistoryFiles
 from api.kept import Kept
 from api.live import Live
+from api.metrics import Health
 from api.openapi import DOCUMENT, describe
 from api.operations import Check
 from api.problems import declare_problems
 
 
-def build(live: Live, history: HistoryFiles, checks: Sequence[tuple[str, Check]], *, demo: bool = False) -> ASGIApp:
+def build(
+    live: Live,
+    history: HistoryFiles,
+    checks: Sequence[tuple[str, Check]],
+    *,
+    health: Health = lambda: None,
+    demo: bool = False,
+) -> ASGIApp:
     """Put the application together around what it serves.
 
-    `checks` are the parts that readiness depends on; `demo` says on the page that its data are simulated.
+    `checks` are the parts that readiness depends on, `health` reads what the collector says of itself; `demo` says on
+    the page that its data are simulated.
     """
     app = FastAPI(
         title="Perch",
@@ -33,10 +42,11 @@ def build(live: Live, history: HistoryFiles, checks: Sequence[tuple[str, Check]]
     app.state.live = live
     app.state.history = history
     app.state.checks = checks
+    app.state.health = health
     app.state.demo = demo
     app.state.drawings = Drawings(live.directory.sites.values())
     app.state.kept = kept = Kept(lambda: live.version, lambda: live.now().mono_ms)
-    for routes in (live_resources, events_resource, history_resources, operations, page):
+    for routes in (live_resources, events_resource, history_resources, operations, metrics, page):
         app.include_router(routes.router)
     declare_problems(app)
     describe(app)

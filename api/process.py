@@ -17,6 +17,7 @@ from api.application import build
 from api.history_files import HistoryFiles
 from api.live import SUBSCRIPTIONS, Live
 from api.readiness import checks_of
+from perch.adapters.collector_health import read_health
 from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
 from perch.errors import PerchError
@@ -76,7 +77,8 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     connection = _connection(settings, live, asyncio.get_running_loop())
     checks = checks_of(connection, history, settings.data, lambda: now().wall_ms)
     demo = os.environ.get("PERCH_DEMO") == "1"
-    server = _Server(_config(build(live, history, checks, demo=demo)))
+    app = build(live, history, checks, health=lambda: read_health(settings.data), demo=demo)
+    server = _Server(_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     connection.start()
     keeping = asyncio.create_task(_keep_time(live))

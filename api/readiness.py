@@ -1,16 +1,19 @@
 """The parts that the API depends on, each with a word on how it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from api.history_files import HistoryFiles
 from api.operations import Check
-from perch.adapters.collector_health import read_health
+from perch.adapters.collector_health import CollectorHealth, read_health
 from perch.adapters.mqtt import Connection
 from perch.errors import PerchError, StorageError, UnavailableError
 
 READ = "history"
 """The only projection that the API reads; trouble of another is told, and keeps nobody from an answer."""
+
+
+AGENTS_NAMED = 10
 
 
 def checks_of(
@@ -45,4 +48,19 @@ def _collector(data: Path, now_ms: int) -> str:
         raise PerchError(f"{READ}: {troubles[READ]}", "see the collector's log")
     quarantined = sum(health.quarantined.values())
     well = f"{health.stored} events stored, {quarantined} quarantined, {health.strangers} of spaces no layout names"
-    return "; ".join([well, *(f"{name} waits: {trouble}" for name, trouble in troubles.items())])
+    waits = [f"{name} waits: {trouble}" for name, trouble in troubles.items()]
+    return "; ".join([well, *waits, *_alarms(health)])
+
+
+def _alarms(health: CollectorHealth) -> Iterator[str]:
+    """Say what somebody should look after, though the API can answer."""
+    for what, counted in (
+        ("conflicts (see to these credentials)", health.conflicts),
+        ("throttled messages", health.throttled),
+        ("deferred messages", health.deferred),
+    ):
+        if counted:
+            yield f"{what}: {', '.join(f'{agent} {times}' for agent, times in sorted(counted.items())[:AGENTS_NAMED])}"
+    for name, state in health.projections.items():
+        if state.expired or state.refused:
+            yield f"{name}: {state.expired} rows expired, {state.refused} refused"

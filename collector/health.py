@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from collector.alarms import Alarms
 from collector.follower import Follower
 from collector.parts import Parts
 from perch import __version__
@@ -35,6 +36,7 @@ class Reporter:
         self._write_ms = begin.mono_ms
         self._written: CollectorHealth | None = None
         self._troubles: dict[str, str] = {}
+        self._alarms = Alarms()
 
     def __repr__(self) -> str:
         return f"<Reporter into {str(self._folder)!r}>"
@@ -46,6 +48,7 @@ class Reporter:
         self._look_ms = now.mono_ms + LOOK_MS
         self._tell_troubles()
         health = self.look(now)
+        self._alarms.settle(health)
         if now.mono_ms >= self._write_ms or _differs(health, self._written):
             self._write_ms = now.mono_ms + WRITE_MS
             self._written = health
@@ -79,6 +82,9 @@ class Reporter:
             stranger_spaces=dict(counts.stranger_spaces),
             projections={follower.name: _projection(follower, parts.journal.end) for follower in parts.followers},
             live_rows=_live_rows(parts.writer),
+            deferred=dict(counts.deferred),
+            conflicts=dict(counts.conflicts),
+            quarantine_kept=parts.quarantine.kept,
         )
 
     def _tell_troubles(self) -> None:
@@ -99,7 +105,10 @@ class Reporter:
 def _projection(follower: Follower, end: int) -> ProjectionHealth:
     trouble, position = follower.trouble, follower.position
     why = None if trouble is None else trouble.what
-    return ProjectionHealth(position=position, lag=max(0, end - position), trouble=why)
+    tally = follower.tally()
+    return ProjectionHealth(
+        position=position, lag=max(0, end - position), trouble=why, expired=tally.expired, refused=tally.refused
+    )
 
 
 def _live_rows(writer: BestEffortWriter | None) -> LiveRowsHealth | None:

@@ -1,5 +1,6 @@
 """The API is ready while it can answer: the parts it reads decide, and the others are told of."""
 
+import re
 from pathlib import Path
 
 from api import process
@@ -13,7 +14,12 @@ WELL = ProjectionHealth(position=7, lag=0)
 AWAY = ProjectionHealth(position=3, lag=4, trouble="InfluxDB does not answer")
 
 
-def tell(data: Path, broker: str | None = None, **projections: ProjectionHealth) -> None:
+def tell(
+    data: Path,
+    broker: str | None = None,
+    alarms: dict[str, dict[str, int]] | None = None,
+    **projections: ProjectionHealth,
+) -> None:
     """Write what a running collector would say of itself."""
     now_ms = process.now().wall_ms
     health = CollectorHealth(
@@ -30,10 +36,10 @@ def tell(data: Path, broker: str | None = None, **projections: ProjectionHealth)
         events=7,
         stored=7,
         repeats=0,
-        quarantined={},
         strangers=0,
         stranger_spaces={},
         projections=projections,
+        **{"quarantined": {}, **(alarms or {})},  # type: ignore[arg-type]  # they are all by agent
     )
     write_health(data, health)
 
@@ -63,3 +69,68 @@ def test_only_what_the_api_reads_decides_whether_it_is_ready(tmp_path: Path, mos
 
         tell(tmp_path, broker="refused", history=WELL)
         assert not ready(served)
+
+
+ALARMS = {"conflicts": {"hq/pi-1": 3}, "throttled": {"hq/pi-9": 15_000}, "deferred": {"hq/pi-9": 2}}
+
+
+def test_alarms_are_told_and_keep_nobody_from_an_answer(tmp_path: Path, mosquitto: Broker) -> None:
+    with Journal.open(tmp_path / "journal.db"), HistoryStore.open(tmp_path / "history.db"):
+        pass
+    lossy = ProjectionHealth(position=7, lag=0, expired=12, refused=3)
+    with serving_connected(server_settings(mosquitto.port, tmp_path)) as served:
+        tell(tmp_path, alarms=ALARMS, history=WELL, influx=lossy)
+        assert ready(served)
+        detail = parts_of(served)["collector"]["detail"]
+        assert "conflicts (see to these credentials): hq/pi-1 3" in detail
+        assert "throttled messages: hq/pi-9 15000; deferred messages: hq/pi-9 2" in detail
+        assert "influx: 12 rows expired, 3 refused" in detail
+
+
+SAMPLE = re.compile(r'([a-z_]+)(?:\{([a-z]+)="([^"\\\n]*)"\})? (-?[0-9.e+]+)')
+
+
+def samples(text: str) -> dict[tuple[str, str], float]:
+    """Read the text format: each family with its help and type, then its samples."""
+    found: dict[tuple[str, str], float] = {}
+    family = ""
+    for line in text.removesuffix("\n").split("\n"):
+        if line.startswith("# "):
+            _, word, family, said = line.split(" ", 3)
+            assert word == "HELP" or said in ("counter", "gauge")
+            continue
+        match = SAMPLE.fullmatch(line)
+        assert match is not None, line
+        name, _, value, number = match.groups()
+        assert name == family
+        assert (name, value or "") not in found
+        found[name, value or ""] = float(number)
+    return found
+
+
+def test_what_prometheus_collects_is_what_the_collector_said(tmp_path: Path, mosquitto: Broker) -> None:
+    with Journal.open(tmp_path / "journal.db"), HistoryStore.open(tmp_path / "history.db"):
+        pass
+    with serving_connected(server_settings(mosquitto.port, tmp_path)) as served:
+        before = samples(served.get("/metrics").text)
+        assert before["perch_part_ok", "collector"] == before["perch_collector_running", ""] == 0
+        lossy = ProjectionHealth(position=3, lag=4, expired=12, refused=3, trouble="InfluxDB does not answer")
+        tell(tmp_path, alarms={**ALARMS, "quarantined": {"conflict": 3, "undecodable": 8}}, history=WELL, influx=lossy)
+        answer = served.get("/metrics")
+        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        found = samples(answer.text)
+        assert {
+            ("perch_part_ok", "collector"): 1,
+            ("perch_collector_running", ""): 1,
+            ("perch_collector_events_stored_total", ""): 7,
+            ("perch_agent_conflicts_total", "hq/pi-1"): 3,
+            ("perch_agent_throttled_messages_total", "hq/pi-9"): 15_000,
+            ("perch_quarantined_total", "undecodable"): 8,
+            ("perch_projection_lag_events", "influx"): 4,
+            ("perch_projection_waits", "influx"): 1,
+            ("perch_projection_waits", "history"): 0,
+            ("perch_projection_rows_expired_total", "influx"): 12,
+            ("perch_projection_rows_refused_total", "influx"): 3,
+        }.items() <= found.items()
+        (tmp_path / "collector.json").write_text("no JSON")
+        assert samples(served.get("/metrics").text)["perch_collector_running", ""] == 0

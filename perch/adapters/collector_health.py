@@ -14,11 +14,16 @@ STALE_MS = 15_000
 
 
 class ProjectionHealth(Struct, frozen=True, kw_only=True):
-    """How far a projection has come; `lag` is entries to go, `trouble` why it waits (None while all is well)."""
+    """How far a projection has come; `lag` is entries to go, `trouble` why it waits (None while all is well).
+
+    Since the start, `expired` rows were older than their bucket keeps, and `refused` ones are in the file of those.
+    """
 
     position: int
     lag: int
     trouble: str | None = None
+    expired: int = 0
+    refused: int = 0
 
 
 class LiveRowsHealth(Struct, frozen=True, kw_only=True):
@@ -32,9 +37,13 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     """What the collector counted since `started_ms` (wall clocks, ms UTC); `running` is False in its last words.
 
     `messages` are all it received, `overflowed` those it had no room for; `events` came in batches, of which `stored`
-    are new and `repeats` were known. `quarantined` counts by code over all times. `strangers` are stored events of
-    spaces that no layout names, `stranger_spaces` some of them by `site/agent/space`. `broker` is why it is not
-    connected, None while it is.
+    are new and `repeats` were known. `quarantined` counts by code over all times, `quarantine_kept` those that are
+    there. `strangers` are stored events of spaces that no layout names, `stranger_spaces` some of them by
+    `site/agent/space`. `broker` is why it is not connected, None while it is.
+
+    By `site/agent`, of a hundred at most: `throttled` are messages let go because there were too many, `deferred` ones
+    that brought too many new names or gaps (neither is acknowledged, both may be sent again), `conflicts` events with
+    other content than is stored under their identity.
     """
 
     version: str
@@ -56,6 +65,9 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     projections: dict[str, ProjectionHealth]
     live_rows: LiveRowsHealth | None = None
     throttled: dict[str, int] = {}
+    deferred: dict[str, int] = {}
+    conflicts: dict[str, int] = {}
+    quarantine_kept: int = 0
 
     def is_stale(self, wall_ms: int) -> bool:
         """Tell whether its collector has stopped, or has not written for too long."""
