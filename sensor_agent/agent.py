@@ -34,6 +34,7 @@ Item = tuple[str, float, int] | Received | bool
 """An edge (sensor, value, monotonic ms), a message, or that the connection came or went."""
 
 PURGE_EVERY_MS = 60_000
+NEVER_MS = 2**62
 
 EVENTS_PER_SPACE = 8
 """An outbox holds at least so many events for each space: after a loss all spaces are stated at once."""
@@ -65,6 +66,7 @@ class Agent:
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
         self._purge_ms = machine_ms()
+        self._reserve_ms = self._purge_ms
         self._no_room: str | None = None
         self._epoch = secrets.token_hex(16)
         self._outbox, self._aside = open_or_begin(outbox_path(settings), open_outbox)
@@ -78,7 +80,6 @@ class Agent:
         settings, clock = self._settings, self._clock
         epoch, site, agent = self._epoch, settings.site, settings.agent
         self._outbox.hold(max(settings.outbox_events, EVENTS_PER_SPACE * len(settings.sensing.spaces)))
-        self._reserving = True
         run = self._outbox.begin(epoch, clock.boot)
         self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish, heartbeat_s)
         chance = random.Random()  # noqa: S311  it spreads the retries of many agents, and guards nothing
@@ -181,8 +182,8 @@ class Agent:
         if now >= self._purge_ms:
             self._purge_ms = now + PURGE_EVERY_MS
             self._courier.purge(now)
-        if self._reserving:
-            self._reserve()
+        if now >= self._reserve_ms:
+            self._reserve(now)
 
     def announce(self) -> None:
         """Say anew what holds now."""
@@ -197,7 +198,7 @@ class Agent:
     @property
     def delivery_deadline(self) -> int:
         """When `deliver` has something to do (machine's monotonic ms)."""
-        moments = (self._courier.deadline, self._herald.deadline, 0 if self._reserving else self._purge_ms)
+        moments = (self._courier.deadline, self._herald.deadline, self._purge_ms, self._reserve_ms)
         return min(moment for moment in moments if moment is not None)
 
     def _next(self, timeout_s: float) -> Item | None:
@@ -238,14 +239,15 @@ class Agent:
     def _beat(self, now_ms: int) -> None:
         self._herald.beat(self.author, self.unsettled, now_ms, self.trouble)
 
-    def _reserve(self) -> None:
+    def _reserve(self, now_ms: int) -> None:
         """Take some of the room that the outbox will need; where there is none, what is there has to do."""
         try:
-            self._reserving = self._outbox.reserve()
+            self._reserve_ms = now_ms if self._outbox.reserve() else NEVER_MS
         except DamagedError:
             raise
         except StorageError as error:
-            self._no_room = f"the disk has no room for the {self._settings.outbox_events} events to keep: {error.what}"
+            self._reserve_ms = now_ms + PURGE_EVERY_MS
+            self._no_room = f"there is no room for the {self._settings.outbox_events} events to keep: {error.what}"
 
     def _say(self, changes: Sequence[Change]) -> None:
         latest: dict[str, Occupancy] = {change.space: change.occupancy for change in changes}

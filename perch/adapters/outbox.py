@@ -5,6 +5,7 @@ with synchronous=FULL: what `append` has returned from survives a power cut. It 
 acknowledged ones make room first, then the oldest others, which become spans for a `lost` event to confess.
 """
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from perch.contract import AliveEvent, Event, LostEvent, StateEvent
 from perch.delivery.lost import Moment, Span
 from perch.delivery.sender import Lane
 from perch.delivery.watermark import SeqRange, Watermark
-from perch.errors import ContractError, DamagedError
+from perch.errors import ContractError, DamagedError, StorageError
 from perch.model import Clock
 
 KEEP_SETTLED_MS = 48 * 3_600_000
@@ -63,6 +64,7 @@ _LOG_PAGES = 500
 """How long the log gets before it is worked into the file: with the largest transaction it stays below 4 MiB."""
 
 _CACHE_KIB = 512
+_SPARE_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,17 @@ class Outbox:
 
         Each call takes a moment only, so that sensing can go on meanwhile. Raises StorageError where the disk is full.
         """
-        growing, self._growing = self._growing, False  # where there is no more room, what was got is kept
+        with reported(self._path):
+            growing = self._growing and self._most is not None and not outbox_room.is_long_enough(self._db, self._most)
+        self._growing = False  # where there is no more room, what was got is kept
+        if growing:
+            _refuse_to_fill(self._path)
         with transaction(self._db, self._path):
-            self._growing = growing and self._most is not None and outbox_room.grow(self._db, self._most)
-            return self._growing or outbox_room.drop_filler(self._db)
+            if not growing:
+                return outbox_room.drop_filler(self._db)
+            outbox_room.grow(self._db)
+        self._growing = True
+        return True
 
     def begin(self, epoch: str, boot: str) -> int:
         """Note the start of an epoch and give its run number, counted from 1."""
@@ -161,10 +170,10 @@ class Outbox:
         confessions = [event for event in events if isinstance(event, LostEvent)]
         dropped: list[Dropped] = []
         with transaction(self._db, self._path):
+            outbox_room.confess(self._db, confessions)
             if self._most is not None and self._count + len(rows) > self._most:
                 dropped = outbox_room.make_room(self._db, self._count + len(rows), self._most, self._last_moment)
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", rows)
-            outbox_room.confess(self._db, confessions)
         self._count += len(rows)
         self._note_dropped(dropped)
         if dropped or confessions:
@@ -363,3 +372,13 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         complaint = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if complaint != "ok":
         raise DamagedError(f"{path} is damaged: {complaint}", "move it away to begin a new one")
+
+
+def _refuse_to_fill(path: Path) -> None:
+    """Raise StorageError where a disk is nearly full: its last room is for others, and for what must be written."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError as error:
+        raise StorageError(f"the disk of {path} cannot be examined: {error.strerror}", "check the disk") from error
+    if disk.f_bavail * disk.f_frsize < _SPARE_BYTES:
+        raise StorageError(f"the disk of {path} is nearly full", "free some space on the disk, then start again")

@@ -30,13 +30,15 @@ ORDER BY event.epoch, seq
 """
 
 
-def grow(db: sqlite3.Connection, events: int) -> bool:
-    """Let the file grow by a piece towards the size that so many events need; tells whether it was not there yet."""
+def is_long_enough(db: sqlite3.Connection, events: int) -> bool:
+    """Tell whether the file is as long as so many events need."""
     pages, page_bytes = (db.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
-    if pages * page_bytes >= events * BYTES_PER_EVENT:
-        return False
+    return bool(pages * page_bytes >= events * BYTES_PER_EVENT)
+
+
+def grow(db: sqlite3.Connection) -> None:
+    """Let the file grow by a piece that holds nothing yet."""
     db.execute("INSERT INTO filler (zeros) VALUES (zeroblob(?))", (_PIECE_BYTES,))
-    return True
 
 
 def drop_filler(db: sqlite3.Connection) -> bool:
