@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from perch import __version__
-from perch.adapters.agent_health import WRITE_MS, AgentHealth, write_agent_health
+from perch.adapters.agent_health import WRITE_MS, WRITE_WAITING_MS, AgentHealth, write_agent_health
 from perch.errors import StorageError
 from sensor_agent.agent import Agent, machine_ms
 from sensor_agent.clock import Clock
@@ -30,7 +30,8 @@ class Reporter:
         self._note()
         now_ms, turned = machine_ms(), (self._broker, self._trouble)
         if now_ms >= self._write_ms or turned != self._told:
-            self._write_ms, self._told = now_ms + WRITE_MS, turned
+            self._write_ms = now_ms + (WRITE_WAITING_MS if self._waiting else WRITE_MS)
+            self._told = turned
             self._write(running=True)
 
     def close(self) -> None:

@@ -290,7 +290,7 @@ def health(**changed: object) -> AgentHealth:
         ({"written_ms": NOW_MS - 200_000}, "agent", "has said nothing for 200 s"),
         ({"broker": "not connected"}, "agent", "runs without a broker: not connected"),
         ({"trouble": "the outbox cannot be written"}, "agent", "the outbox cannot be written"),
-        ({"waiting": 9, "waiting_since_ms": NOW_MS - 90_000}, "outbox", "9 events wait, and none was acknowledged"),
+        ({"waiting": 9, "waiting_since_ms": NOW_MS - 90_000}, "outbox", "waiting: 9, none acknowledged for 90 s"),
     ],
 )
 def test_a_running_agent_that_is_not_well_is_a_fault(

@@ -11,6 +11,9 @@ from perch.model import Clock
 
 FILE_NAME = "agent.json"
 WRITE_MS = 30_000
+WRITE_WAITING_MS = 5_000
+"""An agent writes as often as this while what it wrote last says that something waits."""
+
 STALE_MS = 3 * WRITE_MS
 """A file that is older was left behind by an agent that is gone, or hangs."""
 

@@ -10,7 +10,7 @@ from perch.doctor.agent_broker import look_at_broker
 from perch.doctor.clock import look_at_clock
 from perch.doctor.disk import MIB, look_at_disk
 from perch.doctor.examining import Check
-from perch.doctor.findings import Finding, ok
+from perch.doctor.findings import Finding, counted, ok
 from perch.doctor.outbox import look_at_outbox_state, outbox_state
 from perch.doctor.versions import look_at_versions
 from perch.settings import AgentSettings
@@ -31,8 +31,8 @@ def agent_checks(settings: AgentSettings, path: Path) -> list[Check]:
 
 def _configuration(settings: AgentSettings, path: Path) -> Iterator[Finding]:
     sensing = settings.sensing
-    whole = f"agent {settings.site}/{settings.agent}, {len(sensing.spaces)} spaces, {len(sensing.sensors)} sensors"
-    yield ok("configuration", f"{path}: {whole}")
+    holds = f"{counted(len(sensing.spaces), 'space')}, {counted(len(sensing.sensors), 'sensor')}"
+    yield ok("configuration", f"{path}: agent {settings.site}/{settings.agent}, {holds}")
 
 
 def _broker_and_outbox(settings: AgentSettings) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ def look_at_broker(
         yield from way.look_at_way(broker, way.now_utc())
         if runs is not None:
             yield ok("broker", f"{place(broker)} is reached; the agent that runs here is connected")
-            yield ok("topic rights", "the agent's events are acknowledged; stop the agent to have every right tried")
+            yield _of_running(runs)
             return
         visit = way.log_in(broker, f"{contract.user_name(settings.site, settings.agent)}-doctor")
     except UnavailableError as error:
@@ -48,12 +48,14 @@ def look_at_broker(
         what = "the broker gives each user one connection, and the agent that runs here took it back"
         yield warn("topic rights", what, "stop the agent, then run the doctor again")
         return
-    yield from rights or [ok("topic rights", _all_well(sample))]
+    yield from rights
 
 
-def _all_well(sample: Batch | None) -> str:
-    own = "publishes and receives on its own topics and on no others"
-    return own if sample is None else f"{own}; an event was acknowledged"
+def _of_running(runs: AgentHealth) -> Finding:
+    """Say what an agent that is well proves by being so."""
+    if runs.waiting_since_ms is None:
+        return ok("topic rights", "the agent's events are acknowledged; stop the agent to have every right tried")
+    return ok("topic rights", "the agent waits for an acknowledgement; run the doctor again in half a minute")
 
 
 def _rights(settings: AgentSettings, visit: Visit, sample: Batch | None, ack_s: float) -> Iterator[Finding]:
@@ -82,8 +84,8 @@ def _may_not_publish(settings: AgentSettings, visit: Visit) -> Iterator[Finding]
     neighbour = way.made_up_agent(secrets.token_hex(2))
     name = topic(settings.site, neighbour, "state", NO_SPACE)
     if visit.publish(name, b"") is not Answer.ACCEPTED:
-        return
-    if way.is_open(settings.broker):
+        yield ok("topic rights", "publishes in its own name only")
+    elif way.is_open(settings.broker):
         what = "the broker lets anybody publish anything, without a name"
         yield warn("topic rights", what, "give each agent a user name, a password and an access list of its own")
     else:
@@ -106,6 +108,8 @@ def _delivery(settings: AgentSettings, visit: Visit, sample: Batch | None, ack_s
             f"{topic(site, agent, 'up')} from it, or {topic(site, agent, 'ack')} from this agent"
         )
         yield fault("topic rights", what, remedy)
+    elif not visit.gone:
+        yield ok("topic rights", "an event of the outbox was sent once more and acknowledged")
 
 
 def _acknowledges(message: Received, sample: Batch) -> bool:

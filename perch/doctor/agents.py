@@ -8,7 +8,7 @@ from perch.contract import VALID_FOR_MS, Status, parse_state, parse_status, pars
 from perch.delivery.board import Key
 from perch.delivery.fleet import Fleet
 from perch.delivery.liveness import Instant, Report
-from perch.doctor.findings import Finding, ok, warn
+from perch.doctor.findings import Finding, counted, ok, warn
 from perch.errors import ContractError
 from perch.model import Clock, Site
 
@@ -27,10 +27,10 @@ def look_at_agents(sites: Sequence[Site], received: Sequence[Received]) -> Itera
     online = [agent for agent in agents if fleet.online(agent, now)]
     silent = [agent for agent in agents if agent not in online]
     if silent:
-        what = f"{len(silent)} of {len(agents)} are not heard: {_names(silent)}"
+        what = f"{len(silent)} of {counted(len(agents), 'agent')} not heard: {_names(silent)}"
         yield warn("agents", what, "run perch doctor on them, or take them out of the layout")
     else:
-        yield ok("agents", f"all {len(agents)} of the layout are heard")
+        yield ok("agents", f"{counted(len(agents), 'agent')} of the layout, and none is silent")
     yield from _troubles(fleet, online)
     if ahead:
         what = f"clocks are ahead of this machine's: {_names(list(ahead))} by up to {max(ahead.values()) // 1000} s"

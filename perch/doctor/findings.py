@@ -45,6 +45,11 @@ def fault_of(part: str, error: PerchError) -> Finding:
     return fault(part, error.what, error.remedy)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: 1 space, 2 spaces."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def any_fault(findings: Iterable[Finding]) -> bool:
     """Tell whether anything is at fault."""
     return any(finding.verdict is Verdict.FAULT for finding in findings)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from perch.adapters.agent_health import STALE_MS, AgentHealth, read_agent_health
 from perch.adapters.outbox_look import OutboxLook, is_in_use, look_at_outbox
-from perch.doctor.findings import Finding, fault, fault_of, ok, warn
+from perch.doctor.findings import Finding, counted, fault, fault_of, ok, warn
 from perch.errors import StorageError
 
 FILE_NAME = "outbox.db"
@@ -59,7 +59,9 @@ def look_at_outbox_state(state: OutboxState, capacity: int, now_ms: int) -> Iter
     elif state.look is None:
         yield ok("outbox", "not there yet; it is made at the first start")
     else:
-        yield _filled(state.look.waiting, capacity, f"whole; {state.look.events} events, {state.look.waiting} waiting")
+        yield _filled(
+            state.look.waiting, capacity, f"whole; {counted(state.look.events, 'event')}, {state.look.waiting} waiting"
+        )
 
 
 def _running(state: OutboxState, now_ms: int) -> Iterator[Finding]:
@@ -84,7 +86,7 @@ def _waiting(health: AgentHealth, now_ms: int) -> Finding:
     if health.waiting_since_ms is None:
         return ok("outbox", "in use by the agent; everything is acknowledged")
     waited_s = (now_ms - health.waiting_since_ms) // 1000
-    what = f"in use by the agent; {health.waiting} events wait, and none was acknowledged for {waited_s} s"
+    what = f"in use by the agent; waiting: {health.waiting}, none acknowledged for {waited_s} s"
     if waited_s * 1000 <= PATIENCE_MS:
         return ok("outbox", what)
     return fault("outbox", what, "see that broker and collector run: perch doctor on the server")

@@ -10,7 +10,7 @@ from perch.doctor.api import look_at_api
 from perch.doctor.clock import look_at_clock
 from perch.doctor.disk import MIB, look_at_disk
 from perch.doctor.examining import Check
-from perch.doctor.findings import Finding, ok
+from perch.doctor.findings import Finding, counted, ok
 from perch.doctor.influx import look_at_influx
 from perch.doctor.server_broker import look_at_broker
 from perch.doctor.stores import look_at_collector, look_at_journal
@@ -38,7 +38,8 @@ def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
 def _configuration(settings: ServerSettings, path: Path) -> Iterator[Finding]:
     spaces = sum(len({space.id for space in site.spaces}) for site in settings.sites)
     agents = sum(len(site.agents) for site in settings.sites)
-    yield ok("configuration", f"{path}: {len(settings.sites)} sites, {agents} agents, {spaces} spaces")
+    holds = (counted(len(settings.sites), "site"), counted(agents, "agent"), counted(spaces, "space"))
+    yield ok("configuration", f"{path}: {', '.join(holds)}")
 
 
 def _influx(settings: ServerSettings) -> Iterator[Finding]:

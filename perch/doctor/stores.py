@@ -10,7 +10,7 @@ from perch.adapters.collector_health import CollectorHealth, read_health
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.journal_reader import JournalReader
 from perch.adapters.sqlite import open_reader, reported
-from perch.doctor.findings import Finding, fault, ok, warn
+from perch.doctor.findings import Finding, counted, fault, ok, warn
 from perch.errors import StorageError
 
 EXAMINED_S = 2.0
@@ -37,7 +37,7 @@ def _running(health: CollectorHealth) -> Iterator[Finding]:
     if health.broker is not None:
         yield fault("collector", f"runs without a broker: {health.broker}", "see the line of the broker")
     else:
-        yield ok("collector", f"runs, version {health.version}; {health.end} events in the journal")
+        yield ok("collector", f"runs, version {health.version}; {counted(health.end, 'event')} in the journal")
     for name, projection in health.projections.items():
         if projection.trouble:
             yield fault("collector", f"the projection {name} waits: {projection.trouble}", "see the collector's log")
@@ -59,7 +59,7 @@ def look_at_journal(data: Path) -> Iterator[Finding]:
         return
     with JournalReader(path) as journal:
         end, known = journal.end(), journal.id
-    yield ok("journal", f"{end} events; {_integrity(path)}")
+    yield ok("journal", f"{counted(end, 'event')}; {_integrity(path)}")
     history = data / "history.db"
     if not history.exists():
         yield warn("history", f"there is none in {data} yet", "it is made when the collector starts")
@@ -70,7 +70,7 @@ def look_at_journal(data: Path) -> Iterator[Finding]:
     if behind > MOST_BEHIND:
         yield warn("history", f"{behind} events behind the journal", "wait, or see the collector's log")
     else:
-        yield ok("history", f"{max(0, behind)} events behind the journal; {_integrity(history)}")
+        yield ok("history", f"{counted(max(0, behind), 'event')} behind the journal; {_integrity(history)}")
 
 
 def _integrity(path: Path) -> str:
