@@ -96,12 +96,21 @@ def test_a_collector_that_is_not_well_is_a_fault(tmp_path: Path, changed: dict[s
     assert faults(look_at_collector(tmp_path, NOW_MS)) == [what]
 
 
-def test_quarantine_and_strangers_are_warned_of(tmp_path: Path) -> None:
-    write_health(tmp_path, health(quarantined={"conflict": 2}, strangers=1, stranger_spaces={"hq/pi-1/d9": 1}))
+def test_what_did_not_come_in_as_it_should_is_told(tmp_path: Path) -> None:
+    seen = {"undecodable": 2}
+    strangers = {"strangers": 1, "stranger_spaces": {"hq/pi-1/d9": 1}}
+    write_health(tmp_path, health(quarantined=seen, quarantine_kept=1, throttled={"hq/pi-2": 9}, **strangers))
     assert said(look_at_collector(tmp_path, NOW_MS), Verdict.WARN) == [
-        "messages were put into quarantine: 2 conflict",
+        "more messages than an agent may send came from hq/pi-2",
+        "1 message in quarantine (of all times: 2 undecodable)",
         "events came of spaces that no layout names: hq/pi-1/d9",
     ]
+
+
+def test_somebody_who_speaks_in_an_agents_name_is_a_fault(tmp_path: Path) -> None:
+    write_health(tmp_path, health(conflicts={"hq/pi-1": 3}))
+    (fault,) = faults(look_at_collector(tmp_path, NOW_MS))
+    assert fault.endswith("in the name of hq/pi-1")
 
 
 # Its files.

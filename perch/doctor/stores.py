@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from perch.errors import StorageError
 
 EXAMINED_S = 2.0
 MOST_BEHIND = 10_000
+NAMED = 5
 _STEPS = 10_000
 _START = "start it: perch collector --config perch.toml"
 
@@ -38,17 +39,40 @@ def _running(health: CollectorHealth) -> Iterator[Finding]:
         yield fault("collector", f"runs without a broker: {health.broker}", "see the line of the broker")
     else:
         yield ok("collector", f"runs, version {health.version}; {counted(health.end, 'event')} in the journal")
+    yield from _projections(health)
+    yield from _messages(health)
+
+
+def _projections(health: CollectorHealth) -> Iterator[Finding]:
     for name, projection in health.projections.items():
         if projection.trouble:
             yield fault("collector", f"the projection {name} waits: {projection.trouble}", "see the collector's log")
         elif projection.lag > MOST_BEHIND:
             yield warn("collector", f"the projection {name} is {projection.lag} events behind", "wait, or see the log")
-    if health.quarantined:
-        counts = ", ".join(f"{number} {code}" for code, number in sorted(health.quarantined.items()))
-        yield warn("collector", f"messages were put into quarantine: {counts}", "look at them: perch quarantine list")
+        if projection.refused:
+            what = f"InfluxDB refused {counted(projection.refused, 'row')} since the start of the collector"
+            yield warn("collector", what, "look into influx.refused beside the journal")
+
+
+def _messages(health: CollectorHealth) -> Iterator[Finding]:
+    """Say what did not come in as it should."""
+    if health.conflicts:
+        what = f"other content came under the identity of stored events, in the name of {_named(health.conflicts)}"
+        yield fault("collector", what, "find out who else speaks there: a copied outbox, or a stolen password")
+    if health.throttled:
+        what = f"more messages than an agent may send came from {_named(health.throttled)}"
+        yield warn("collector", what, "look at these agents; what is real they send again")
+    if health.quarantine_kept:
+        codes = ", ".join(f"{number} {code}" for code, number in sorted(health.quarantined.items()))
+        what = f"{counted(health.quarantine_kept, 'message')} in quarantine (of all times: {codes})"
+        yield warn("collector", what, "look at them: perch quarantine list")
     if health.strangers:
-        names = ", ".join(list(health.stranger_spaces)[:5])
-        yield warn("collector", f"events came of spaces that no layout names: {names}", "name them in site.toml")
+        what = f"events came of spaces that no layout names: {_named(health.stranger_spaces)}"
+        yield warn("collector", what, "name them in site.toml")
+
+
+def _named(counts: Mapping[str, int]) -> str:
+    return ", ".join(sorted(counts)[:NAMED]) + (" and more" if len(counts) > NAMED else "")
 
 
 def look_at_journal(data: Path) -> Iterator[Finding]:
