@@ -1,8 +1,8 @@
 """Agents as the broker keeps them: who is heard, who is in trouble, whose clock is ahead."""
 
-import time
 from collections.abc import Iterator, Sequence
 
+from perch.adapters import instants
 from perch.adapters.mqtt import Received
 from perch.contract import VALID_FOR_MS, Status, parse_state, parse_status, parse_topic
 from perch.delivery.board import Key
@@ -20,7 +20,7 @@ _NAMED = 5
 def look_at_agents(sites: Sequence[Site], received: Sequence[Received]) -> Iterator[Finding]:
     """Say of the agents of the layout what their retained messages tell."""
     agents = [(site.id, agent) for site in sites for agent in site.agents]
-    now = Instant(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+    now = instants.now()
     fleet, ahead = Fleet[Status](VALID_FOR_MS), dict[Key, int]()
     for message in received:
         _hear(fleet, ahead, message, now)
