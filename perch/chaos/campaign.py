@@ -22,27 +22,32 @@ from perch.chaos.faults_of_processes import FAULTS as PROCESSES
 from perch.chaos.proxy import FAIR
 from perch.chaos.stage import Stage
 from perch.chaos.venue_files import SITE
-from perch.errors import PerchError
+from perch.errors import PerchError, UnavailableError
 
-FAULTS: tuple[Fault, ...] = (*PROCESSES, *LINKS, *MESSAGES, *DISKS)
+FAULTS: tuple[Fault, ...] = (*LINKS, *PROCESSES, *MESSAGES, *DISKS)
 LOOK_S = 0.02
 MEMORY_EVERY_S, TELL_EVERY_S = 10.0, 60.0
 
 
 @dataclass(slots=True)
 class Course:
-    """What happened: faults by name, how often one was not possible, and memory (KiB) by process over time (s)."""
+    """What happened: faults by name, how often one was not possible, and memory (KiB) by process over time (s).
+
+    `trouble` is what did not become whole again in time.
+    """
 
     faults: Counter[str] = field(default_factory=Counter)
     impossible: Counter[str] = field(default_factory=Counter)
     memory: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     broken_s: float = 0.0
     settled_s: float = 0.0
+    trouble: str | None = None
 
 
 def deal(chance: Random, faults: tuple[Fault, ...] = FAULTS) -> Iterator[Fault]:
-    """Give faults for ever: first each kind once in some order, then by their weights."""
-    yield from chance.sample(faults, len(faults))
+    """Give faults for ever: the first of them, then each kind once in some order, then by their weights."""
+    yield faults[0]  # it needs more time than a short campaign may have in the end
+    yield from sorted(chance.sample(faults, len(faults)), key=lambda fault: fault.disturbs)
     weights = list(itertools.accumulate(fault.weight for fault in faults))
     while True:
         yield chance.choices(faults, cum_weights=weights)[0]
@@ -69,7 +74,7 @@ class Campaign:
         """Break things for as long as the plan says."""
         plan, chance = self._stage.plan, self._stage.chance
         faults = deal(chance)
-        end_s = time.monotonic() + plan.minutes * 60
+        end_s = self._stage.whole_at_s = time.monotonic() + plan.minutes * 60
         next_s = time.monotonic()
         while time.monotonic() < end_s and not self._pause(LOOK_S):
             self._keep_going()
@@ -79,13 +84,16 @@ class Campaign:
         self.course.broken_s = time.monotonic() - self._began_s
 
     def make_whole(self) -> None:
-        """Undo everything, and wait until all that was accepted is delivered and projected; raises PerchError."""
+        """Undo everything, and wait until all that was accepted is delivered and projected; then end Perch."""
         began_s = time.monotonic()
         self._undo_all()
         self._quieten()
-        self._deliver()
-        self._drain_clones()
-        self._wait(self._is_projected, "the projections are behind")
+        try:
+            self._deliver()
+            self._drain_clones()
+            self._wait(self._is_projected, "the projections are behind")
+        except UnavailableError as error:
+            self.course.trouble = error.what
         self._end_perch()
         self.course.settled_s = time.monotonic() - began_s
 
@@ -196,4 +204,4 @@ class Campaign:
             if self._pause(0.1):
                 raise PerchError("the campaign was interrupted", "what it found until then is not judged")
             if time.monotonic() > end_s:
-                raise PerchError(f"{otherwise} within {self._stage.plan.patience_s:g} s", "see the logs")
+                raise UnavailableError(f"{otherwise} within {self._stage.plan.patience_s:g} s", "see the logs")

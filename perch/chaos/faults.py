@@ -23,8 +23,12 @@ Deed = Callable[[Stage], Broken | None]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A kind of fault; `weight` is how often it is drawn in relation to others."""
+    """A kind of fault; `weight` is how often it is drawn in relation to others.
+
+    One that `disturbs` all who watch is kept back at first, so that a short campaign sees something, too.
+    """
 
     name: str
     weight: float
     deed: Deed
+    disturbs: bool = False

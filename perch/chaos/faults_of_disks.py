@@ -7,7 +7,7 @@ from perch.chaos import small_disks
 from perch.chaos.faults import Broken, Deed, Fault
 from perch.chaos.stage import Stage
 
-EXCUSED_S = 8.0
+EXCUSED_S = 20.0
 """A process that was frozen or starts again may find only later what is wrong with its disk."""
 
 

@@ -2,7 +2,7 @@
 
 from perch.chaos.faults import Broken, Deed, Fault
 from perch.chaos.proxy import FAIR, Weather
-from perch.chaos.stage import Stage
+from perch.chaos.stage import LONGER_THAN_ITS_WORD_S, Stage
 
 KEEPALIVE_NOTICED_S = 45.0
 """The API may need so long to notice a link that says nothing, and to connect again."""
@@ -14,6 +14,21 @@ def _reset(stage: Stage) -> Broken:
         stage.api_is_disturbed(10.0)
     stage.links[name].reset()
     return Broken()
+
+
+def _unplug_agent(stage: Stage) -> Broken | None:
+    """Let an agent's link be silent for so long that nothing it said may be believed, nor for five seconds after."""
+    name, for_s = stage.chance.choice(stage.agents), stage.chance.uniform(*LONGER_THAN_ITS_WORD_S)
+    if not stage.lasts(for_s) or name in stage.unplugged:
+        return None
+    stage.unplugged.add(name)
+    stage.links[name].turn(Weather(silent=True))
+
+    def undo() -> None:
+        stage.links[name].turn(FAIR)
+        stage.unplugged.discard(name)
+
+    return Broken(for_s, undo)
 
 
 def _turn(weather: Weather, longest_s: float) -> Deed:
@@ -29,10 +44,11 @@ def _turn(weather: Weather, longest_s: float) -> Deed:
 
 
 def _any_link(stage: Stage) -> str:
-    return stage.chance.choice(sorted(stage.links))
+    return stage.chance.choice(sorted(stage.links.keys() - stage.unplugged))
 
 
 FAULTS = (
+    Fault("agent unplugged for longer than its word", 0.6, _unplug_agent),
     Fault("link reset", 14, _reset),
     Fault("link delayed", 5, _turn(Weather(delay_s=0.3), 3.0)),
     Fault("link trickling", 3, _turn(Weather(bytes_per_s=2_000), 3.0)),

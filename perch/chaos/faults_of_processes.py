@@ -9,7 +9,7 @@ from perch.adapters import journal_backup
 from perch.adapters.outbox import Outbox
 from perch.adapters.sqlite import open_reader
 from perch.chaos.faults import Broken, Deed, Fault
-from perch.chaos.stage import Stage, answers
+from perch.chaos.stage import LONGER_THAN_ITS_WORD_S, Stage, answers
 from perch.errors import PerchError
 
 AGENT_POINTS = ("outbox.db/written", "outbox.db/committed", "publish/sent")
@@ -39,6 +39,16 @@ def _kill_agent(stage: Stage) -> Broken | None:
     agent = stage.chance.choice(stage.agents)
     stage.use_config(agent)
     return _kill(agent)(stage)
+
+
+def _lose_agent(stage: Stage) -> Broken | None:
+    """Kill an agent for so long that nothing it said may be believed any more, nor for five seconds after that."""
+    agent, for_s = stage.chance.choice(stage.agents), stage.chance.uniform(*LONGER_THAN_ITS_WORD_S)
+    if not stage.parts[agent].running or not stage.lasts(for_s):
+        return None
+    stage.use_config(agent)
+    stage.parts[agent].kill(for_s)
+    return Broken()
 
 
 def _restart_agent(stage: Stage) -> Broken | None:
@@ -167,8 +177,13 @@ def _back_up_journal(stage: Stage) -> Broken | None:
 
 
 def _restore_collector(stage: Stage) -> Broken | None:
-    """Let the collector go on from an older copy of its journal."""
+    """Let the collector go on from an older copy of its journal, in the first third of a campaign.
+
+    Agents then send again all that they keep, which would hide what was lost before.
+    """
     copies = sorted(stage.folder.glob("backup-*.db"))
+    if not stage.lasts(stage.plan.minutes * 40):
+        return None
     if not copies:
         return _back_up_journal(stage)
     stage.parts["collector"].kill(0.2)
@@ -191,6 +206,7 @@ def _restart_broker(stage: Stage) -> Broken | None:
 
 
 FAULTS = (
+    Fault("agent gone for longer than its word", 0.6, _lose_agent),
     Fault("agent killed", 3, _kill_agent),
     Fault("agent restarted in order", 0.5, _restart_agent),
     Fault("agent rebooted without the time", 1, _reboot_agent),
@@ -204,11 +220,11 @@ FAULTS = (
     Fault("collector died at a named point", 3, _die_at(lambda _: "collector", COLLECTOR_POINTS)),
     Fault("journal backed up", 0.3, _back_up_journal),
     Fault("collector restored from a backup", 0.1, _restore_collector),
-    Fault("API killed", 1, _kill("api")),
-    Fault("API frozen", 1, _freeze(lambda _: "api")),
-    Fault("broker killed", 1, _kill("broker")),
-    Fault("broker restarted", 0.5, _restart_broker),
-    Fault("broker frozen", 2, _freeze(lambda _: "broker")),
+    Fault("API killed", 1, _kill("api"), disturbs=True),
+    Fault("API frozen", 1, _freeze(lambda _: "api"), disturbs=True),
+    Fault("broker killed", 1, _kill("broker"), disturbs=True),
+    Fault("broker restarted", 0.5, _restart_broker, disturbs=True),
+    Fault("broker frozen", 2, _freeze(lambda _: "broker"), disturbs=True),
     Fault("InfluxDB killed", 0.5, _kill("influxdb")),
     Fault("InfluxDB frozen", 2, _freeze(lambda _: "influxdb")),
 )

@@ -21,7 +21,7 @@ class Report:
     @property
     def good(self) -> bool:
         """Whether nothing was lost, doubled, changed or shown past its time, and nothing died by itself."""
-        return not self.deaths and not any(line.violated for line in self.lines)
+        return not self.deaths and self.course.trouble is None and not any(line.violated for line in self.lines)
 
     def as_json(self) -> dict[str, object]:
         """Give everything as JSON values."""
@@ -39,6 +39,7 @@ class Report:
                 for line in self.lines
             ],
             "deaths": list(self.deaths),
+            "trouble": self.course.trouble,
             "memory_kib": {name: weighed(samples) for name, samples in sorted(self.course.memory.items())},
         }
 
@@ -52,6 +53,8 @@ class Report:
         whole = f"whole again in {self.course.settled_s:.0f} s"
         parts = ", ".join(f"{name}: {said}" for name, said in self.parts.items())
         deaths = [f"died by itself: {death}" for death in self.deaths]
+        if self.course.trouble is not None:
+            deaths.append(self.course.trouble)
         verdict = "nothing lost, nothing twice, nothing stale" if self.good else "THIS CAMPAIGN HAS FAILED"
         return "\n".join([f"seed {self.seed}; {faults}, {whole}", parts, "", *rows, *deaths, "", verdict])
 

@@ -27,6 +27,9 @@ from perch.settings.values import Broker
 START_S = 60.0
 EDGES_PER_S = 15.0
 OUTBOX_EVENTS = 20_000
+LONGER_THAN_ITS_WORD_S = 9.0, 13.0
+"""States of agents under test may be believed for 3 s, and the API has 5 s to notice."""
+
 CAUGHT_UP_S = 2.0
 """So long after it connected, a client has subscribed and heard all that was retained."""
 
@@ -75,7 +78,12 @@ class Stage:
     links: dict[str, Link] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     clones: list[tuple[str, Path]] = field(default_factory=list)
+    unplugged: set[str] = field(default_factory=set)
+    """Agents whose links are to be left alone."""
+
     api_disturbed_s: float = 0.0
+    whole_at_s: float = float("inf")
+    """When everything is to be made whole (monotonic seconds)."""
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.plan.seed)  # noqa: S311  # a plan that can be made again
@@ -147,6 +155,10 @@ class Stage:
         """Set what the next process of an agent is started with."""
         part = self.parts[agent]
         part.command = self.agent_command(agent, config or self.folder / f"{agent}.toml", load, *more)
+
+    def lasts(self, for_s: float) -> bool:
+        """Whether there is so much time left to break things."""
+        return time.monotonic() + for_s < self.whole_at_s
 
     def api_is_disturbed(self, for_s: float) -> None:
         """Note that the API cannot hear everything for a while, and needs its keepalive to notice."""

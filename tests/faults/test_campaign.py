@@ -11,7 +11,10 @@ import pytest
 from tests import parts
 
 ROOT = Path(__file__).parents[2]
-SHORT, LONG = (11, 12, 13), range(100, 120)
+SHORT = {31: 0.25, 12: 0.08, 13: 0.08}
+"""Minutes by seed: one of them is long enough for an agent to be gone for longer than its word is good."""
+
+LONG = range(100, 120)
 
 
 def chaos(seed: int, minutes: float, *more: str) -> tuple[int, dict[str, Any]]:
@@ -45,9 +48,9 @@ def assert_conserved(seed: int, minutes: float) -> None:
     assert report["faults"]["total"] > minutes * 60
 
 
-@pytest.mark.parametrize("seed", SHORT)
-def test_a_short_campaign_conserves_everything(seed: int) -> None:
-    assert_conserved(seed, 0.1)
+@pytest.mark.parametrize(("seed", "minutes"), SHORT.items())
+def test_a_short_campaign_conserves_everything(seed: int, minutes: float) -> None:
+    assert_conserved(seed, minutes)
 
 
 @pytest.mark.long

@@ -53,6 +53,7 @@ class TestPlan:
 
     def test_each_kind_comes_once_before_any_comes_twice(self) -> None:
         dealt = deal(chance(6))
+        assert next(dealt).name == "agent unplugged for longer than its word"  # this one needs time
         assert len({next(dealt).name for _ in FAULTS}) == len(FAULTS)
 
 
