@@ -78,7 +78,7 @@ def _server_toml(place: Place) -> str:
 
 def _agent_toml(site: Site, agent: str, place: Place) -> str:
     user_name = f"{site.id}_{agent}"
-    head = f'site = "{site.id}"\nagent = "{agent}"\ndata = "{user_name}"\n'
+    head = f'site = "{site.id}"\nagent = "{agent}"\ndata = "{user_name}"\noutbox_events = 20000\n'
     sensed = quickened(site, agent)
     return f"{MARK}{head}{_broker(place, user_name)}\n{sensing_toml(sensed.spaces, sensed.sensors)}"
 
