@@ -1,5 +1,6 @@
 """What a running collector is made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.chores import Chores
@@ -11,6 +12,7 @@ from perch.adapters.influx_live import BestEffortWriter
 from perch.adapters.journal import Journal
 from perch.adapters.mqtt import Connection
 from perch.adapters.quarantine import Quarantine
+from perch.errors import PerchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,27 @@ class Parts:
             follower.wake()
 
     def check(self) -> None:
-        """Raise what ended any of the threads: half a collector is worse than none, which is started again."""
-        self.connection.check()
+        """Raise DeadPartError if any thread has ended: half a collector is worse than none, which is started again."""
+        _check("the connection to the broker", self.connection.check)
         for follower in self.followers:
-            follower.check()
+            _check(f"the projection {follower.name}", follower.check)
         if self.writer is not None:
-            self.writer.check()
+            _check("the writer of live rows", self.writer.check)
+
+
+class DeadPartError(PerchError):
+    """A part of the collector has died, and with it the whole: what it was, and of what."""
+
+    def __init__(self, part: str, error: BaseException) -> None:
+        if isinstance(error, PerchError):
+            super().__init__(f"{part} has died: {error.what}", error.remedy)
+        else:
+            what = f"{part} has died: unexpected {type(error).__name__}: {error}"
+            super().__init__(what, "run it with --debug to see where")
+
+
+def _check(part: str, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except BaseException as error:
+        raise DeadPartError(part, error) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from collector import process
+from collector.parts import DeadPartError
 from perch import contract
 from perch.adapters.collector_health import CollectorHealth, read_health
 from perch.adapters.journal import Entry, JournalReader
@@ -274,7 +275,8 @@ def test_a_part_that_dies_takes_the_collector_down_with_its_error(mosquitto: par
             return collector.ended()
 
         until(has_ended, timeout_s=30)
-        assert isinstance(collector.failure, StorageError)
+        assert isinstance(collector.failure, DeadPartError)
+        assert collector.failure.what.startswith("the projection history has died: ")
         assert "history.db" in collector.failure.what
         assert not collector.health().running
 
