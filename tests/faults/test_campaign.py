@@ -17,9 +17,9 @@ SHORT = {31: 0.25, 12: 0.08, 13: 0.08}
 LONG = range(100, 120)
 
 
-def chaos(seed: int, minutes: float, *more: str) -> tuple[int, dict[str, Any]]:
-    """Run a campaign; gives its exit code and its report."""
-    words = ["chaos", "--minutes", str(minutes), "--seed", str(seed), "--json", *more]
+def chaos(folder: Path, seed: int, minutes: float, *more: str) -> tuple[int, dict[str, Any]]:
+    """Run a campaign that keeps its files in a folder; gives its exit code and its report."""
+    words = ["chaos", "--minutes", str(minutes), "--seed", str(seed), "--keep", str(folder / "chaos"), "--json", *more]
     command = [sys.executable, "-m", "perch.commands", *words]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert run.stdout, run.stderr
@@ -39,8 +39,8 @@ def _real_servers() -> None:
         pytest.skip("needs mosquitto and InfluxDB 1.8: scripts/get-parts")
 
 
-def assert_conserved(seed: int, minutes: float) -> None:
-    code, report = chaos(seed, minutes)
+def assert_conserved(folder: Path, seed: int, minutes: float) -> None:
+    code, report = chaos(folder, seed, minutes)
     assert (code, report["ok"]) == (0, True), report
     table = counts(report)
     assert table["accepted by agents"] > 100
@@ -49,18 +49,18 @@ def assert_conserved(seed: int, minutes: float) -> None:
 
 
 @pytest.mark.parametrize(("seed", "minutes"), SHORT.items())
-def test_a_short_campaign_conserves_everything(seed: int, minutes: float) -> None:
-    assert_conserved(seed, minutes)
+def test_a_short_campaign_conserves_everything(seed: int, minutes: float, tmp_path: Path) -> None:
+    assert_conserved(tmp_path, seed, minutes)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", LONG)
-def test_a_campaign_conserves_everything(seed: int) -> None:
-    assert_conserved(seed, 0.6)
+def test_a_campaign_conserves_everything(seed: int, tmp_path: Path) -> None:
+    assert_conserved(tmp_path, seed, 0.6)
 
 
-def test_an_agent_that_takes_the_brokers_word_loses_events() -> None:
+def test_an_agent_that_takes_the_brokers_word_loses_events(tmp_path: Path) -> None:
     """The negative control: were this one to lose nothing, the campaign would prove nothing."""
-    code, report = chaos(14, 0.1, "--agent-module", "tests.faults.forgetful_agent")
+    code, report = chaos(tmp_path, 14, 0.1, "--agent-module", "tests.faults.forgetful_agent")
     assert code == 1
     assert counts(report)["accepted − stored − told lost"] > 0
