@@ -9,7 +9,8 @@ offset stays what it was.
 from collections.abc import Callable, Mapping, Sequence
 
 from perch.adapters.lost_spans import BEFORE_BOOT_MS
-from perch.adapters.outbox import Mark, Outbox
+from perch.adapters.outbox import Outbox
+from perch.adapters.outbox_memory import Mark
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
 from perch.delivery.lost import Moment
 from perch.model import QUARTER_MS, Clock, Occupancy, Reading, Reason, SensedSpace, Sensor, State

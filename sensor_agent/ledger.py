@@ -8,7 +8,8 @@ between, and after it every space is stated anew.
 from collections.abc import Callable, Sequence
 
 from perch.adapters.lost_spans import confessed, given_up
-from perch.adapters.outbox import Mark, Outbox
+from perch.adapters.outbox import Outbox
+from perch.adapters.outbox_memory import Mark
 from perch.contract import ClockEvent, Event
 from perch.delivery.lost import LossReason, Moment, Span, joined
 from perch.errors import DamagedError, StorageError

@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from perch.delivery import sender as sending
 from perch.delivery.receiver import Verdict, judge
-from perch.delivery.sender import BATCH, FIRST_RETRY_MS, TABLE, WINDOW, Move, Sender, Standing
+from perch.delivery.sender import BATCH, FIRST_RETRY_MS, WINDOW, Sender
+from perch.delivery.standing import TABLE, Move, Standing
 from perch.delivery.watermark import Watermark
 from perch.errors import IllegalEventError
 

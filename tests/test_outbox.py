@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perch.adapters.outbox import KEEP_SETTLED_MS, RECEIPT_MS, Mark, Outbox
+from perch.adapters.outbox import KEEP_SETTLED_MS, RECEIPT_MS, Outbox
+from perch.adapters.outbox_memory import Mark
 from perch.contract import AliveEvent
 from perch.delivery.sender import Lane
 from perch.delivery.watermark import Watermark

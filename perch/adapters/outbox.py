@@ -8,20 +8,20 @@ acknowledged ones make room first, then the oldest others, which become spans fo
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from perch import contract
 from perch.adapters import log_room, outbox_room
+from perch.adapters.outbox_memory import OutboxMemory
 from perch.adapters.outbox_room import Dropped
 from perch.adapters.sqlite import adopt_schema, claim, open_alone, reported, transaction
-from perch.contract import AliveEvent, Event, LostEvent, StateEvent
+from perch.contract import Event, LostEvent
 from perch.delivery.lost import Moment, Span
 from perch.delivery.sender import Lane
 from perch.delivery.watermark import SeqRange, Watermark
-from perch.errors import ContractError, DamagedError, StorageError
+from perch.errors import DamagedError, StorageError
 from perch.model import Clock
 
 KEEP_SETTLED_MS = 48 * 3_600_000
@@ -54,9 +54,6 @@ SELECT epoch, first, last FROM (
     ) GROUP BY number, island
 ) JOIN epoch ON epoch.id = number ORDER BY number, first
 """
-_NEWEST_FIRST = """
-SELECT epoch.boot, body FROM event JOIN epoch ON epoch.id = event.epoch ORDER BY event.epoch DESC, seq DESC
-"""
 _FORGET_EPOCHS = """
 DELETE FROM epoch WHERE id < (SELECT max(id) FROM epoch) AND id NOT IN (SELECT epoch FROM event)
 """
@@ -67,17 +64,7 @@ _CACHE_KIB = 512
 _SPARE_BYTES = 8 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A moment at which the agent was alive, on both clocks of a boot."""
-
-    wall_ms: int
-    mono_ms: int
-    boot: str
-    clock: Clock
-
-
-class Outbox:
+class Outbox(OutboxMemory):
     """Events by (epoch, sequence number), and the little else that an agent must remember; close it after use.
 
     Raises StorageError wherever the file cannot be read or written; what a failed call was to write is not written.
@@ -155,7 +142,7 @@ class Outbox:
     def begin(self, epoch: str, boot: str) -> int:
         """Note the start of an epoch and give its run number, counted from 1."""
         with transaction(self._db, self._path):
-            run = int(self._meta("run") or 0) + 1
+            run = self._number("run") + 1
             self._set_meta("run", str(run))
             number = self._execute("INSERT INTO epoch (epoch, boot) VALUES (?, ?)", (epoch, boot)).lastrowid
         self._epochs[epoch] = (number or 0, boot)
@@ -241,62 +228,6 @@ class Outbox:
         return self._lost
 
     @property
-    def lived_ms(self) -> int:
-        """For how long agents have lived over this outbox, as far as was noted: a time that no clock can set."""
-        return int(self._meta("lived_ms") or 0)
-
-    @property
-    def journal(self) -> str | None:
-        """The id of the journal that last acknowledged anything."""
-        return self._meta("journal")
-
-    @property
-    def spaces(self) -> frozenset[str]:
-        """The spaces that this agent stated something about and has not yet declared offline for good."""
-        return frozenset((self._meta("spaces") or "").split())
-
-    @spaces.setter
-    def spaces(self, spaces: frozenset[str]) -> None:
-        self._set_meta("spaces", " ".join(sorted(spaces)))
-
-    @property
-    def mark(self) -> Mark | None:
-        """The last local mark, None before the first one."""
-        text = self._meta("mark")
-        if text is None:
-            return None
-        try:
-            wall_ms, mono_ms, boot, clock = text.split()
-            return Mark(int(wall_ms), int(mono_ms), boot, Clock(clock))
-        except ValueError as error:
-            raise self._damaged(text) from error
-
-    @mark.setter
-    def mark(self, mark: Mark) -> None:
-        self._set_meta("mark", f"{mark.wall_ms} {mark.mono_ms} {mark.boot} {mark.clock}")
-
-    @property
-    def last_event(self) -> Mark | None:
-        """The moment of the newest event kept that has one, as a mark."""
-        with reported(self._path):
-            for boot, body in self._db.execute(_NEWEST_FIRST):
-                event = self._decode(body)
-                if isinstance(event, StateEvent | AliveEvent):
-                    return Mark(event.wall_ms, event.mono_ms, boot, event.clock)
-        return None
-
-    @property
-    def last_sign(self) -> Mark | None:
-        """The later of the last mark and the last event: until then the agent is known to have lived."""
-        mark, event = self.mark, self.last_event
-        if mark is None or event is None:
-            return mark or event
-        if mark.boot == event.boot:
-            return max(mark, event, key=lambda sign: sign.mono_ms)
-        began = {boot: number for number, boot in self._epochs.values()}
-        return max(event, mark, key=lambda sign: began.get(sign.boot, 0))
-
-    @property
     def _last_moment(self) -> Moment:
         mark = self.mark
         return Moment(0, 0, Clock.UNSYNCED) if mark is None else Moment(mark.wall_ms, mark.mono_ms, mark.clock)
@@ -337,30 +268,6 @@ class Outbox:
             settled = settled.add(first, min(last, here.highest))
         heard_upto = self._all("SELECT heard_upto FROM epoch WHERE id = ?", (number,))[0][0]
         return Lane(epoch, here.highest, settled, gone, heard_upto)
-
-    def _decode(self, body: bytes) -> Event:
-        try:
-            return contract.decode_event(body)
-        except ContractError as error:
-            raise self._damaged(error.what) from error
-
-    def _damaged(self, what: str) -> DamagedError:
-        return DamagedError(f"{self._path} holds what no agent wrote: {what[:80]}", "move it away to begin a new one")
-
-    def _meta(self, key: str) -> str | None:
-        row = self._all("SELECT value FROM meta WHERE key = ?", (key,))
-        return row[0][0] if row else None
-
-    def _set_meta(self, key: str, value: str) -> None:
-        self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
-    def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
-        with reported(self._path):
-            return self._db.execute(sql, parameters).fetchall()
-
-    def _execute(self, sql: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
-        with reported(self._path):
-            return self._db.execute(sql, parameters)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

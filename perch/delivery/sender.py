@@ -1,17 +1,8 @@
 """What an agent sends when: numbers of epochs, what is in flight, what is settled, when to try again.
 
 A PUBACK is no receipt, so it is not even looked at: an event is settled by an `ack` of the collector, or sent again
-when its flight is overdue. Every number of an epoch has one standing at a time:
-
-    unborn    it was not given out yet
-    waiting   its event is kept and not on its way
-    flying    its event is on its way, and overdue at some moment
-    settled   the collector has it; its event is kept for two more days, should the collector lose it
-    gone      its event is kept no longer, or never was: it cannot be sent, and need not be
-
-and what happens moves numbers from one standing to another, as TABLE says. What TABLE does not say is illegal: it is
-refused (IllegalEventError), and nothing changes. An acknowledgement may claim anything, as it comes from outside: of
-numbers that are unborn, or of epochs that are unknown, it says nothing.
+when its flight is overdue. How every number stands and may move is said in `standing`; what its table does not say is
+refused (IllegalEventError), and nothing changes.
 
     appended    an event was accepted under the next number of its epoch
     skipped     the next numbers are used up by events that could not be written
@@ -28,63 +19,10 @@ clock, chance is handed in.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
+from perch.delivery.standing import TABLE, Move, Standing
 from perch.delivery.watermark import SeqRange, Watermark
 from perch.errors import IllegalEventError
-
-
-class Standing(StrEnum):
-    """How a sequence number stands."""
-
-    UNBORN = "unborn"
-    WAITING = "waiting"
-    FLYING = "flying"
-    SETTLED = "settled"
-    GONE = "gone"
-
-
-class Move(StrEnum):
-    """What may happen to a sequence number."""
-
-    APPEND = "append"
-    SKIP = "skip"
-    SEND = "send"
-    ACKNOWLEDGE = "acknowledge"
-    FORGET = "forget"
-    UNLINK = "unlink"
-    DROP = "drop"
-
-
-TABLE: dict[tuple[Standing, Move], Standing] = {
-    (Standing.UNBORN, Move.APPEND): Standing.WAITING,
-    (Standing.UNBORN, Move.SKIP): Standing.GONE,
-    (Standing.UNBORN, Move.ACKNOWLEDGE): Standing.UNBORN,
-    (Standing.UNBORN, Move.FORGET): Standing.UNBORN,
-    (Standing.UNBORN, Move.UNLINK): Standing.UNBORN,
-    (Standing.WAITING, Move.SEND): Standing.FLYING,
-    (Standing.WAITING, Move.ACKNOWLEDGE): Standing.SETTLED,
-    (Standing.WAITING, Move.FORGET): Standing.WAITING,
-    (Standing.WAITING, Move.UNLINK): Standing.WAITING,
-    (Standing.WAITING, Move.DROP): Standing.GONE,
-    (Standing.FLYING, Move.SEND): Standing.FLYING,
-    (Standing.FLYING, Move.ACKNOWLEDGE): Standing.SETTLED,
-    (Standing.FLYING, Move.FORGET): Standing.WAITING,
-    (Standing.FLYING, Move.UNLINK): Standing.WAITING,
-    (Standing.FLYING, Move.DROP): Standing.GONE,
-    (Standing.SETTLED, Move.SEND): Standing.SETTLED,
-    (Standing.SETTLED, Move.ACKNOWLEDGE): Standing.SETTLED,
-    (Standing.SETTLED, Move.FORGET): Standing.WAITING,
-    (Standing.SETTLED, Move.UNLINK): Standing.SETTLED,
-    (Standing.SETTLED, Move.DROP): Standing.GONE,
-    (Standing.GONE, Move.SEND): Standing.GONE,
-    (Standing.GONE, Move.ACKNOWLEDGE): Standing.GONE,
-    (Standing.GONE, Move.FORGET): Standing.GONE,
-    (Standing.GONE, Move.UNLINK): Standing.GONE,
-    (Standing.GONE, Move.DROP): Standing.GONE,
-}
-"""Where a number stands after a move. A flight is sent again as a whole: of those of its numbers that are settled or
-gone meanwhile, the settled are sent in vain and the gone are not in it any more."""
 
 WINDOW = 8
 """Flights under way at once; far below the 50 messages that paho keeps in order across a reconnect."""
