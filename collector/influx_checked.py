@@ -31,6 +31,7 @@ class CheckedInflux:
         self._store: WitnessedStore | None = None
         self._file = ProgressFile(data / "influx.cursor")
         self._zones_seen = False
+        self._is_sound = False
         self._inner = project(self._connected)
 
     def __repr__(self) -> str:
@@ -42,23 +43,37 @@ class CheckedInflux:
         return Tally() if store is None else Tally(store.rows, store.expired, store.refused)
 
     def cursor(self) -> Cursor | None:
-        """Tell how far it has come; None where rows are lost."""
-        cursor = self._inner.cursor()
+        """Tell how far it has come; None where rows are lost.
+
+        Once everything was seen to be in order, only witnesses are asked, until InfluxDB was away: rows that are older
+        than their bucket keeps are in no InfluxDB, and are no sign that it was emptied.
+        """
+        is_sound, self._is_sound = self._is_sound, False
+        cursor = self._witnessed_cursor() if is_sound else self._inner.cursor()
         store = self._store
         if cursor is None or (store is not None and store.has_lost) or not self._has_zones():
             return None
+        self._is_sound = True
         return cursor
 
     def reset(self, journal: str) -> None:
         """Write everything anew."""
+        self._is_sound = False
         self._inner.reset(journal)
-        self._zones_seen = True
+        self._is_sound = self._zones_seen = True
         if self._store is not None:
             self._store.has_lost = False
 
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         """Write what new entries changed."""
+        is_sound, self._is_sound = self._is_sound, False
         self._inner.apply(entries, journal)
+        self._is_sound = is_sound
+
+    def _witnessed_cursor(self) -> Cursor | None:
+        self._connected_before().prepare()
+        progress = self._file.load()
+        return None if progress is None else Cursor(progress.journal, progress.position)
 
     def _connected(self) -> RowStore:
         self._store = WitnessedStore(self._connect())

@@ -74,7 +74,7 @@ class WitnessedStore:
         self._mono_s = mono_s
         self._witnesses: dict[Bucket, Witness] = {}
         self._looked_s: dict[Bucket, float] = {}
-        self._misses = 0
+        self._misses = dict.fromkeys(Bucket, 0)
         self.has_lost = False
         self.rows = self.expired = self.refused = 0
 
@@ -91,13 +91,14 @@ class WitnessedStore:
         self._inner.prepare()
         for bucket, witness in list(self._witnesses.items()):
             if self._is_there(bucket, witness):
-                self._misses = 0
+                self._misses[bucket] = 0
                 continue
-            self._misses += 1
-            if self._misses < MISSES:
+            self._misses[bucket] += 1
+            if self._misses[bucket] < MISSES:
                 raise UnavailableError(f"InfluxDB has lost a row of {witness.measurement} that it had", _REMEDY)
-            self._witnesses.clear()
-            self._misses, self.has_lost = 0, True
+            del self._witnesses[bucket]
+            self._misses[bucket] = 0
+            self.has_lost = True
 
     def write(self, bucket: Bucket, lines: Sequence[str]) -> Written:
         """Store lines, and now and then read one back."""
