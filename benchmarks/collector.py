@@ -69,8 +69,8 @@ def _collector_rate(where: Path, broker: Broker, batch: int) -> float:
     lines = where / "lines"
     _write_messages(lines, epoch, batch)
     config = servers.write_server(where, broker, 100)
-    with servers.process("collector", "--config", str(config)) as collector, _listening(broker, "+/+/ack") as acks:
-        _wait_until_it_acknowledges(broker, acks)
+    with servers.process("collector", "--config", str(config)) as collector, listening(broker, "+/+/ack") as acks:
+        wait_until_it_acknowledges(broker, acks)
         seconds = _let_go(collector.pid, broker, lines, acks, f'"epoch":"{epoch}","upto":{EVENTS}'.encode())
     return EVENTS / seconds
 
@@ -82,7 +82,7 @@ def _peer_rate(where: Path, broker: Broker) -> float:
     assert peer.stdout is not None
     try:
         peer.stdout.readline()
-        with _listening(broker, "done", root="") as done:
+        with listening(broker, "done", root="") as done:
             return EVENTS / _let_go(peer.pid, broker, lines, done, b"done")
     finally:
         peer.terminate()
@@ -94,7 +94,7 @@ def _let_go(pid: int, broker: Broker, lines: Path, heard: subprocess.Popen[bytes
     assert heard.stdout is not None
     os.kill(pid, signal.SIGSTOP)
     try:
-        _publish(broker, lines.read_bytes())
+        publish(broker, lines.read_bytes())
     finally:
         os.kill(pid, signal.SIGCONT)
     began = time.perf_counter()
@@ -104,12 +104,13 @@ def _let_go(pid: int, broker: Broker, lines: Path, heard: subprocess.Popen[bytes
     return time.perf_counter() - began
 
 
-def _publish(broker: Broker, lines: bytes, topic: str = "perch/v1/hq/pi-0/up") -> None:
+def publish(broker: Broker, lines: bytes, topic: str = "perch/v1/hq/pi-0/up") -> None:
+    """Publish a message for each line."""
     command = ["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-t", topic, "-l"]
     subprocess.run(command, input=lines, check=True)
 
 
-def _wait_until_it_acknowledges(broker: Broker, acks: subprocess.Popen[bytes]) -> None:
+def wait_until_it_acknowledges(broker: Broker, acks: subprocess.Popen[bytes]) -> None:
     """Send one event again and again until the collector is there."""
     assert acks.stdout is not None
     os.set_blocking(acks.stdout.fileno(), False)
@@ -117,7 +118,7 @@ def _wait_until_it_acknowledges(broker: Broker, acks: subprocess.Popen[bytes]) -
     payload = contract.build_up("hq", "pi-0", batch).payload
 
     def answered() -> bool:
-        _publish(broker, payload)
+        publish(broker, payload)
         assert acks.stdout is not None
         return bool(acks.stdout.read())
 
@@ -126,7 +127,8 @@ def _wait_until_it_acknowledges(broker: Broker, acks: subprocess.Popen[bytes]) -
 
 
 @contextmanager
-def _listening(broker: Broker, topic: str, root: str = f"{contract.ROOT}/") -> Iterator[subprocess.Popen[bytes]]:
+def listening(broker: Broker, topic: str, root: str = f"{contract.ROOT}/") -> Iterator[subprocess.Popen[bytes]]:
+    """Hear a topic: what is published there is on the standard output, a line each."""
     command = ["mosquitto_sub", "-p", str(broker.port), "-q", "1", "-t", root + topic]
     listener = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:

@@ -26,13 +26,13 @@ class Figure:
         return f"{self.what}: {middle:.3g} {self.unit} [{low:.3g} to {high:.3g}, n={len(self.values)}]{aim}"
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 60.0, pause_s: float = 0.005) -> None:
     """Poll until something is so; raises TimeoutError."""
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError("a benchmark waited in vain")
-        time.sleep(0.005)
+        time.sleep(pause_s)
 
 
 def resident_mib(pid: int) -> float:

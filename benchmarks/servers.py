@@ -1,13 +1,14 @@
 """A broker, a site and processes of Perch for a benchmark, each ended by its own process id."""
 
+import secrets
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.figures import perch
-from tests.parts import Broker, find_mosquitto
+from tests.parts import Broker, Influx, InfluxServer, find_influxdb, find_mosquitto
 
 SITE = """\
 [site]
@@ -47,6 +48,21 @@ def broker(where: Path) -> Iterator[Broker]:
     server.start()
     try:
         yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def influxdb(where: Path) -> Iterator[Callable[[], Influx]]:
+    """An InfluxDB 1.8: a function that gives two fresh databases in it at each call."""
+    program = find_influxdb()
+    if program is None:
+        raise SystemExit("InfluxDB 1.8 is not installed: run scripts/get-parts")
+    where.mkdir(parents=True, exist_ok=True)
+    server = InfluxServer(program, where)
+    server.start()
+    try:
+        yield lambda: Influx(server, f"perch_{(name := secrets.token_hex(4))}", f"zones_{name}")
     finally:
         server.stop()
 

@@ -13,7 +13,9 @@ from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
 from perch.errors import UnavailableError
 
-BATCH_ENTRIES = 2_000
+BATCH_ENTRIES = 20_000
+"""What a projection that is behind takes in at once: a space costs it about as much for a hundred events as for one."""
+
 IDLE_SECONDS = 1.0
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 
