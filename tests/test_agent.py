@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from gpiozero.pins.mock import MockPin, MockTriggerPin
 
 from perch import contract
 from perch.adapters.csv_files import read_readings
-from perch.contract import StateEvent
+from perch.contract import LostEvent, StateEvent
 from perch.errors import PerchError, UnavailableError
 from perch.model import Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.sensing import offline
@@ -246,6 +247,7 @@ def test_edges_and_beams_replayed_through_pins_give_what_the_estimator_gives_off
 def test_what_was_not_acknowledged_is_sent_again_after_the_broker_came_back(
     mosquitto: parts.Broker, tmp_path: Path
 ) -> None:
+    use_mock_pins()
     settings = settings_for(mosquitto, tmp_path)
     with Agent(settings, RecordedClock(T0), (PIR,)) as agent:
         mosquitto.kill()
@@ -258,7 +260,31 @@ def test_what_was_not_acknowledged_is_sent_again_after_the_broker_came_back(
             assert [event.state for event in heard.stated()] == [State.UNKNOWN, State.OCCUPIED]
 
 
+def test_what_a_full_outbox_gave_up_is_told_once_a_collector_answers_and_every_space_stated_anew(
+    mosquitto: parts.Broker, tmp_path: Path
+) -> None:
+    use_mock_pins()
+    settings = replace(settings_for(mosquitto, tmp_path), outbox_events=40)
+    clock = RecordedClock(T0)
+    with Agent(settings, clock, (PIR,)) as agent:
+        clock.now_ms += 20 * 3_600_000
+        agent.advance()
+        assert agent.unsettled <= 40
+        with Acknowledging(settings.broker) as heard:
+            until(lambda: turn(agent) or (heard.of()[-1:] and agent.unsettled == 0))
+            events = heard.of()
+    numbers = [event.seq for event in events]
+    (place,) = (place for place, event in enumerate(events) if isinstance(event, LostEvent))
+    lost, anew = events[place], events[place + 1]
+    assert isinstance(lost, LostEvent)
+    assert (lost.lost, lost.reason, lost.from_ms) == ((1, numbers[0] - 1), "outbox-full", T0)
+    assert numbers == list(range(numbers[0], anew.seq + 1))
+    assert isinstance(anew, StateEvent)
+    assert (anew.space, anew.reason, anew.wall_ms) == ("d01", Reason.QUIET, clock.wall_ms())
+
+
 def test_events_of_an_earlier_life_are_delivered_in_their_own_epoch(mosquitto: parts.Broker, tmp_path: Path) -> None:
+    use_mock_pins()
     settings = settings_for(mosquitto, tmp_path)
     clock = RecordedClock(T0)
     with Agent(settings, clock, (PIR,)) as first:
