@@ -1,6 +1,7 @@
 """What waits for the collector: bounded, each agent in its turn, and none at the expense of another."""
 
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -177,3 +178,20 @@ def test_a_topic_of_nobodys_is_taken_for_the_quarantine_and_an_acknowledgement_i
     inbox.put(message("pi-1", channel="ack"))
     inbox.put(Received(topic, b"?", False))
     assert [arrival.topic for arrival in inbox.take(0)] == [topic]
+
+
+def test_an_agent_that_keeps_to_its_window_is_at_most_slowed_down_and_never_let_go() -> None:
+    """A week's outbox and more: 131,000 events as fast as they are taken, then 2,000 a second."""
+    inbox, size, window = Inbox(AGENTS), 6_000, 32
+    at_once = int(OF_AN_AGENT.burst / (size + MESSAGE_BYTES))
+    began, sent, taken = time.monotonic(), 0, 0
+    while taken < at_once + 3 * window:
+        while sent - taken < window:
+            inbox.put(message("pi-1", sent, size))
+            sent += 1
+        taken += len(inbox.take(1))
+    assert inbox.refused == {}
+    held_s = (taken - at_once) * (size + MESSAGE_BYTES) / OF_AN_AGENT.per_s
+    assert time.monotonic() - began > 0.5 * held_s
+    assert at_once * 50 > 120_000
+    assert OF_AN_AGENT.per_s / (size + MESSAGE_BYTES) * 50 > 2_000
