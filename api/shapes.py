@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from perch.model import Clock, Purpose, Reason, SensorHealth, SensorKind, SpaceKind, State
+from perch.model import Dating, Purpose, Reason, SensorHealth, SensorKind, SpaceKind, State
 
 Moment = Annotated[str, Meta(description="RFC 3339, to the millisecond", extra_json_schema={"format": "date-time"})]
 Probability = Annotated[float, Meta(ge=0, le=1, description="belief that someone is there")]
@@ -205,7 +205,7 @@ class TransitionRow(Struct, frozen=True):
     probability: Probability
     count: Amount | None
     reason: Reason
-    clock: Clock
+    clock: Dating
 
 
 class TransitionAnswer(Struct, frozen=True, rename={"from_": "from"}):

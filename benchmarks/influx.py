@@ -96,7 +96,7 @@ def _followed(where: Path, name: str, influx: Influx, place: Site) -> float:
     with ExitStack() as files:
         store = files.enter_context(venue.HistoryStore.open(data / "history.db"))
         log = files.enter_context(JournalReader(data / "journal.db"))
-        into_history = venue.HistoryProjection(store)
+        into_history = venue.HistoryProjection(store, log)
         into_influx = _projection(files, data, name, influx, place)
         history = files.enter_context(HistoryReader(data / "history.db"))
         trailing = Trailing(log, history.cursor)

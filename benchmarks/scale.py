@@ -82,7 +82,7 @@ def _followed(where: Path, place: venue.Site) -> dict[str, float]:
     spent = {"history": 0.0, "rows for InfluxDB": 0.0}
     with ExitStack() as files:
         log = files.enter_context(JournalReader(where / "journal.db"))
-        into_history = HistoryProjection(files.enter_context(HistoryStore.open(where / "history.db")))
+        into_history = HistoryProjection(files.enter_context(HistoryStore.open(where / "history.db")), log)
         history = files.enter_context(HistoryReader(where / "history.db"))
         store = Unparsed()
         into_influx = InfluxProjection([place], log, history, lambda: store, where)

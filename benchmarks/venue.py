@@ -103,7 +103,8 @@ def journal_of(path: Path, runs: Iterator[Run], group: int = 100) -> int:
 def follow_history(files: ExitStack, folder: Path) -> HistoryStore:
     """Bring history up to the journal's end."""
     store = files.enter_context(HistoryStore.open(folder / "history.db"))
-    log, projection = files.enter_context(JournalReader(folder / "journal.db")), HistoryProjection(store)
+    log = files.enter_context(JournalReader(folder / "journal.db"))
+    projection = HistoryProjection(store, log)
     position, before = resume(log, projection), -1
     while position != before:
         before, position = position, advance(log, projection, position)

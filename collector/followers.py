@@ -21,7 +21,7 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
     store = files.enter_context(HistoryStore.open(history_path))
     log_of_history = files.enter_context(JournalReader(log_path))
     if settings.influx is None:
-        return (Follower("history", log_of_history, HistoryProjection(store), stopping),)
+        return (Follower("history", log_of_history, HistoryProjection(store, log_of_history), stopping),)
     history = files.enter_context(HistoryReader(history_path))
     log_of_influx = files.enter_context(JournalReader(log_path))
     connect = connection_to(settings.influx, prepared=True)
@@ -31,7 +31,10 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
         settings.data,
     )
     influx = Follower("influx", Trailing(log_of_influx, history.cursor), checked, stopping, tally=checked.tally)
-    return (Follower("history", log_of_history, HistoryProjection(store), stopping, then=influx), influx)
+    return (
+        Follower("history", log_of_history, HistoryProjection(store, log_of_history), stopping, then=influx),
+        influx,
+    )
 
 
 def connection_to(influx: Influx, *, prepared: bool = False) -> Callable[[], InfluxWriter]:

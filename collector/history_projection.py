@@ -1,66 +1,149 @@
-"""The projection that answers the API's questions: the journal's words, placed in time, in `history.db`."""
+"""The projection that answers the API's questions: the journal's words, placed in time, in `history.db`.
 
-from collections.abc import Sequence
+After each batch history holds every entry up to the cursor as it is placed by all that is known up to there. So where
+an entry tells of its agent's clock, what that agent told before is forgotten and told anew, in the same transaction.
+"""
 
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from collector.telling import AgentKey, heard, hull, tell
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
 from perch.adapters.journal import Entry
-from perch.contract import AliveEvent, LostEvent, StateEvent
-from perch.history.told import Lost, LostSpan, Marked, Stated, Told, Unplaced
-from perch.model import Clock
+from perch.delivery.placing import Boots, Heard, retold, spans_of, take, with_tellers
+from perch.history.told import Forgotten, Told
+
+AGENTS_REMEMBERED = 10_000
 
 
-def told(entry: Entry) -> Told | None:
-    """Say in history's words what an entry of the journal tells; None where it tells nothing of spaces or time."""
-    site, agent, epoch, received_ms, event = entry.site, entry.agent, entry.epoch, entry.received_ms, entry.event
-    if isinstance(event, StateEvent):
-        if event.clock is not Clock.OK:
-            return Unplaced(site, agent)
-        return Stated(
-            site,
-            agent,
-            epoch,
-            event.seq,
-            received_ms,
-            event.space,
-            event.wall_ms,
-            event.state,
-            event.probability,
-            event.count,
-            event.reason,
-            event.clock,
-        )
-    if isinstance(event, AliveEvent):
-        placed = event.clock is Clock.OK
-        return Marked(site, agent, epoch, event.seq, received_ms, event.wall_ms) if placed else Unplaced(site, agent)
-    if isinstance(event, LostEvent):
-        if event.clock is not Clock.OK:
-            return Unplaced(site, agent)
-        return Lost(site, agent, received_ms, LostSpan(event.epoch, *event.lost, event.from_ms, event.to_ms))
-    return None
+class EpochLog(Protocol):
+    """A journal that can be asked for what single epochs told."""
+
+    def epochs(self, site: str, agent: str, epochs: Collection[str], upto: int) -> Iterable[Entry]:
+        """Give the entries of some epochs of an agent up to a position."""
+        ...
+
+
+class Store(Protocol):
+    """What keeps history: words, what is known of the agents' boots, and the cursor, committed together."""
+
+    def cursor(self) -> Cursor | None:
+        """Tell how far the journal is projected; None before the first time."""
+        ...
+
+    def reset(self, journal: str) -> None:
+        """Forget everything and begin at the start of a journal."""
+        ...
+
+    def boots(self, site: str, agent: str) -> Boots:
+        """Give what is known of an agent's boots."""
+        ...
+
+    def add(
+        self,
+        told: Iterable[Told],
+        cursor: Cursor,
+        learned: Mapping[AgentKey, tuple[Boots, Boots]] = ...,
+        forgotten: Sequence[Forgotten] = ...,
+    ) -> None:
+        """Forget what is void, take in words and what became known of agents' boots, and move the cursor."""
+        ...
 
 
 class HistoryProjection:
-    """Keeps `history.db` in step with the journal; a `Projection`."""
+    """Keeps `history.db` in step with the journal; a `Projection`. `log` is the journal that is followed."""
 
-    def __init__(self, store: HistoryStore) -> None:
+    def __init__(self, store: Store, log: EpochLog) -> None:
         self._store = store
+        self._log = log
+        self._boots: dict[AgentKey, Boots] = {}
 
     def __repr__(self) -> str:
         return f"<HistoryProjection into {self._store!r}>"
 
     def cursor(self) -> Cursor | None:
         """Tell how far it has come; None before the first time."""
+        self._boots.clear()
         return self._store.cursor()
 
     def reset(self, journal: str) -> None:
         """Forget everything and begin at the start of a journal."""
+        self._boots.clear()
         self._store.reset(journal)
 
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         """Take in entries in order of position; those before the cursor are known."""
         cursor = self._store.cursor() or Cursor(journal, 0)
         new = [entry for entry in entries if entry.position > cursor.position]
-        if new:
-            words = (told(entry) for entry in new)
-            self._store.add([word for word in words if word is not None], Cursor(journal, new[-1].position))
+        if not new:
+            return
+        learning = _Learning(self._known)
+        for agent, position, clue in heard(new):
+            learning.add(agent, position, clue)
+        forgotten = [stirred.forgotten(learning.now[agent], new) for agent, stirred in learning.stirred.items()]
+        told = self._told(new, learning.now, forgotten, cursor.position)
+        self._store.add(told, Cursor(journal, new[-1].position), learning.learned, forgotten)
+        self._remember(learning.now)
+
+    def _known(self, agent: AgentKey) -> Boots:
+        remembered = self._boots.get(agent)
+        return self._store.boots(*agent) if remembered is None else remembered
+
+    def _remember(self, now: Mapping[AgentKey, Boots]) -> None:
+        if len(self._boots) > AGENTS_REMEMBERED:
+            self._boots.clear()
+        self._boots.update(now)
+
+    def _told(
+        self, new: Iterable[Entry], now: Mapping[AgentKey, Boots], forgotten: Iterable[Forgotten], upto: int
+    ) -> Iterator[Told]:
+        """Tell what is void anew, as far as it had been told, and then what is new."""
+        for one in forgotten:
+            yield from tell(self._log.epochs(one.site, one.agent, one.epochs, upto), now)
+        yield from tell(new, now)
+
+
+class _Stirred:
+    """What of an agent is void, since its events belong elsewhere from some position of the journal on."""
+
+    def __init__(self, agent: AgentKey) -> None:
+        self._agent = agent
+        self._epochs: set[str] = set()
+        self._position = 0
+        self._between: list[tuple[int, int]] = []
+
+    def add(self, position: int, epochs: frozenset[str], before: Boots, after: Boots) -> None:
+        """Note that epochs are placed otherwise from a position on."""
+        self._epochs |= epochs
+        self._position = position
+        self._between += (*spans_of(before, epochs), *spans_of(after, epochs))
+
+    def forgotten(self, now: Boots, new: Sequence[Entry]) -> Forgotten:
+        """Put it together; what is new may have been on its way elsewhere, too."""
+        widest = hull(entry for entry in new if (entry.site, entry.agent) == self._agent)
+        between = dict.fromkeys(self._between if widest is None else (*self._between, widest))
+        return Forgotten(*self._agent, with_tellers(self._epochs, now), self._position, tuple(between))
+
+
+class _Learning:
+    """What entries make known of agents' boots: `learned` from what to what, `now` in the end."""
+
+    def __init__(self, known: Callable[[AgentKey], Boots]) -> None:
+        self._known = known
+        self._before: dict[AgentKey, Boots] = {}
+        self.now: dict[AgentKey, Boots] = {}
+        self.stirred: dict[AgentKey, _Stirred] = {}
+
+    def add(self, agent: AgentKey, position: int, clue: Heard) -> None:
+        """Take in what a piece of a message tells of time, up to a position of the journal."""
+        if agent not in self.now:
+            self.now[agent] = self._before[agent] = self._known(agent)
+        before = self.now[agent]
+        after = self.now[agent] = take(before, clue)
+        if epochs := retold(before, after):
+            self.stirred.setdefault(agent, _Stirred(agent)).add(position, epochs, before, after)
+
+    @property
+    def learned(self) -> dict[AgentKey, tuple[Boots, Boots]]:
+        """What was known before, and what is known now."""
+        return {agent: (self._before[agent], boots) for agent, boots in self.now.items()}

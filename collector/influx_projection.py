@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from collector.history_projection import told
 from collector.influx_reach import Reach
 from collector.influx_rows import (
     EVER,
@@ -19,19 +18,22 @@ from collector.influx_rows import (
     agent_lines,
     all_lines,
     gained,
+    given_up,
     quarter_lines,
     shining_through,
     space_lines,
 )
 from collector.projection import Log
+from collector.telling import tell
 from perch.adapters.cursor import Cursor
 from perch.adapters.influx import MAX_LINES, RowStore
 from perch.adapters.influx_cursor import DeadLetters, Progress, ProgressFile
 from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Entry
+from perch.delivery.placing import Boots
 from perch.errors import UnavailableError
-from perch.history.source import END_MS, Stretch, WordSource
-from perch.history.spans import Touched, touched
+from perch.history.source import END_MS, Moved, Stretch, WordSource
+from perch.history.spans import Span, Touched, joined, touched
 from perch.history.told import Lost, Told, evidence
 from perch.model import Site
 
@@ -45,11 +47,21 @@ Horizons = Mapping[str, tuple[int, int]]
 
 
 class FollowedHistory(WordSource, Protocol):
-    """A history that says how far it has followed the journal."""
+    """A history that says how far it has followed the journal, and where it places what agents told."""
 
     def cursor(self) -> Cursor | None:
         """Tell how far the journal is projected."""
         ...
+
+    def boots(self, site: str, agent: str) -> Boots:
+        """Give what is known of an agent's boots."""
+        ...
+
+
+def _given_up(site: str, moves: Sequence[Moved], before: Horizons, after: Horizons) -> list[Span]:
+    """Give where the site's horizon gave way, by itself or behind our back."""
+    spans = [Span(move.from_ms, move.to_ms + 1) for move in moves if move.site == site and move.agent is None]
+    return joined((*spans, *given_up(before.get(site), after.get(site))))
 
 
 class InfluxProjection:
@@ -123,27 +135,35 @@ class InfluxProjection:
         if not new:
             return
         horizons = self._horizons()
-        words = [(entry.position, word) for entry in new if (word := told(entry)) is not None]
-        self._project(words, progress.horizons, horizons)
+        moves = self._history.moves(progress.position, new[-1].position)
+        self._project(self._words(new), moves, progress.horizons, horizons)
         self._save(replace(progress, journal=journal, position=new[-1].position, horizons=horizons))
         for reach in self._reach.values():
             reach.settle(new[-1].position)
 
-    def _project(self, words: Sequence[Placed], before: Horizons, after: Horizons) -> None:
+    def _words(self, entries: Sequence[Entry]) -> list[Placed]:
+        """Say what entries tell as history places them now; what moves later is heard of then."""
+        agents = {(entry.site, entry.agent) for entry in entries}
+        known = {agent: self._history.boots(*agent) for agent in agents}
+        return [(entry.position, word) for entry in entries for word in tell([entry], known)]
+
+    def _project(self, words: Sequence[Placed], moves: Sequence[Moved], before: Horizons, after: Horizons) -> None:
         come = self._come()
-        for site, changed in touched((word for _, word in words), self._history).items():
+        for site, changed in touched((word for _, word in words), self._history, moves).items():
             if site in self._grounds:
-                late = self._late(site, words)
-                changed = replace(changed, quarters=gained(before.get(site), after.get(site)))
+                late = self._late(site, words, moves)
+                grown, gone = gained(before.get(site), after.get(site)), _given_up(site, moves, before, after)
+                changed = replace(changed, quarters=joined((*grown, *gone)))
                 try:
-                    self._write(self._changed_lines(self._grounds[site], changed, late))
+                    self._write(self._changed_lines(self._grounds[site], changed, late, gone))
                 finally:  # A part of the rows may stand there after a failure, too.
                     self._extend_reach(site, come)
 
-    def _late(self, site: str, words: Sequence[Placed]) -> dict[str, list[int]]:
+    def _late(self, site: str, words: Sequence[Placed], moves: Sequence[Moved]) -> dict[str, list[int]]:
         """Name the agents whose words may contradict rows that stand there, and where each lost a span (ms)."""
         reach = self._reach[site]
-        late: dict[str, list[int]] = {}
+        moved = {move.agent for move in moves if move.site == site and move.agent is not None}
+        late = {agent: self._lost(site, agent) for agent in moved}
         for position, word in words:
             vouched = evidence(word)
             if word.site == site and word.agent not in late and vouched is not None:
@@ -156,13 +176,16 @@ class InfluxProjection:
         [columns] = self._history.read(site, [Stretch("-", agent, END_MS, END_MS)])
         return [span.from_ms for span in columns.lost]
 
-    def _changed_lines(self, ground: Ground, changed: Touched, late: Mapping[str, list[int]]) -> Iterator[Line]:
+    def _changed_lines(
+        self, ground: Ground, changed: Touched, late: Mapping[str, list[int]], gone: Sequence[Span]
+    ) -> Iterator[Line]:
+        """Give what changed, after deleting what may be stale; where the horizon gave way, nothing may be left."""
         site = ground.site.id
         for space, alone in ground.alone.items():
             late_here = late.keys() & {row.agent for row in alone.spaces}
             lost_ms = [ms for agent in late_here for ms in late[agent]]
             for span in shining_through(changed.of_space(alone, space), lost_ms):
-                if late_here:
+                if late_here or gone:
                     self._connected().delete(Bucket.SPACES, "occupancy", *span, {"site": site, "space": space})
                 yield from space_lines(alone, space, span, self._history)
         for agent, spans in changed.agents.items():
@@ -171,6 +194,8 @@ class InfluxProjection:
                 self._connected().delete(Bucket.SPACES, "alive", *span, {"site": site, "agent": agent})
                 yield from agent_lines(site, agent, span, self._history)
         for span in changed.of_quarters():
+            if gone:
+                self._connected().delete(Bucket.ZONES, "zone_15min", *span, {"site": site})
             yield from quarter_lines(ground, span, self._history)
 
     def _write(self, lines: Iterable[Line]) -> None:

@@ -88,6 +88,18 @@ def gained(before: tuple[int, int] | None, after: tuple[int, int] | None) -> lis
     return joined((Span(first_ms, before[0]), Span(before[1], last_ms + (last_ms > before[1]))))
 
 
+def given_up(before: tuple[int, int] | None, after: tuple[int, int] | None) -> list[Span]:
+    """Give where rows may stand that a site's first and last evidence (ms) no longer cover."""
+    if before is None:
+        return []
+    if after is None:
+        return [Span(before[0], before[1] + 1)]
+    first_ms, last_ms = before
+    return joined(
+        (Span(first_ms, min(after[0], last_ms + 1)), Span(max(after[1], first_ms), last_ms + (last_ms > after[1])))
+    )
+
+
 def shining_through(spans: list[Span], lost_ms: Iterable[int]) -> list[Span]:
     """Widen what late words changed where spans were lost: what was stated before them shows in what comes after."""
     lost_ms = list(lost_ms)

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 QUARTER_MS = 15 * 60 * 1000
+SENSIBLE_MS = 946_684_800_000
+"""The year 2000: a clock that reads less is wrong, whatever it claims."""
 
 
 def is_id(text: str) -> bool:
@@ -61,6 +63,14 @@ class Clock(StrEnum):
 
     OK = "ok"
     UNSYNCED = "unsynced"
+
+
+class Dating(StrEnum):
+    """How a time in history was come by: from the agent's own clock, from what it told of that clock, or otherwise."""
+
+    OK = "ok"
+    PLACED = "placed"
+    ESTIMATED = "estimated"
 
 
 class SensorKind(StrEnum):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perch.history.calendar import Calendar
 from perch.history.told import Lost, LostSpan, Marked, Stated, Told, Unplaced
-from perch.model import Clock, Floor, OpenSpan, Purpose, Reason, Site, Space, SpaceKind, State, Zone
+from perch.model import Dating, Floor, OpenSpan, Purpose, Reason, Site, Space, SpaceKind, State, Zone
 from tests.history_oracle import Oracle
 
 HOUR_MS = 3_600_000
@@ -102,7 +102,7 @@ def stated(
 ) -> Stated:
     """Make a statement, received at once unless said otherwise."""
     received_ms = time_ms if received_ms is None else received_ms
-    return Stated("hq", agent, epoch, seq, received_ms, space, time_ms, state, probability, people, reason, Clock.OK)
+    return Stated("hq", agent, epoch, seq, received_ms, space, time_ms, state, probability, people, reason, Dating.OK)
 
 
 def marked(time_ms: int, *, agent: str = "pi-1", epoch: str = EPOCHS[0], seq: int = 1) -> Marked:
@@ -161,20 +161,19 @@ def _word(draw: st.DrawFn, agent: str, epoch: str, ms: int, seqs: dict[tuple[str
     received_ms = ms + draw(st.sampled_from((0, 30, 3_600_000, -5_000)))
     kind = draw(st.integers(0, 12))
     if kind == 12:
-        return Unplaced("hq", agent)
+        return Unplaced("hq", agent, epoch)
     if kind == 11:
         last = seqs[agent, epoch] = seq + draw(st.integers(0, 2))
         end_ms = ms + draw(st.sampled_from((0, 1, 900_000, 5_000_000)))
-        return Lost("hq", agent, end_ms, LostSpan(epoch, seq, last, ms, end_ms))
+        return Lost("hq", agent, end_ms, LostSpan(epoch, seq, last, ms, end_ms, draw(st.sampled_from(Dating))))
     if kind > 7:
         return Marked("hq", agent, epoch, seq, received_ms, ms)
     state, reason = draw(st.sampled_from(STATEMENTS))
     name = draw(st.sampled_from((*SPACES, SPACES[0], SPACES[0])))
     people = draw(st.sampled_from((None, None, 0, 1, 3)))
     probability = draw(st.integers(0, 1000)) / 1000
-    return Stated(
-        "hq", agent, epoch, seq, received_ms, name, ms, state, probability, people, reason, Clock.OK
-    )  # fmt: skip
+    clock = draw(st.sampled_from(Dating))
+    return Stated("hq", agent, epoch, seq, received_ms, name, ms, state, probability, people, reason, clock)
 
 
 @st.composite

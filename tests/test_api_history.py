@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
 from perch.history.told import Marked, Stated, Told
-from perch.model import QUARTER_MS, Clock, Reason, State
+from perch.model import QUARTER_MS, Dating, Reason, State
 from tests.parts import free_port
 from tests.serving import EPOCH, OTHER_EPOCH, Served, a_site, parts_of, server_settings, serving
 
@@ -28,7 +28,7 @@ def ms(clock: str) -> int:
 def stated(seq: int, clock: str, state: State, *, space: str = "d01", epoch: str = EPOCH) -> Stated:
     """Make a statement of `pi-1`."""
     reason = {State.FREE: Reason.QUIET, State.OCCUPIED: Reason.MOTION, State.UNKNOWN: Reason.AGENT_OFFLINE}[state]
-    return Stated("hq", "pi-1", epoch, seq, ms(clock), space, ms(clock), state, 0.25, None, reason, Clock.OK)
+    return Stated("hq", "pi-1", epoch, seq, ms(clock), space, ms(clock), state, 0.25, None, reason, Dating.OK)
 
 
 def marks(first: str, last: str, epoch: str = EPOCH) -> Iterator[Marked]:

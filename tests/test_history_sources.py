@@ -16,7 +16,7 @@ from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.history.memory import MemoryHistory
 from perch.history.source import Columns, EpochSpan, Horizon, Mark, StateRow, Stretch, Vouch, WordSource
 from perch.history.told import Lost, LostSpan, Told
-from perch.model import Clock, Reason, State
+from perch.model import Dating, Reason, State
 from tests.history_cases import AGENTS, EPOCHS, SPACES, Case, cases, marked, stated
 
 T = 1_790_000_000_000
@@ -76,7 +76,7 @@ def test_a_row_comes_back_as_it_was_told(opened: Opened) -> None:
     told = stated(T, State.OCCUPIED, epoch=EPOCHS[1], seq=2**53, people=100_000, probability=0.123, reason=Reason.COUNT)
     with opened([[told, stated(-(2**53), State.FREE), stated(2**53, State.FREE, seq=3)]]) as source:
         assert said(source, Stretch("s1", "pi-1", T, T + 1))[1] == StateRow(
-            T, 2**53, EPOCHS[1], State.OCCUPIED, 0.123, 100_000, Reason.COUNT, Clock.OK
+            T, 2**53, EPOCHS[1], State.OCCUPIED, 0.123, 100_000, Reason.COUNT, Dating.OK
         )
         assert [row.time_ms for row in said(source, Stretch("s1", "pi-1", T, T + 1))] == [-(2**53), T, 2**53]
 

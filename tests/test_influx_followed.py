@@ -75,7 +75,7 @@ class Collected:
             before, position = position, advance(log, into_influx, position, limit)
 
     def follow_history(self) -> None:
-        into_history = HistoryProjection(self._store)
+        into_history = HistoryProjection(self._store, self._log)
         position, before = resume(self._log, into_history), -1
         while position != before:
             before, position = position, advance(self._log, into_history, position)

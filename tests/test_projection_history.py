@@ -5,29 +5,38 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from collector.history_projection import HistoryProjection, told
+from collector.history_projection import HistoryProjection
 from collector.projection import Log, Trailing, advance, resume, run
+from collector.telling import tell
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
+from perch.delivery.placing import NO_BOOTS
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError, UnavailableError
 from perch.history.memory import MemoryHistory
-from perch.history.source import Stretch
-from perch.history.told import Lost, LostSpan, Marked, Unplaced
+from perch.history.source import Moved, StateRow, Stretch, WordSource
+from perch.history.told import Lost, LostSpan, Marked, Told, Unplaced
 from perch.model import Clock, Reason, State
-from tests.history_cases import EPOCHS
+from tests.history_cases import AGENTS, EPOCHS, SPACES
 from tests.parts import until
+from tests.placing_cases import journals
+from tests.placing_history import project, project_into
+from tests.placing_oracle import expected
 
 T = 1_790_000_000_000
+JOURNAL = "0123456789abcdef"
 STREAM = Stream("hq", "pi-1", EPOCHS[0])
 EVER = Stretch("s1", "pi-1", 0, 2**50)
 
@@ -65,9 +74,9 @@ def store(tmp_path: Path) -> Iterator[HistoryStore]:
         yield opened
 
 
-def follow(log: Log, store: HistoryStore, limit: int = 7) -> int:
+def follow(log: JournalReader, store: HistoryStore, limit: int = 7) -> int:
     """Project all there is, as after a start."""
-    projection = HistoryProjection(store)
+    projection = HistoryProjection(store, log)
     position, before = resume(log, projection), -1
     while position != before:
         position, before = advance(log, projection, position, limit), position
@@ -76,8 +85,8 @@ def follow(log: Log, store: HistoryStore, limit: int = 7) -> int:
 
 def assert_follows(path: Path, log: Log) -> None:
     """The file answers as memory does that was handed the whole journal."""
-    plain = MemoryHistory(word for entry in log.read(0, 10**6) if (word := told(entry)) is not None)
     with HistoryReader(path) as reader:
+        plain = MemoryHistory(tell(log.read(0, 10**6), {("hq", "pi-1"): reader.boots("hq", "pi-1")}))
         assert reader.cursor() == Cursor(log.id, log.end())
         for space in ("s0", "s1", "s2"):
             stretch = EVER._replace(space=space)
@@ -105,10 +114,11 @@ def test_entries_before_the_cursor_change_nothing(
 ) -> None:
     append(journal, [event(1), event(2, Clock.UNSYNCED), event(3)])
     follow(log, store)
-    HistoryProjection(store).apply(log.read(0, 10), log.id)
+    HistoryProjection(store, log).apply(log.read(0, 10), log.id)
     assert_follows(tmp_path / "history.db", log)
     with HistoryReader(tmp_path / "history.db") as reader:
-        assert reader.unplaced("hq") == {"pi-1": 1}
+        assert reader.unplaced("hq") == {}
+        assert [row.clock for row in rows(reader, "s2")] == ["placed"]
 
 
 def test_another_journal_or_one_that_lost_its_end_is_projected_from_the_start(
@@ -126,18 +136,102 @@ def test_another_journal_or_one_that_lost_its_end_is_projected_from_the_start(
 
 
 def test_the_words_of_the_wire_become_the_words_of_history() -> None:
-    """Clock events say nothing of spaces; what its agent could not date is counted, and no more."""
+    """Clock events say nothing of spaces; what nobody can date waits."""
 
-    def said(of: Event) -> object:
-        return told(Entry(1, "hq", "pi-1", EPOCHS[0], T, of))
+    def said(of: Event) -> list[Told]:
+        return list(tell([Entry(1, "hq", "pi-1", EPOCHS[0], T, of)], {("hq", "pi-1"): NO_BOOTS}))
 
-    assert said(AliveEvent(4, 7, 8, Clock.OK)) == Marked("hq", "pi-1", EPOCHS[0], 4, T, 7)
-    lost = LostEvent(4, EPOCHS[1], (2, 3), 10, 20, 1, 2, Clock.OK, "outbox-full")
-    assert said(lost) == Lost("hq", "pi-1", T, LostSpan(EPOCHS[1], 2, 3, 10, 20))
-    assert said(ClockEvent(4, "f" * 16, 5)) is None
+    assert said(AliveEvent(4, T + 7, 8, Clock.OK)) == [Marked("hq", "pi-1", EPOCHS[0], 4, T, T + 7)]
+    lost = LostEvent(4, EPOCHS[1], (2, 3), T - 20, T - 10, 1, 2, Clock.OK, "outbox-full")
+    assert said(lost) == [Lost("hq", "pi-1", T, LostSpan(EPOCHS[1], 2, 3, T - 20, T - 10))]
+    assert said(ClockEvent(4, "f" * 16, 5)) == []
     unsynced = (event(1, Clock.UNSYNCED), event(5, Clock.UNSYNCED))
     unsynced += (LostEvent(4, EPOCHS[1], (2, 3), 10, 20, 1, 2, Clock.UNSYNCED, "outbox-full"),)
-    assert [said(of) for of in unsynced] == [Unplaced("hq", "pi-1")] * 3
+    assert [said(of) for of in unsynced] == [[Unplaced("hq", "pi-1", EPOCHS[0])]] * 3
+
+
+def rows(reader: HistoryReader, space: str) -> list[StateRow]:
+    """Give all that is known of a space."""
+    [columns] = reader.read("hq", [EVER._replace(space=space)])
+    return [columns.row(place) for place in range(len(columns))]
+
+
+def test_what_waits_is_counted_until_its_time_is_known(
+    tmp_path: Path, journal: Journal, log: JournalReader, store: HistoryStore
+) -> None:
+    append(journal, [event(seq, Clock.UNSYNCED) for seq in range(1, 10)])
+    follow(log, store)
+    with HistoryReader(tmp_path / "history.db") as reader:
+        assert reader.unplaced("hq") == {"pi-1": 9}
+        assert (reader.horizon("hq"), reader.epochs("hq"), reader.spaces("hq", "pi-1")) == (None, [], [])
+        append(journal, [ClockEvent(10, "f" * 16, T)])
+        follow(log, store)
+        assert reader.unplaced("hq") == {}
+        assert [(row.time_ms, row.clock) for row in rows(reader, "s1")] == [(T + ms, "placed") for ms in (1, 4, 7)]
+    assert_follows(tmp_path / "history.db", log)
+
+
+def test_a_retold_epoch_leaves_nothing_behind(
+    tmp_path: Path, journal: Journal, log: JournalReader, store: HistoryStore
+) -> None:
+    """Not where it was, not in the horizon; its neighbours stay, and who follows learns of both places."""
+    later, late_ms = STREAM._replace(epoch=EPOCHS[1]), T + 10**7
+    mono_ms, moved_ms = 101, T - 10**9
+
+    def arrive(last: int, *events: Event) -> None:
+        journal.append([Run(later, "e" * 16, None, late_ms, events)], {later: Watermark(last)})
+        follow(log, store)
+
+    append(journal, [event(seq) for seq in range(1, 10)])
+    arrive(101, event(101))
+    with HistoryReader(tmp_path / "history.db") as reader:
+        before = rows(reader, "s2")
+        assert reader.epochs("hq")[1][2:] == (T + 101 * 60_000, T + 101 * 60_000)
+        assert reader.horizon("hq") == (T, T + 101 * 60_000)
+        assert reader.moves(0, log.end()) == []
+        arrive(102, ClockEvent(102, "e" * 16, moved_ms))
+        assert reader.epochs("hq")[0][2:] == (moved_ms + mono_ms, moved_ms + mono_ms)
+        assert reader.horizon("hq") == (moved_ms + mono_ms, T)
+        assert [row for row in rows(reader, "s2") if row.epoch == EPOCHS[0]] == before[:-1]
+        assert [row.time_ms for row in rows(reader, "s2") if row.epoch == EPOCHS[1]] == [moved_ms + mono_ms]
+        moves = reader.moves(log.end() - 1, log.end())
+        for ms in (T + 101 * 60_000, moved_ms + mono_ms):
+            assert any(move.agent == "pi-1" and move.from_ms <= ms <= move.to_ms for move in moves)
+        assert Moved("hq", None, T, T + 101 * 60_000) in moves
+        assert reader.moves(log.end(), 10**6) == []
+    assert_follows(tmp_path / "history.db", log)
+
+
+@settings(max_examples=25)
+@given(entries=journals(T, T + 30 * 3_600_000, most=8), cuts=st.lists(st.integers(1, 20), max_size=5))
+def test_the_file_holds_what_the_whole_journal_says_however_it_was_cut(
+    entries: tuple[Entry, ...], cuts: list[int]
+) -> None:
+    """As one made at once holds it: words, epochs, horizon and what waits; and it keeps no word twice."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "history.db"
+        whole = project(entries, [])
+        with HistoryStore.open(path) as store, HistoryReader(path) as reader:
+            store.reset(JOURNAL)
+            project_into(store, entries, cuts)
+            assert all(reader.boots("hq", agent) == whole.boots("hq", agent) for agent in AGENTS)
+            assert everything(reader) == everything(whole)
+            assert sum(reader.unplaced("hq").values()) == waiting(entries)
+
+
+def everything(source: WordSource) -> list[object]:
+    """Ask for all that there is; ties between epochs may come in any order."""
+    asked: list[object] = [source.horizon("hq"), source.epochs("hq")]
+    for agent in AGENTS:
+        asked += [source.spaces("hq", agent), source.marks("hq", agent, -(2**60), 2**60)]
+        for columns in source.read("hq", [Stretch(space, agent, -(2**60), 2**60) for space in SPACES]):
+            found = [columns.row(place) for place in range(len(columns))]
+            asked.append((columns.lost, sorted(columns.vouches), sorted(found, key=repr)))
+    return asked
+
+
+def waiting(entries: Sequence[Entry]) -> int:
+    return sum(None in places for places in expected(entries).values())
 
 
 def test_a_history_of_another_version_is_made_anew(tmp_path: Path, journal: Journal, log: JournalReader) -> None:
@@ -170,7 +264,7 @@ from perch.adapters.history_store import HistoryStore
 from perch.adapters.journal import JournalReader
 folder = Path(sys.argv[1])
 log, store = JournalReader(folder / "journal.db"), HistoryStore.open(folder / "history.db")
-projection = HistoryProjection(store)
+projection = HistoryProjection(store, log)
 position, before = resume(log, projection), -1
 while position != before:
     position, before = advance(log, projection, position, 3), position
@@ -226,7 +320,7 @@ class Following:
 def test_a_running_projection_is_woken_by_new_entries_and_ends_when_told(
     tmp_path: Path, journal: Journal, log: JournalReader, store: HistoryStore
 ) -> None:
-    with Following(log, HistoryProjection(store)) as following, HistoryReader(tmp_path / "history.db") as reader:
+    with Following(log, HistoryProjection(store, log)) as following, HistoryReader(tmp_path / "history.db") as reader:
         for seq in (1, 2, 3):
             append(journal, [event(seq)])
             following.wake.set()

@@ -3,27 +3,36 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from perch.history.source import SENSIBLE_MS
+from perch.codes import DATING_CODES
 from perch.history.told import Lost, Marked, Stated, Told, Unplaced
+from perch.model import SENSIBLE_MS
 
 Span = tuple[int, int]
 
 
 class Batch:
-    """Statements by (site, agent, space), marks by (site, agent), lost and unplaced, spans of epochs and sites."""
+    """Statements by (site, agent, space), marks by (site, agent), lost and unplaced, spans of epochs."""
 
     def __init__(self, told: Iterable[Told]) -> None:
         self.stated: dict[tuple[str, str, str], list[Stated]] = {}
         self.marked: dict[tuple[str, str], list[Marked]] = {}
-        self.lost: list[tuple[str, str, str, int, int, int, int]] = []
-        self.unplaced: Counter[tuple[str, str]] = Counter()
+        self.lost: list[tuple[str, str, str, int, int, int, int, int]] = []
+        self.unplaced: Counter[tuple[str, str, str]] = Counter()
         self.epochs: dict[tuple[str, str, str], Span] = {}
-        self.horizons: dict[str, Span] = {}
+        self.heard: dict[tuple[str, str, str], Span] = {}
         for one in told:
             self._sort(one)
 
     def __repr__(self) -> str:
         return f"<Batch for {len(self.stated)} spaces and {len(self.marked)} agents>"
+
+    @property
+    def horizons(self) -> dict[str, Span]:
+        """First and last moment at which a site was heard."""
+        spans: dict[str, Span] = {}
+        for (site, _, _), (first_ms, last_ms) in self.heard.items():
+            spans[site] = _widened(_widened(spans.get(site), first_ms), last_ms)
+        return spans
 
     def _sort(self, one: Told) -> None:
         if isinstance(one, Stated):
@@ -33,7 +42,7 @@ class Batch:
             self.marked.setdefault((one.site, one.agent), []).append(one)
             self._lived(one.site, one.agent, one.epoch, one.time_ms, one.received_ms)
         elif isinstance(one, Lost):
-            self.lost.append((one.site, one.agent, *one.span))
+            self.lost.append((one.site, one.agent, *one.span[:-1], DATING_CODES[one.span.clock]))
             self._lived(one.site, one.agent, one.span.epoch, one.span.to_ms, one.received_ms)
         elif isinstance(one, Unplaced):
             self.unplaced[one] += 1
@@ -43,7 +52,7 @@ class Batch:
         self.epochs[key] = _widened(self.epochs.get(key), time_ms)
         heard_ms = min(time_ms, received_ms)
         if heard_ms >= SENSIBLE_MS:
-            self.horizons[site] = _widened(self.horizons.get(site), heard_ms)
+            self.heard[key] = _widened(self.heard.get(key), heard_ms)
 
 
 def _widened(span: Span | None, ms: int) -> Span:

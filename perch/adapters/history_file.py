@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-SCHEMA_VERSION = 1
+from perch.history.source import Integers
+
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE cursor (journal TEXT NOT NULL, position INTEGER NOT NULL);
 CREATE TABLE site (id TEXT PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -21,17 +23,38 @@ CREATE TABLE series (
 );
 CREATE TABLE epoch (
     epoch INTEGER PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, id TEXT NOT NULL,
-    first_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, UNIQUE (site, agent, id)
+    first_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, heard_first_ms INTEGER, heard_last_ms INTEGER,
+    UNIQUE (site, agent, id)
 );
 CREATE TABLE lost (
     site TEXT NOT NULL, agent TEXT NOT NULL, epoch TEXT NOT NULL, first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
-    PRIMARY KEY (site, agent, from_ms, epoch, first_seq, last_seq, to_ms)
+    last_seq INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, clock INTEGER NOT NULL,
+    PRIMARY KEY (site, agent, from_ms, epoch, first_seq, last_seq, to_ms, clock)
 ) WITHOUT ROWID;
-CREATE TABLE unplaced (site TEXT NOT NULL, agent TEXT NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (site, agent));
+CREATE TABLE unplaced (
+    site TEXT NOT NULL, agent TEXT NOT NULL, epoch TEXT NOT NULL, events INTEGER NOT NULL,
+    PRIMARY KEY (site, agent, epoch)
+) WITHOUT ROWID;
+CREATE TABLE moved (position INTEGER NOT NULL, site TEXT NOT NULL, agent TEXT, from_ms INTEGER, to_ms INTEGER);
+CREATE INDEX moved_at ON moved (position);
+CREATE TABLE boot (
+    boot INTEGER PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, id TEXT NOT NULL,
+    own_ms INTEGER, estimate_ms INTEGER, floating INTEGER NOT NULL, before INTEGER NOT NULL, UNIQUE (site, agent, id)
+);
+CREATE TABLE life (
+    site TEXT NOT NULL, agent TEXT NOT NULL, boot TEXT NOT NULL, epoch TEXT NOT NULL,
+    top_mono_ms INTEGER NOT NULL, clock_seq INTEGER NOT NULL, clock_ms INTEGER, PRIMARY KEY (site, agent, boot, epoch)
+) WITHOUT ROWID;
+CREATE TABLE telling (
+    site TEXT NOT NULL, agent TEXT NOT NULL, teller TEXT NOT NULL, named TEXT NOT NULL,
+    PRIMARY KEY (site, agent, teller, named)
+) WITHOUT ROWID;
 CREATE TABLE chunk (key INTEGER PRIMARY KEY, rows BLOB NOT NULL)
 """
-TABLES = ("cursor", "site", "series", "epoch", "lost", "unplaced", "chunk")
+TABLES = (
+    *("cursor", "site", "series", "epoch", "lost", "unplaced", "chunk"),
+    *("moved", "boot", "life", "telling"),
+)
 
 WEEK_MS = 7 * 24 * 3_600_000
 MARKS = ""
@@ -51,15 +74,20 @@ STATE_ROW = np.dtype(
         ("code", "u1"),
     ]
 )
-"""A state row: `time` counts from the start of the week, `code` is the reason, the state and the clock."""
+"""A state row: `time` counts from the start of the week, `code` is the reason, the state and the dating."""
 MARK_ROW = np.dtype([("time", "<u4"), ("epoch", "<u4")])
 pack_state = struct.Struct("<IqIHiB").pack
 pack_mark = struct.Struct("<II").pack
 
 
 def code_of(state: int, reason: int, clock: int) -> int:
-    """Put three codes into one byte."""
-    return reason << 3 | state << 1 | clock
+    """Put three codes into one byte: four bits, two and two."""
+    return reason << 4 | state << 2 | clock
+
+
+def codes_in(packed: Integers) -> tuple[Integers, Integers, Integers]:
+    """Give state, reason and clock back."""
+    return packed >> 2 & 3, packed >> 4, packed & 3
 
 
 def chunk_key(series: int, ms: int) -> int:

@@ -11,15 +11,19 @@ from weakref import finalize
 
 import numpy as np
 
+from perch.adapters import history_boots
 from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
+from perch.codes import DATINGS
+from perch.delivery.placing import Boots
 from perch.history.source import (
     Columns,
     EpochSpan,
     Horizon,
     Integers,
     Mark,
+    Moved,
     Stretch,
     Vouch,
 )
@@ -117,9 +121,22 @@ class HistoryReader:
             return [EpochSpan(*row) for row in rows]
 
     def unplaced(self, site: str) -> dict[str, int]:
-        """Give for each agent how many of its events stay out of history, because it did not know the time."""
+        """Give for each agent how many of its events wait to be placed in history, for nobody knows when they were."""
         with self._snapshot() as db:
-            return dict(db.execute("SELECT agent, events FROM unplaced WHERE site = ?", (site,)))
+            return dict(db.execute("SELECT agent, sum(events) FROM unplaced WHERE site = ? GROUP BY agent", (site,)))
+
+    def moves(self, after: int, upto: int) -> list[Moved]:
+        """Give what was forgotten and told anew after a position of the journal and up to another."""
+        with self._snapshot() as db:
+            rows = db.execute(
+                "SELECT site, agent, from_ms, to_ms FROM moved WHERE position > ? AND position <= ?", (after, upto)
+            )
+            return [Moved(*row) for row in rows]
+
+    def boots(self, site: str, agent: str) -> Boots:
+        """Give what is known of an agent's boots, and so where its events belong."""
+        with self._snapshot() as db:
+            return history_boots.load(db, site, agent)
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -149,16 +166,16 @@ def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[
     last = np.searchsorted(times_ms, times_ms[last], side="right") if last < len(rows) else last
     rows, times_ms = rows[first:last], times_ms[first:last]
     numbers, epoch = _ranked(rows["epoch"].astype(np.int64))
-    code = rows["code"].astype(np.int64)
+    state, reason, clock = file.codes_in(rows["code"].astype(np.int64))
     lost = _lost(db, site, stretch)
     known = [_vouch(db, number, vouches) for number in numbers.tolist()]
     return Columns(
         times_ms,
         rows["seq"].astype(np.int64),
         epoch,
-        code >> 1 & 3,
-        code >> 3,
-        code & 1,
+        state,
+        reason,
+        clock,
         rows["thousandths"].astype(np.int64),
         rows["count"].astype(np.int64),
         (*known, *_vouches_of(db, site, stretch.agent, {span.epoch for span in lost} - {of.epoch for of in known})),
@@ -204,11 +221,14 @@ def _vouches_of(db: sqlite3.Connection, site: str, agent: str, epochs: Iterable[
 
 def _lost(db: sqlite3.Connection, site: str, stretch: Stretch) -> tuple[LostSpan, ...]:
     rows = db.execute(
-        "SELECT epoch, first_seq, last_seq, from_ms, to_ms FROM lost WHERE site = ? AND agent = ?"
-        " ORDER BY from_ms, epoch, first_seq",
+        "SELECT epoch, first_seq, last_seq, from_ms, to_ms, clock FROM lost WHERE site = ? AND agent = ?"
+        " ORDER BY from_ms, epoch, first_seq, last_seq, to_ms, clock",
         (site, stretch.agent),
     )
-    return tuple(LostSpan(*row) for row in rows)
+    return tuple(
+        LostSpan(epoch, first, last, from_ms, to_ms, DATINGS[clock])
+        for epoch, first, last, from_ms, to_ms, clock in rows
+    )
 
 
 def _marks(db: sqlite3.Connection, site: str, agent: str, from_ms: int, to_ms: int) -> Iterator[Mark]:

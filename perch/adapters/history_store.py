@@ -5,21 +5,30 @@ cursor is committed with the rows it stands for.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from perch.adapters import history_boots
 from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_batch import Batch
+from perch.adapters.history_batch import Batch, Span
+from perch.adapters.history_boots import Learned
+from perch.adapters.history_moves import Retelling
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, schema_version, transaction
-from perch.codes import CLOCK_CODES, REASON_CODES, STATE_CODES
+from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
+from perch.delivery.placing import Boots
 from perch.history.source import NO_COUNT
-from perch.history.told import Marked, Stated, Told
+from perch.history.told import Forgotten, Marked, Stated, Told
 
 __all__ = ["HistoryReader", "HistoryStore"]
+
+WORDS_AT_ONCE = 20_000
+
+NOTHING_LEARNED: Learned = {}
 
 
 class HistoryStore:
@@ -79,25 +88,51 @@ class HistoryStore:
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
             self._move(Cursor(journal, 0))
 
-    def add(self, told: Iterable[Told], cursor: Cursor) -> None:
-        """Take in events and move the cursor, in one transaction; a repeated event changes no answer."""
-        batch = Batch(told)
+    def boots(self, site: str, agent: str) -> Boots:
+        """Give what is known of an agent's boots."""
+        with reported(self._path):
+            return history_boots.load(self._db, site, agent)
+
+    def add(
+        self,
+        told: Iterable[Told],
+        cursor: Cursor,
+        learned: Learned = NOTHING_LEARNED,
+        forgotten: Sequence[Forgotten] = (),
+    ) -> None:
+        """Take in events and move the cursor, in one transaction; a repeated event changes no answer.
+
+        What `forgotten` epochs told before is void; what they told at all is among the events.
+        """
+        words = iter(told)
         with transaction(self._db, self._path):
-            numbers = {epoch: self._widen(epoch, *span) for epoch, span in batch.epochs.items()}
-            for key, stated in batch.stated.items():
-                self._merge(self._series(*key), _packed_states(stated, numbers), file.merged_states)
-            for (site, agent), marks in batch.marked.items():
-                self._merge(self._series(site, agent, file.MARKS), _packed_marks(marks, numbers), file.merged_marks)
-            self._note(batch)
+            retelling = Retelling(self._db, forgotten)
+            while some := list(islice(words, WORDS_AT_ONCE)):
+                self._take(Batch(some))
+            retelling.settle(cursor.position)
+            history_boots.save(self._db, learned)
             self._move(cursor)
 
-    def _widen(self, epoch: tuple[str, str, str], first_ms: int, until_ms: int) -> int:
-        """Extend what an epoch (site, agent, id) is known to have lived through; gives its number."""
+    def _take(self, batch: Batch) -> None:
+        numbers = {epoch: self._widen(epoch, span, batch.heard.get(epoch)) for epoch, span in batch.epochs.items()}
+        for key, stated in batch.stated.items():
+            self._merge(self._series(*key), _packed_states(stated, numbers), file.merged_states)
+        for (site, agent), marks in batch.marked.items():
+            self._merge(self._series(site, agent, file.MARKS), _packed_marks(marks, numbers), file.merged_marks)
+        self._note(batch)
+
+    def _widen(self, epoch: tuple[str, str, str], lived: Span, heard: Span | None) -> int:
+        """Extend when an epoch (site, agent, id) is known to have lived and was heard; gives its number."""
         number: int = self._db.execute(
-            "INSERT INTO epoch (site, agent, id, first_ms, until_ms) VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO epoch (site, agent, id, first_ms, until_ms, heard_first_ms, heard_last_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms),"
-            " until_ms = max(until_ms, excluded.until_ms) RETURNING epoch",
-            (*epoch, first_ms, until_ms),
+            " until_ms = max(until_ms, excluded.until_ms),"
+            " heard_first_ms = coalesce(min(heard_first_ms, excluded.heard_first_ms),"
+            " heard_first_ms, excluded.heard_first_ms),"
+            " heard_last_ms = coalesce(max(heard_last_ms, excluded.heard_last_ms),"
+            " heard_last_ms, excluded.heard_last_ms) RETURNING epoch",
+            (*epoch, *lived, *(heard or (None, None))),
         ).fetchone()[0]
         return number
 
@@ -117,10 +152,10 @@ class HistoryStore:
             self._db.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?)", (key, body))
 
     def _note(self, batch: Batch) -> None:
-        self._db.executemany("INSERT OR IGNORE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?)", batch.lost)
+        self._db.executemany("INSERT OR IGNORE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch.lost)
         self._db.executemany(
-            "INSERT INTO unplaced VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events",
-            [(*agent, events) for agent, events in batch.unplaced.items()],
+            "INSERT INTO unplaced VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events",
+            [(*epoch, events) for epoch, events in batch.unplaced.items()],
         )
         self._db.executemany(
             "INSERT INTO site VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms),"
@@ -145,7 +180,7 @@ def _packed_states(stated: Iterable[Stated], numbers: Mapping[tuple[str, str, st
                 numbers[one.site, one.agent, one.epoch],
                 round(one.probability * 1000),
                 NO_COUNT if one.people is None else one.people,
-                file.code_of(STATE_CODES[one.state], REASON_CODES[one.reason], CLOCK_CODES[one.clock]),
+                file.code_of(STATE_CODES[one.state], REASON_CODES[one.reason], DATING_CODES[one.clock]),
             )
         )
     return {week_ms: b"".join(rows) for week_ms, rows in weeks.items()}

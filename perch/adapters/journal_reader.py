@@ -1,7 +1,7 @@
 """Reading the journal from where one left off; any number of readers beside the one writer."""
 
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,9 @@ from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.contract import Event
 
 SCHEMA_VERSION = 1
+
+_RUNS_AT_ONCE = 500
+_COLUMNS = "position, stream, seq, boot, sent_mono_ms, received_ms, body"
 
 _Row = tuple[int, int, int, int, int | None, int, bytes]
 
@@ -91,9 +94,31 @@ class JournalReader:
                     break
         return entries[:limit]
 
+    def epochs(self, site: str, agent: str, epochs: Collection[str], upto: int) -> Iterator[Entry]:
+        """Give what some epochs of an agent told up to a position: epoch by epoch, in order of sequence numbers."""
+        for epoch in sorted(epochs):
+            for run in self._runs_of(Stream(site, agent, epoch)):
+                yield from (entry for entry in self._entries(run, 0) if entry.position <= upto)
+
+    def _runs_of(self, stream: Stream) -> Iterator[_Row]:
+        """Give the runs of a stream in reads that are short each."""
+        seq = 0
+        while True:
+            with reported(self._path):
+                runs: list[_Row] = self._db.execute(
+                    f"SELECT {_COLUMNS} FROM run"  # noqa: S608 - names of our own
+                    " WHERE stream = (SELECT stream FROM stream WHERE site = ? AND agent = ? AND epoch = ?)"
+                    " AND seq > ? ORDER BY seq LIMIT ?",
+                    (*stream, seq, _RUNS_AT_ONCE),
+                ).fetchall()
+            yield from runs
+            if len(runs) < _RUNS_AT_ONCE:
+                return
+            seq = runs[-1][2]
+
     def _runs(self, after: int) -> Generator[_Row, None, None]:
         cursor = self._db.execute(
-            "SELECT position, stream, seq, boot, sent_mono_ms, received_ms, body FROM run"
+            f"SELECT {_COLUMNS} FROM run"  # noqa: S608 - names of our own
             " WHERE position >= coalesce((SELECT max(position) FROM run WHERE position <= ?), 0) ORDER BY position",
             (after + 1,),
         )

@@ -38,7 +38,7 @@ def rebuild(settings: ServerSettings, folder: Path, journal: Path) -> Rebuilt:
     with ExitStack() as files:
         log = files.enter_context(JournalReader(journal))
         store = files.enter_context(HistoryStore.open(folder / "rebuilt.db"))
-        projection = HistoryProjection(store)
+        projection = HistoryProjection(store, log)
         position, before = resume(log, projection), -1
         while position != before:
             before, position = position, advance(log, projection, position)

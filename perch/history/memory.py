@@ -4,18 +4,20 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from perch.codes import CLOCK_CODES, REASON_CODES, STATE_CODES
+from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
 from perch.history.source import (
+    END_MS,
     NO_COUNT,
-    SENSIBLE_MS,
     Columns,
     EpochSpan,
     Horizon,
     Mark,
+    Moved,
     Stretch,
     Vouch,
 )
-from perch.history.told import Lost, LostSpan, Marked, Stated, Told, evidence
+from perch.history.told import Forgotten, Lost, LostSpan, Marked, Stated, Told, evidence
+from perch.model import SENSIBLE_MS
 
 
 class MemoryHistory:
@@ -23,6 +25,7 @@ class MemoryHistory:
 
     def __init__(self, told: Iterable[Told] = ()) -> None:
         self._told: set[Told] = set()
+        self._moved: list[tuple[int, Moved]] = []
         self.add(told)
 
     def __repr__(self) -> str:
@@ -31,6 +34,21 @@ class MemoryHistory:
     def add(self, told: Iterable[Told]) -> None:
         """Take in events, in any order."""
         self._told = self._told.union(told)
+
+    def retell(self, forgotten: Sequence[Forgotten], told: Iterable[Told], position: int) -> None:
+        """Void what some epochs told, and take in what they tell instead, at a position of the journal."""
+        horizons = {one.site: self.horizon(one.site) for one in forgotten}
+        before = [moved for one in forgotten for moved in self._spans(one)]
+        kept = {word for word in self._told if not any(_is_of(word, one) for one in forgotten)}
+        self._told = kept.union(told)
+        after = [moved for one in forgotten for moved in self._spans(one)]
+        after += [Moved(one.site, one.agent, *span) for one in forgotten for span in one.between]
+        gone = [Moved(site, None, *span) for site, span in horizons.items() if span not in (None, self.horizon(site))]
+        self._moved += [(position, moved) for moved in (*before, *after, *gone)]
+
+    def moves(self, after: int, upto: int) -> list[Moved]:
+        """Give what was forgotten and told anew after a position of the journal and up to another."""
+        return [moved for position, moved in self._moved if after < position <= upto]
 
     def read(self, site: str, stretches: Sequence[Stretch]) -> list[Columns]:
         """Give what was stated in each stretch."""
@@ -98,7 +116,27 @@ class MemoryHistory:
     def _lost(told: Iterable[Told], site: str, stretch: Stretch) -> tuple[LostSpan, ...]:
         key = (site, stretch.agent)
         spans = {one.span for one in told if isinstance(one, Lost) and (one.site, one.agent) == key}
-        return tuple(sorted(spans, key=lambda span: (span.from_ms, span.epoch, span.first_seq)))
+        return tuple(sorted(spans, key=_order_of_lost))
+
+    def _spans(self, one: Forgotten) -> list[Moved]:
+        """Give where the words of epochs lie now; a lost span reaches through all that comes after it."""
+        lived = [
+            (span.first_ms, span.until_ms)
+            for span in self.epochs(one.site)
+            if span.agent == one.agent and span.epoch in one.epochs
+        ]
+        lost = [(word.span.from_ms, END_MS) for word in self._told if isinstance(word, Lost) and _is_of(word, one)]
+        return [Moved(one.site, one.agent, *span) for span in (*lived, *lost)]
+
+
+def _is_of(word: Told, one: Forgotten) -> bool:
+    """Tell whether a word is void with some epochs."""
+    epoch = word.span.epoch if isinstance(word, Lost) else word.epoch
+    return (word.site, word.agent) == (one.site, one.agent) and epoch in one.epochs
+
+
+def _order_of_lost(span: LostSpan) -> tuple[int | str, ...]:
+    return span.from_ms, span.epoch, span.first_seq, span.last_seq, span.to_ms, DATING_CODES[span.clock]
 
 
 def _codes(row: Stated, epochs: Sequence[str]) -> tuple[int, ...]:
@@ -109,7 +147,7 @@ def _codes(row: Stated, epochs: Sequence[str]) -> tuple[int, ...]:
         epochs.index(row.epoch),
         STATE_CODES[row.state],
         REASON_CODES[row.reason],
-        CLOCK_CODES[row.clock],
+        DATING_CODES[row.clock],
         round(row.probability * 1000),
         NO_COUNT if row.people is None else row.people,
     )

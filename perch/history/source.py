@@ -11,14 +11,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from perch.codes import CLOCKS, REASONS, STATE_CODES, STATES
+from perch.codes import DATINGS, REASONS, STATE_CODES, STATES
 from perch.history.told import LostSpan
-from perch.model import Clock, Reason, State
+from perch.model import Dating, Reason, State
 
 Integers = npt.NDArray[np.int64]
-
-SENSIBLE_MS = 946_684_800_000
-"""The year 2000: a clock that reads less is wrong, whatever it claims, and opens no horizon."""
 
 BEGINNING_MS = -(2**60)
 END_MS = 2**60
@@ -39,7 +36,7 @@ class StateRow:
     probability: float
     count: int | None
     reason: Reason
-    clock: Clock
+    clock: Dating
 
 
 class Vouch(NamedTuple):
@@ -106,7 +103,7 @@ class Columns:
             int(self.thousandths[place]) / 1000,
             None if count == NO_COUNT else count,
             REASONS[self.reason[place]],
-            CLOCKS[self.clock[place]],
+            DATINGS[self.clock[place]],
         )
 
 
@@ -115,6 +112,18 @@ class Horizon(NamedTuple):
 
     first_ms: int
     last_ms: int
+
+
+class Moved(NamedTuple):
+    """All words of an agent that may have changed since they were told lie in [from_ms, to_ms], before and now.
+
+    Where `agent` is None the site's horizon gave way: nothing may be told there any more, by whomever.
+    """
+
+    site: str
+    agent: str | None
+    from_ms: int
+    to_ms: int
 
 
 class Mark(NamedTuple):
@@ -163,6 +172,13 @@ class WordSource(HistorySource, Protocol):
 
     def mark_before(self, site: str, agent: str, epoch: str, before_ms: int) -> int | None:
         """Give the epoch's last mark before a moment, else its first evidence if that is before it, else None."""
+        ...
+
+    def moves(self, after: int, upto: int) -> list[Moved]:
+        """Give what was forgotten and told anew after a position of the journal and up to another, in any order.
+
+        Outside of these spans nothing but what was told for the first time has changed between the two.
+        """
         ...
 
     def epochs(self, site: str) -> list["EpochSpan"]:

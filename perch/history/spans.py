@@ -2,7 +2,8 @@
 
 The spans are never too narrow and seldom much too wide, whatever the order in which events arrive, and also when the
 source is ahead of the batch: each event answers for the time between its nearest neighbours as they are known now, and
-a neighbour that is not yet part of the projection answers for its own when its batch comes.
+a neighbour that is not yet part of the projection answers for its own when its batch comes. What was forgotten and told
+anew answers for where it was and where it is now, up to the neighbours that it has or had there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from perch.history.calendar import DAY_MS, ceil_quarter, floor_quarter
-from perch.history.source import Columns, EpochSpan, Stretch, WordSource
+from perch.history.source import Columns, EpochSpan, Moved, Stretch, WordSource
 from perch.history.timeline import AGENT_OFFLINE
 from perch.history.told import Evidence, Lost, Stated, Told, evidence
 from perch.model import QUARTER_MS, Site
@@ -34,7 +35,7 @@ class Touched:
     """What may have changed at one site: spans in order, apart from each other.
 
     `agents`: all spaces of an agent, and its marks. `spaces`: single spaces, by (agent, space), besides. `quarters`:
-    quarter hours that any zone may have gained because the site's first or last evidence moved.
+    quarter hours that any zone may have gained, or lost, because the site's first or last evidence moved.
     """
 
     agents: Mapping[str, Sequence[Span]]
@@ -66,20 +67,29 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return result
 
 
-def touched(told: Iterable[Told], source: WordSource) -> dict[str, Touched]:
-    """Find what a batch of events, already part of the source, may have changed, by site."""
-    by_site: dict[str, list[Told]] = {}
+def touched(told: Iterable[Told], source: WordSource, moves: Iterable[Moved] = ()) -> dict[str, Touched]:
+    """Find what a batch of events and moves, already part of the source, may have changed, by site."""
+    by_site: dict[str, tuple[list[Told], list[Moved]]] = {}
     for one in told:
-        by_site.setdefault(one.site, []).append(one)
-    return {site: _touched_at(site, events, source) for site, events in by_site.items()}
+        by_site.setdefault(one.site, ([], []))[0].append(one)
+    for moved in moves:
+        by_site.setdefault(moved.site, ([], []))[1].append(moved)
+    return {site: _touched_at(site, *changes, source) for site, changes in by_site.items()}
 
 
-def _touched_at(site: str, told: Sequence[Told], source: WordSource) -> Touched:
+def _touched_at(site: str, told: Sequence[Told], moves: Sequence[Moved], source: WordSource) -> Touched:
     epochs = source.epochs(site)
     words = [word for word in map(evidence, told) if word is not None]
-    agents = _collected((*_vouched(site, words, source), *_lost(told, epochs)))
-    spaces = _collected((*_restated(site, told, epochs, source), *_before_lost(site, told, source)))
-    return Touched(agents, spaces, joined(_heard(site, words, epochs, source)))
+    agents = _collected((*_vouched(site, words, source), *_lost(told, epochs), *_moved(moves)))
+    spaces = _collected(
+        (
+            *_restated(site, told, epochs, source),
+            *_before_lost(site, told, source),
+            *_around_moved(site, moves, epochs, source),
+        )
+    )
+    gone = (Span(moved.from_ms, moved.to_ms + 1) for moved in moves if moved.agent is None)
+    return Touched(agents, spaces, joined((*_heard(site, words, epochs, source), *gone)))
 
 
 def _collected(spans: Iterable[tuple[Key, Span]]) -> dict[Key, list[Span]]:
@@ -114,13 +124,36 @@ def _restated(
         if isinstance(one, Stated):
             times.setdefault((one.agent, one.space), []).append(one.time_ms)
     runs = [
-        (agent, Stretch(space, agent, run.from_ms, run.to_ms - TOGETHER_MS + 1))
+        Stretch(space, agent, run.from_ms, run.to_ms - TOGETHER_MS + 1)
         for (agent, space), of_space in times.items()
         for run in _runs(of_space, TOGETHER_MS)
     ]
-    answers = source.read(site, [run for _, run in runs])
-    for (agent, run), rows in zip(runs, answers, strict=True):
-        yield (agent, run.space), _around(run, rows, _until(agent, epochs, run.to_ms))
+    return _all_around(site, runs, epochs, source)
+
+
+def _moved(moves: Iterable[Moved]) -> Iterator[tuple[str, Span]]:
+    """All that an agent told may have come into a span, or gone from it."""
+    return ((moved.agent, Span(moved.from_ms, moved.to_ms + 1)) for moved in moves if moved.agent is not None)
+
+
+def _around_moved(
+    site: str, moves: Iterable[Moved], epochs: Sequence[EpochSpan], source: WordSource
+) -> Iterator[tuple[tuple[str, str], Span]]:
+    """What came or went changes all until the next statement of its space."""
+    runs = [
+        Stretch(space, moved.agent, moved.from_ms, moved.to_ms + 1)
+        for moved in moves
+        if moved.agent is not None
+        for space in source.spaces(site, moved.agent)
+    ]
+    return _all_around(site, runs, epochs, source)
+
+
+def _all_around(
+    site: str, runs: Sequence[Stretch], epochs: Sequence[EpochSpan], source: WordSource
+) -> Iterator[tuple[tuple[str, str], Span]]:
+    for run, rows in zip(runs, source.read(site, runs), strict=True):
+        yield (run.agent, run.space), _around(run, rows, _until(run.agent, epochs, run.to_ms))
 
 
 def _around(run: Stretch, rows: Columns, until_ms: int) -> Span:
@@ -130,8 +163,8 @@ def _around(run: Stretch, rows: Columns, until_ms: int) -> Span:
     were lost, what was stated before a span shows in it to its end.
     """
     vouching = bool((rows.reason[rows.time_ms >= run.from_ms] == AGENT_OFFLINE).any() or rows.lost)
-    from_ms = min(int(rows.time_ms[0]), run.from_ms) if vouching else run.from_ms
-    next_ms = until_ms if rows.lost else int(rows.time_ms[-1])
+    from_ms = min(int(rows.time_ms[0]), run.from_ms) if vouching and len(rows) else run.from_ms
+    next_ms = until_ms if rows.lost or not len(rows) else int(rows.time_ms[-1])
     return Span(from_ms, (next_ms if next_ms >= run.to_ms else until_ms) + 1)
 
 

@@ -11,7 +11,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from perch.codes import CLOCK_CODES, REASON_CODES
+from perch.codes import DATING_CODES, REASON_CODES
 from perch.history.layout import Tenure
 from perch.history.source import (
     NO_COUNT,
@@ -20,7 +20,7 @@ from perch.history.source import (
     Integers,
 )
 from perch.history.told import LostSpan
-from perch.model import Clock, Reason
+from perch.model import Reason
 
 PRIOR_THOUSANDTHS = 500
 """The probability of a space of which nothing was ever stated."""
@@ -102,7 +102,7 @@ def _insert(columns: Columns, span: LostSpan, epoch: int) -> Columns:
         put(columns.epoch, epoch),
         put(columns.state, UNKNOWN),
         put(columns.reason, REASON_CODES[Reason.EVENTS_LOST]),
-        put(columns.clock, CLOCK_CODES[Clock.OK]),
+        put(columns.clock, DATING_CODES[span.clock]),
         put(columns.thousandths, thousandths),
         put(columns.count, NO_COUNT),
         columns.vouches,

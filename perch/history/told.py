@@ -1,12 +1,13 @@
 """What agents told, as far as history cares: the words of the journal without the wire. All values are frozen.
 
-Only what carries a believable wall time is told; all else is `Unplaced`, and stays out of history until it has one.
+Whatever has a time is told with it, and with how that was come by; all else is `Unplaced`, and stays out of history
+until it has one. Placing is done before: what an agent says of its clock may move what it told before, see `Forgotten`.
 Times are milliseconds UTC; (site, agent, epoch, seq) names one event for ever.
 """
 
 from typing import NamedTuple
 
-from perch.model import Clock, Reason, State
+from perch.model import Dating, Reason, State
 
 
 class Stated(NamedTuple):
@@ -23,7 +24,7 @@ class Stated(NamedTuple):
     probability: float
     people: int | None
     reason: Reason
-    clock: Clock
+    clock: Dating
 
 
 class Marked(NamedTuple):
@@ -45,6 +46,7 @@ class LostSpan(NamedTuple):
     last_seq: int
     from_ms: int
     to_ms: int
+    clock: Dating = Dating.OK
 
 
 class Lost(NamedTuple):
@@ -61,9 +63,25 @@ class Unplaced(NamedTuple):
 
     site: str
     agent: str
+    epoch: str
 
 
 Told = Stated | Marked | Lost | Unplaced
+
+
+class Forgotten(NamedTuple):
+    """Epochs of an agent of which all that was told is void: they are told anew.
+
+    A lost span is void with the epoch that it names; whoever forgets the one epoch forgets the one that told it too.
+    `position` is the last one in the journal at which anything of it became void (None: where the journal has come to),
+    `between` where else (from and to, ms, both inclusive) the words were for whoever stopped before that.
+    """
+
+    site: str
+    agent: str
+    epochs: frozenset[str]
+    position: int | None = None
+    between: tuple[tuple[int, int], ...] = ()
 
 
 class Evidence(NamedTuple):

@@ -1,0 +1,143 @@
+"""What entries of the journal tell: of their agents' clocks, and, placed in time by those, of spaces."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+from perch.adapters.journal import Entry
+from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
+from perch.delivery.placing import DAY_MS, NO_BOOTS, NOWHERE, Boots, Clocked, Heard, Placement, is_believable, place
+from perch.history.source import BEGINNING_MS, END_MS
+from perch.history.told import Lost, LostSpan, Marked, Stated, Told, Unplaced
+from perch.model import SENSIBLE_MS, Clock, Dating
+
+AgentKey = tuple[str, str]
+"""A site and an agent of it."""
+
+_header = itemgetter(*map(Entry._fields.index, ("site", "agent", "epoch", "boot", "received_ms", "sent_mono_ms")))
+
+
+def heard(entries: Iterable[Entry]) -> Iterator[tuple[AgentKey, int, Heard]]:
+    """Say what entries tell of time: piece by piece, each with the position of its last entry.
+
+    A piece is as much of a message as is of one kind, so that where batches are cut does not matter.
+    """
+    for (site, agent, epoch, boot, received_ms, sent_mono_ms), message in groupby(entries, _header):
+        for _, piece in groupby(message, _kind):
+            told = list(piece)
+            clue = _heard(Heard(epoch, boot, received_ms, sent_mono_ms), [entry.event for entry in told])
+            yield (site, agent), told[-1].position, clue
+
+
+def _kind(entry: Entry) -> str:
+    event = entry.event
+    return "clock" if isinstance(event, ClockEvent) else event.clock
+
+
+def hull(entries: Iterable[Entry]) -> tuple[int, int] | None:
+    """Give from when to when the wall times of entries reach (ms); through all time where any tells of lost events."""
+    events = [entry.event for entry in entries]
+    if any(isinstance(event, LostEvent) for event in events):
+        return BEGINNING_MS, END_MS
+    walls_ms = [event.wall_ms for event in events if isinstance(event, StateEvent | AliveEvent)]
+    return (min(walls_ms), max(walls_ms)) if walls_ms else None
+
+
+def _heard(message: Heard, events: Sequence[Event]) -> Heard:
+    top_mono_ms, own_ms, floating, before = -1, None, False, False
+    latest_ms = message.received_ms + DAY_MS if message.received_ms >= SENSIBLE_MS else END_MS
+    rare: list[Event] = []
+    for event in events:
+        if type(event) is StateEvent or type(event) is AliveEvent:
+            mono_ms = event.mono_ms
+            top_mono_ms = max(mono_ms, top_mono_ms)
+            if event.clock is Clock.OK and SENSIBLE_MS <= event.wall_ms <= latest_ms:
+                if own_ms is None and mono_ms >= 0:
+                    own_ms = event.wall_ms - mono_ms
+            elif mono_ms >= 0:
+                floating = True
+            else:
+                before = True
+        else:
+            rare.append(event)
+    told = message._replace(top_mono_ms=top_mono_ms, own_ms=own_ms, floating=floating, before=before)
+    return _with_rare(told, rare) if rare else told
+
+
+def _with_rare(told: Heard, events: Sequence[Event]) -> Heard:
+    clocks = tuple(Clocked(event.boot, event.seq, event.offset_ms) for event in events if isinstance(event, ClockEvent))
+    lost = [event for event in events if isinstance(event, LostEvent)]
+    own = [event for event in lost if event.epoch == told.epoch]
+    return told._replace(
+        clocks=clocks,
+        named=tuple(event.epoch for event in lost if event.epoch != told.epoch),
+        top_mono_ms=max(told.top_mono_ms, *(event.to_mono_ms for event in own), -1),
+        floating=told.floating or bool(own),
+        before=told.before or bool(lost),
+    )
+
+
+def tell(entries: Iterable[Entry], known: Mapping[AgentKey, Boots]) -> Iterator[Told]:
+    """Say what entries tell of spaces; an event is in history, waits to be placed, or says nothing."""
+    message, boots, at = None, NO_BOOTS, NOWHERE
+    for entry in entries:
+        of = entry.site, entry.agent, entry.boot
+        if of != message:
+            message = of
+            boots = known[entry.site, entry.agent]
+            at = boots.placement(entry.boot)
+        told = _told(entry, at, boots)
+        if told is not None:
+            yield told
+
+
+def _told(entry: Entry, at: Placement, known: Boots) -> Told | None:
+    event = entry.event
+    if isinstance(event, LostEvent):
+        return _lost(entry, event, at, known)
+    if isinstance(event, ClockEvent):
+        return None
+    believable = event.clock is Clock.OK and is_believable(event.wall_ms, entry.received_ms)
+    placed = place(at, event.wall_ms, event.mono_ms, believable=believable)
+    site, agent, epoch, received_ms = entry.site, entry.agent, entry.epoch, entry.received_ms
+    if placed is None:
+        return Unplaced(site, agent, epoch)
+    time_ms, how = placed
+    if isinstance(event, AliveEvent):
+        return Marked(site, agent, epoch, event.seq, received_ms, time_ms)
+    return Stated(
+        site,
+        agent,
+        epoch,
+        event.seq,
+        received_ms,
+        event.space,
+        time_ms,
+        event.state,
+        event.probability,
+        event.count,
+        event.reason,
+        how,
+    )
+
+
+def _lost(entry: Entry, event: LostEvent, at: Placement, known: Boots) -> Told:
+    """Place both ends of a lost span: in the boot of the epoch that lost it, or before the one in which it was told."""
+    home = None if event.epoch == entry.epoch else known.home(event.epoch)
+    there = at if home is None else known.placement(home)
+    ends = ((event.from_ms, event.from_mono_ms), (event.to_ms, event.to_mono_ms))
+    placed = [
+        place(
+            at if mono_ms < 0 else there,
+            wall_ms,
+            mono_ms,
+            believable=event.clock is Clock.OK and is_believable(wall_ms, entry.received_ms),
+        )
+        for wall_ms, mono_ms in ends
+    ]
+    begun, ended = placed
+    if begun is None or ended is None:
+        return Unplaced(entry.site, entry.agent, entry.epoch)
+    (from_ms, how), (to_ms, too) = begun, ended
+    span = LostSpan(event.epoch, *event.lost, from_ms, to_ms, how if how is too else Dating.ESTIMATED)
+    return Lost(entry.site, entry.agent, entry.received_ms, span)
