@@ -35,7 +35,7 @@ WAIT_S = 0.2
 
 SHUTDOWN_S = 5.0
 
-SWITCH_S = 0.001
+SWITCH_S = 0.0005
 """How long a busy thread may hold up the others: projections work hard while the broker's thread has to keep up."""
 
 

@@ -213,9 +213,9 @@ class Sorting:
 
 
 def _is_scattered(mark: Watermark, batch: ParsedBatch) -> bool:
-    """Tell whether a message adds a range to those beyond a gap, rather than to fill one."""
+    """Tell whether a message adds a range to those beyond a gap, rather than to widen one or fill a gap."""
     numbers = [event.seq for event in batch.events if event.seq is not None]
-    return bool(numbers) and len(mark.add(numbers[0], numbers[-1]).have) > len(mark.have)
+    return bool(numbers) and not any(seq in mark for seq in (numbers[0] - 1, numbers[0], numbers[-1], numbers[-1] + 1))
 
 
 class Resorting(Sorting):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from perch import commands
 from perch.adapters.errands import Answer, Errands, Rebuild, Replay
 from perch.adapters.history_store import HistoryReader
-from perch.adapters.influx import InfluxWriter, Written
+from perch.adapters.influx import LATEST_MS, InfluxWriter, Written
 from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
@@ -24,12 +25,6 @@ from tests.test_collector import CONFIG, SITE, Agent, Running, entries, state
 from tests.test_intake import up
 
 UP = "perch/v1/hq/pi-1/up"
-INFLUX = """
-[influx]
-url = "{url}"
-database = "{database}"
-zones_database = "{zones}"
-"""
 
 
 class Server:
@@ -208,26 +203,30 @@ def rows(influxdb: parts.Influx) -> dict[str, list[dict[str, Any]]]:
 def damage(influxdb: parts.Influx) -> None:
     """Take rows away, write nonsense over others, and put some there that are nobody's."""
     ms = MORNING_MS + 5 * QUARTER_MS
-    influxdb.query(f"DELETE FROM occupancy WHERE time > {ms}000000", influxdb.bucket)  # noqa: S608
-    influxdb.query(f"DELETE FROM zone_15min WHERE time < {ms}000000", influxdb.zones_bucket)  # noqa: S608
-    strays = "\n".join(
-        (
-            f"occupancy,site=hq,floor=f1,zone=open,kind=desk,space=d01 free=9i {MORNING_MS}000001",
-            f"occupancy,site=elsewhere,space=x free=1i {ms}000000",
-            f"alive,site=hq,agent=ghost mark=1i {ms}000000",
-        )
-    )
-    writer = InfluxWriter(Influx(influxdb.url, database=influxdb.bucket, zones_database=influxdb.zones_bucket))
-    assert writer.write(Bucket.SPACES, strays.splitlines()) == Written()
-    writer.close()
+    strays = [
+        f"occupancy,site=hq,floor=f1,zone=open,kind=desk,space=d01 free=9i {MORNING_MS}000001",
+        f"occupancy,site=elsewhere,space=x free=1i {ms}000000",
+        f"alive,site=hq,agent=ghost mark=1i {ms}000000",
+    ]
+    with InfluxWriter(influxdb.settings) as writer:
+        writer.delete(Bucket.SPACES, "occupancy", ms, LATEST_MS, {})
+        writer.delete(Bucket.ZONES, "zone_15min", 0, ms, {})
+        assert writer.write(Bucket.SPACES, strays) == Written()
+
+
+def in_toml(influx: Influx) -> str:
+    """Write the settings of an InfluxDB of either version as a table of perch.toml."""
+    told = {name: value for name, value in asdict(influx).items() if value is not None}
+    if influx.database is not None:
+        del told["bucket"], told["zones_bucket"]
+    return "".join(["\n[influx]\n", *(f'{name} = "{value}"\n' for name, value in told.items())])
 
 
 def test_rows_of_influxdb_are_made_anew_over_whatever_is_there(
     mosquitto: parts.Broker, influxdb: parts.Influx, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Rows are missing, wrong, or nobody's: afterwards they are what they were, while the collector runs and after."""
-    toml = INFLUX.format(url=influxdb.url, database=influxdb.bucket, zones=influxdb.zones_bucket)
-    server = Server(tmp_path, mosquitto.port, toml)
+    server = Server(tmp_path, mosquitto.port, in_toml(influxdb.settings))
     a_morning(server.data)
     with server.collecting() as collector:
         until(lambda: collector.hears() and collector.health().projections["influx"].lag == 0)
