@@ -18,7 +18,8 @@ class Follower:
     """Runs a projection from `start` until `stop` and knows how it is doing; `check` raises what ended it early.
 
     `then` is another one that is made from what this one makes, and is woken when there is something new. Now and then
-    it looks again where its projection stands, so that what was lost meanwhile is noticed and made anew.
+    it looks again where its projection stands, so that what was lost meanwhile is noticed and made anew. `gather_s` is
+    how long events may gather before they are projected together.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Follower:
         stop: threading.Event,
         then: "Follower | None" = None,
         tally: Callable[[], Tally] = Tally,
+        gather_s: float = 0.0,
     ) -> None:
         self.name = name
         self.tally = tally
@@ -36,6 +38,7 @@ class Follower:
         self._log = log
         self._watched = _Watched(followed, self._wake_next)
         self._next = then
+        self._gather_s = gather_s
         self._wake = threading.Event()
         self._stop = stop
         self._failure: BaseException | None = None
@@ -81,7 +84,15 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            projection.run(self._log, self._watched, self._wake, self._stop, self._note, doubted=self._is_doubted)
+            projection.run(
+                self._log,
+                self._watched,
+                self._wake,
+                self._stop,
+                self._note,
+                doubted=self._is_doubted,
+                gather_seconds=self._gather_s,
+            )
         except BaseException as error:
             self._failure = error
 

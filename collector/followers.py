@@ -14,6 +14,9 @@ from perch.adapters.influx import InfluxWriter
 from perch.adapters.journal import JournalReader
 from perch.settings import Influx, ServerSettings
 
+GATHER_S = 1.0
+"""How old rows of history in InfluxDB may be: a space costs about as much for all its events of a second as for one."""
+
 
 def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading.Event) -> tuple[Follower, ...]:
     """Put the projections together; the one into InfluxDB is made from history, and so follows it."""
@@ -30,11 +33,9 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
         connect,
         settings.data,
     )
-    influx = Follower("influx", Trailing(log_of_influx, history.cursor), checked, stopping, tally=checked.tally)
-    return (
-        Follower("history", log_of_history, HistoryProjection(store, log_of_history), stopping, then=influx),
-        influx,
-    )
+    as_far_as_history = Trailing(log_of_influx, history.cursor)
+    influx = Follower("influx", as_far_as_history, checked, stopping, tally=checked.tally, gather_s=GATHER_S)
+    return (Follower("history", log_of_history, HistoryProjection(store, log_of_history), stopping, then=influx), influx)
 
 
 def connection_to(influx: Influx, *, prepared: bool = False) -> Callable[[], InfluxWriter]:

@@ -117,11 +117,13 @@ def run(
     trouble: Callable[[UnavailableError | None], None] = lambda _: None,
     retry_seconds: Sequence[float] = RETRY_SECONDS,
     doubted: Callable[[], bool] = lambda: False,
+    gather_seconds: float = 0.0,
 ) -> None:
     """Follow the log until `stop`; whoever sets that, or adds to the log, sets `wake` too.
 
     `trouble` hears of each failure that is retried, and None once it is over. `doubted` tells whether it is time to
-    look again where the projection stands. Raises what is not worth a retry.
+    look again where the projection stands. While it keeps up, entries gather for `gather_seconds` between batches.
+    Raises what is not worth a retry.
     """
     position: int | None = None
     failures = 0
@@ -143,3 +145,5 @@ def run(
             trouble(None)
         if position == before and not stop.is_set():
             wake.wait(IDLE_SECONDS)
+        elif position - before < BATCH_ENTRIES:
+            stop.wait(gather_seconds)
