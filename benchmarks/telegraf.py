@@ -106,6 +106,8 @@ def _perch(where: Path, broker: Broker, influx: Influx, lines: Path, events: int
     with servers.process("collector", "--config", str(config)) as collector:
         with listening(broker, "+/+/ack") as acks:
             wait_until_it_acknowledges(broker, acks)
+        wait_for((where / "data" / "influx.cursor").exists)
+        time.sleep(2)  # what is made ready once is no part of what an event costs
         return _let_go(collector.pid, broker, lines, lambda: _rows(influx, "WHERE carried = 0") == events)
 
 
@@ -123,6 +125,7 @@ def _telegraf(
             return _rows(influx) > 0
 
         wait_for(has_begun)
+        time.sleep(2)
         return _let_go(peer.pid, broker, lines, lambda: _rows(influx) == events)
 
 
