@@ -35,7 +35,10 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
     )
     as_far_as_history = Trailing(log_of_influx, history.cursor)
     influx = Follower("influx", as_far_as_history, checked, stopping, tally=checked.tally, gather_s=GATHER_S)
-    return (Follower("history", log_of_history, HistoryProjection(store, log_of_history), stopping, then=influx), influx)
+    return (
+        Follower("history", log_of_history, HistoryProjection(store, log_of_history), stopping, then=influx),
+        influx,
+    )
 
 
 def connection_to(influx: Influx, *, prepared: bool = False) -> Callable[[], InfluxWriter]:
