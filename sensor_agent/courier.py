@@ -76,10 +76,9 @@ class Courier:
         for first, last in ((1, ack.upto), *ack.have):
             have = have.add(first, last) if last >= first else have
         sender, settled = sending.heard(self._sender, ack.journal, ack.epoch, have)
-        forgotten = bool(settled.forgotten)
         with self._tolerated():
             self._outbox.acknowledge(
-                ack.journal, ack.epoch, ack.upto, settled.ranges, now_ms - self._born_ms, forgotten=forgotten
+                ack.journal, ack.epoch, ack.upto, settled.ranges, now_ms - self._born_ms, forgotten=settled.forgotten
             )
             self._sender = sender
         self.send(now_ms)

@@ -83,11 +83,11 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What an acknowledgement changed: ranges now settled, and epochs whose kept events count as unsent again."""
+    """What an acknowledgement changed: ranges now settled, or that whatever is kept is `forgotten` and unsent again."""
 
     epoch: str
     ranges: tuple[SeqRange, ...] = ()
-    forgotten: tuple[str, ...] = ()
+    forgotten: bool = False
 
 
 def standing(sender: Sender, epoch: str, seq: int) -> Standing:
@@ -135,9 +135,8 @@ def heard(sender: Sender, journal: str, epoch: str, have: Watermark) -> tuple[Se
     """Take in an acknowledgement."""
     lane = _lane(sender, epoch)
     other = sender.journal not in (None, journal)
-    forgotten: tuple[str, ...] = ()
-    if other or (lane is not None and have.upto < lane.heard_upto):
-        forgotten = tuple(lane.epoch for lane in sender.lanes)
+    forgotten = other or (lane is not None and have.upto < lane.heard_upto)
+    if forgotten:
         sender = replace(sender, lanes=tuple(map(_unsettled, sender.lanes)), flights=())
         lane = _lane(sender, epoch)
     sender = replace(sender, journal=journal)
