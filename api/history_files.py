@@ -53,7 +53,9 @@ class HistoryFiles:
             behind = journal.end() - (cursor.position if cursor and cursor.journal == journal.id else 0)
         if behind > MOST_BEHIND:
             raise StorageError(f"history is {behind} events behind the journal", "wait, or see the collector's log")
-        return f"{behind} events behind the journal"
+        waiting = sum(sum(self._reader().unplaced(site).values()) for site in self._sites)
+        waits = f"; {waiting} wait, for nobody knows yet when they were" if waiting else ""
+        return f"{behind} events behind the journal{waits}"
 
     def close(self) -> None:
         """Close the files."""

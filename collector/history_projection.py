@@ -10,7 +10,8 @@ from typing import Protocol
 from collector.telling import AgentKey, heard, hull, tell
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
-from perch.delivery.placing import Boots, Heard, retold, spans_of, take, with_tellers
+from perch.delivery.boots import Boots, Heard, Key
+from perch.delivery.placing import is_plain, reached, retold, spans_of, take, with_tellers
 from perch.history.told import Forgotten, Told
 
 AGENTS_REMEMBERED = 10_000
@@ -80,6 +81,7 @@ class HistoryProjection:
         learning = _Learning(self._known)
         for agent, position, clue in heard(new):
             learning.add(agent, position, clue)
+        learning.settle()
         forgotten = [stirred.forgotten(learning.now[agent], new) for agent, stirred in learning.stirred.items()]
         told = self._told(new, learning.now, forgotten, cursor.position)
         self._store.add(told, Cursor(journal, new[-1].position), learning.learned, forgotten)
@@ -126,11 +128,12 @@ class _Stirred:
 
 
 class _Learning:
-    """What entries make known of agents' boots: `learned` from what to what, `now` in the end."""
+    """What entries make known of agents' boots: `learned` from what to what, `now` in the end, once it is settled."""
 
     def __init__(self, known: Callable[[AgentKey], Boots]) -> None:
         self._known = known
         self._before: dict[AgentKey, Boots] = {}
+        self._tops: dict[AgentKey, dict[Key, int]] = {}
         self.now: dict[AgentKey, Boots] = {}
         self.stirred: dict[AgentKey, _Stirred] = {}
 
@@ -138,10 +141,26 @@ class _Learning:
         """Take in what a piece of a message tells of time, up to a position of the journal."""
         if agent not in self.now:
             self.now[agent] = self._before[agent] = self._known(agent)
+            self._tops[agent] = {}
+        before, key = self.now[agent], (clue.boot, clue.epoch)
+        if is_plain(before, clue):
+            tops = self._tops[agent]
+            tops[key] = max(tops.get(key, -1), clue.top_mono_ms)
+            return
+        self._settle(agent)
         before = self.now[agent]
         after = self.now[agent] = take(before, clue)
         if epochs := retold(before, after):
             self.stirred.setdefault(agent, _Stirred(agent)).add(position, epochs, before, after)
+
+    def settle(self) -> None:
+        """Take in what was put off, for nothing hangs on it."""
+        for agent in self.now:
+            self._settle(agent)
+
+    def _settle(self, agent: AgentKey) -> None:
+        self.now[agent] = reached(self.now[agent], self._tops[agent])
+        self._tops[agent] = {}
 
     @property
     def learned(self) -> dict[AgentKey, tuple[Boots, Boots]]:

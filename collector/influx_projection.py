@@ -30,7 +30,7 @@ from perch.adapters.influx import MAX_LINES, RowStore
 from perch.adapters.influx_cursor import DeadLetters, Progress, ProgressFile
 from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Entry
-from perch.delivery.placing import Boots
+from perch.delivery.boots import Boots
 from perch.errors import UnavailableError
 from perch.history.source import END_MS, Moved, Stretch, WordSource
 from perch.history.spans import Span, Touched, joined, touched

@@ -1,12 +1,13 @@
 """What entries of the journal tell: of their agents' clocks, and, placed in time by those, of spaces."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from perch.adapters.journal import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
-from perch.delivery.placing import DAY_MS, NO_BOOTS, NOWHERE, Boots, Clocked, Heard, Placement, is_believable, place
+from perch.delivery.boots import NO_BOOTS, NOWHERE, Boots, Clocked, Heard, Placement
+from perch.delivery.placing import DAY_MS, is_believable, place
 from perch.history.source import BEGINNING_MS, END_MS
 from perch.history.told import Lost, LostSpan, Marked, Stated, Told, Unplaced
 from perch.model import SENSIBLE_MS, Clock, Dating
@@ -22,15 +23,27 @@ def heard(entries: Iterable[Entry]) -> Iterator[tuple[AgentKey, int, Heard]]:
 
     A piece is as much of a message as is of one kind, so that where batches are cut does not matter.
     """
-    for (site, agent, epoch, boot, received_ms, sent_mono_ms), message in groupby(entries, _header):
-        for _, piece in groupby(message, _kind):
-            told = list(piece)
-            clue = _heard(Heard(epoch, boot, received_ms, sent_mono_ms), [entry.event for entry in told])
-            yield (site, agent), told[-1].position, clue
+    header: tuple[Any, ...] | None = None
+    kind, position = "", 0
+    piece: list[Event] = []
+    for entry in entries:
+        of, sort = _header(entry), _kind(entry.event)
+        if of != header or sort != kind:
+            if header is not None:
+                yield _clue(header, position, piece)
+            header, kind, piece = of, sort, []
+        piece.append(entry.event)
+        position = entry.position
+    if header is not None:
+        yield _clue(header, position, piece)
 
 
-def _kind(entry: Entry) -> str:
-    event = entry.event
+def _clue(header: tuple[Any, ...], position: int, piece: Sequence[Event]) -> tuple[AgentKey, int, Heard]:
+    site, agent, epoch, boot, received_ms, sent_mono_ms = header
+    return (site, agent), position, _heard(epoch, boot, received_ms, sent_mono_ms, piece)
+
+
+def _kind(event: Event) -> str:
     return "clock" if isinstance(event, ClockEvent) else event.clock
 
 
@@ -43,14 +56,15 @@ def hull(entries: Iterable[Entry]) -> tuple[int, int] | None:
     return (min(walls_ms), max(walls_ms)) if walls_ms else None
 
 
-def _heard(message: Heard, events: Sequence[Event]) -> Heard:
+def _heard(epoch: str, boot: str, received_ms: int, sent_mono_ms: int | None, events: Sequence[Event]) -> Heard:
     top_mono_ms, own_ms, floating, before = -1, None, False, False
-    latest_ms = message.received_ms + DAY_MS if message.received_ms >= SENSIBLE_MS else END_MS
+    latest_ms = received_ms + DAY_MS if received_ms >= SENSIBLE_MS else END_MS
     rare: list[Event] = []
     for event in events:
         if type(event) is StateEvent or type(event) is AliveEvent:
             mono_ms = event.mono_ms
-            top_mono_ms = max(mono_ms, top_mono_ms)
+            if mono_ms > top_mono_ms:
+                top_mono_ms = mono_ms
             if event.clock is Clock.OK and SENSIBLE_MS <= event.wall_ms <= latest_ms:
                 if own_ms is None and mono_ms >= 0:
                     own_ms = event.wall_ms - mono_ms
@@ -60,7 +74,7 @@ def _heard(message: Heard, events: Sequence[Event]) -> Heard:
                 before = True
         else:
             rare.append(event)
-    told = message._replace(top_mono_ms=top_mono_ms, own_ms=own_ms, floating=floating, before=before)
+    told = Heard(epoch, boot, received_ms, sent_mono_ms, top_mono_ms, own_ms, floating, before)
     return _with_rare(told, rare) if rare else told
 
 
@@ -97,12 +111,14 @@ def _told(entry: Entry, at: Placement, known: Boots) -> Told | None:
         return _lost(entry, event, at, known)
     if isinstance(event, ClockEvent):
         return None
-    believable = event.clock is Clock.OK and is_believable(event.wall_ms, entry.received_ms)
-    placed = place(at, event.wall_ms, event.mono_ms, believable=believable)
-    site, agent, epoch, received_ms = entry.site, entry.agent, entry.epoch, entry.received_ms
-    if placed is None:
+    _, site, agent, epoch, received_ms, *_ = entry
+    believable = event.clock is Clock.OK and is_believable(event.wall_ms, received_ms)
+    if believable and at.clock_ms is None:  # as nearly all are
+        time_ms, how = event.wall_ms, Dating.OK
+    elif placed := place(at, event.wall_ms, event.mono_ms, believable=believable):
+        time_ms, how = placed
+    else:
         return Unplaced(site, agent, epoch)
-    time_ms, how = placed
     if isinstance(event, AliveEvent):
         return Marked(site, agent, epoch, event.seq, received_ms, time_ms)
     return Stated(

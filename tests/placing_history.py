@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from collector.history_projection import HistoryProjection, Store
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
-from perch.delivery.placing import NO_BOOTS, Boots
+from perch.delivery.boots import NO_BOOTS, Boots
 from perch.history.memory import MemoryHistory
 from perch.history.told import Forgotten, Told
 from tests.placing_cases import Entries

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from api import process
 from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, write_health
+from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
 from perch.adapters.journal import Journal
+from perch.history.told import Unplaced
 from tests.parts import Broker
 from tests.serving import Served, parts_of, server_settings, serving_connected
 
@@ -69,6 +71,13 @@ def test_only_what_the_api_reads_decides_whether_it_is_ready(tmp_path: Path, mos
 
         tell(tmp_path, broker="refused", history=WELL)
         assert not ready(served)
+
+
+def test_events_that_nobody_can_date_yet_are_counted(tmp_path: Path, mosquitto: Broker) -> None:
+    with Journal.open(tmp_path / "journal.db"), HistoryStore.open(tmp_path / "history.db") as history:
+        history.add([Unplaced("hq", "pi-1", "a" * 32)] * 3 + [Unplaced("elsewhere", "pi-1", "a" * 32)], Cursor("j", 0))
+    with serving_connected(server_settings(mosquitto.port, tmp_path)) as served:
+        assert parts_of(served)["history"]["detail"].endswith("; 3 wait, for nobody knows yet when they were")
 
 
 ALARMS = {"conflicts": {"hq/pi-1": 3}, "throttled": {"hq/pi-9": 15_000}, "deferred": {"hq/pi-9": 2}}

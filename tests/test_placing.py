@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from collector.telling import heard
 from perch.adapters.journal import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
-from perch.delivery.placing import NO_BOOTS, Heard, is_believable, place, take
+from perch.delivery.boots import NO_BOOTS, Heard
+from perch.delivery.placing import is_believable, place, take
 from perch.history.told import Lost, Marked, Stated, Told, Unplaced
 from perch.model import Clock, Dating, Reason, State
 from tests.history_cases import EPOCHS

@@ -22,7 +22,7 @@ from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
-from perch.delivery.placing import NO_BOOTS
+from perch.delivery.boots import NO_BOOTS
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError, UnavailableError
 from perch.history.memory import MemoryHistory

@@ -111,7 +111,7 @@ class House:
 
     def _hear(self, message: Received) -> None:
         batch = json.loads(message.payload)
-        events = [{**event, "epoch": batch["epoch"]} for event in batch["events"]]
+        events = [{**event, "epoch": batch["epoch"], "boot": batch["boot"]} for event in batch["events"]]
         self.events += [event for event in events if event not in self.events]
 
     def _is_up(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from perch.codes import DATING_CODES
 from perch.history.told import Lost, Marked, Stated, Told, Unplaced
@@ -10,16 +11,34 @@ from perch.model import SENSIBLE_MS
 Span = tuple[int, int]
 
 
+@dataclass(slots=True)
+class Lived:
+    """When an epoch is known to have lived, and between which moments since 2000 it was heard (None: at none)."""
+
+    first_ms: int
+    until_ms: int
+    heard: Span | None = None
+
+    def add(self, time_ms: int, received_ms: int) -> None:
+        """Take in evidence of the epoch; none counts as heard later than it was received."""
+        if time_ms > self.until_ms:
+            self.until_ms = time_ms
+        elif time_ms < self.first_ms:
+            self.first_ms = time_ms
+        heard_ms = time_ms if time_ms < received_ms else received_ms
+        if heard_ms >= SENSIBLE_MS and (self.heard is None or not self.heard[0] <= heard_ms <= self.heard[1]):
+            self.heard = _widened(self.heard, heard_ms)
+
+
 class Batch:
-    """Statements by (site, agent, space), marks by (site, agent), lost and unplaced, spans of epochs."""
+    """Statements by (site, agent, space), marks by (site, agent), lost and unplaced, lives of epochs."""
 
     def __init__(self, told: Iterable[Told]) -> None:
         self.stated: dict[tuple[str, str, str], list[Stated]] = {}
         self.marked: dict[tuple[str, str], list[Marked]] = {}
         self.lost: list[tuple[str, str, str, int, int, int, int, int]] = []
         self.unplaced: Counter[tuple[str, str, str]] = Counter()
-        self.epochs: dict[tuple[str, str, str], Span] = {}
-        self.heard: dict[tuple[str, str, str], Span] = {}
+        self.epochs: dict[tuple[str, str, str], Lived] = {}
         for one in told:
             self._sort(one)
 
@@ -30,8 +49,9 @@ class Batch:
     def horizons(self) -> dict[str, Span]:
         """First and last moment at which a site was heard."""
         spans: dict[str, Span] = {}
-        for (site, _, _), (first_ms, last_ms) in self.heard.items():
-            spans[site] = _widened(_widened(spans.get(site), first_ms), last_ms)
+        for (site, _, _), lived in self.epochs.items():
+            if lived.heard is not None:
+                spans[site] = _widened(_widened(spans.get(site), lived.heard[0]), lived.heard[1])
         return spans
 
     def _sort(self, one: Told) -> None:
@@ -49,10 +69,10 @@ class Batch:
 
     def _lived(self, site: str, agent: str, epoch: str, time_ms: int, received_ms: int) -> None:
         key = (site, agent, epoch)
-        self.epochs[key] = _widened(self.epochs.get(key), time_ms)
-        heard_ms = min(time_ms, received_ms)
-        if heard_ms >= SENSIBLE_MS:
-            self.heard[key] = _widened(self.heard.get(key), heard_ms)
+        lived = self.epochs.get(key)
+        if lived is None:
+            lived = self.epochs[key] = Lived(time_ms, time_ms)
+        lived.add(time_ms, received_ms)
 
 
 def _widened(span: Span | None, ms: int) -> Span:

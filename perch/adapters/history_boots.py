@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 
-from perch.delivery.placing import Boot, Boots, Life
+from perch.delivery.boots import Boot, Boots, Life
 
 
 def load(db: sqlite3.Connection, site: str, agent: str) -> Boots:

@@ -16,7 +16,7 @@ from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.codes import DATINGS
-from perch.delivery.placing import Boots
+from perch.delivery.boots import Boots
 from perch.history.source import (
     Columns,
     EpochSpan,

@@ -14,13 +14,13 @@ from typing import IO, Self
 from perch.adapters import history_boots
 from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_batch import Batch, Span
+from perch.adapters.history_batch import Batch, Lived
 from perch.adapters.history_boots import Learned
 from perch.adapters.history_moves import Retelling
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, schema_version, transaction
 from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
-from perch.delivery.placing import Boots
+from perch.delivery.boots import Boots
 from perch.history.source import NO_COUNT
 from perch.history.told import Forgotten, Marked, Stated, Told
 
@@ -114,14 +114,14 @@ class HistoryStore:
             self._move(cursor)
 
     def _take(self, batch: Batch) -> None:
-        numbers = {epoch: self._widen(epoch, span, batch.heard.get(epoch)) for epoch, span in batch.epochs.items()}
+        numbers = {epoch: self._widen(epoch, lived) for epoch, lived in batch.epochs.items()}
         for key, stated in batch.stated.items():
             self._merge(self._series(*key), _packed_states(stated, numbers), file.merged_states)
         for (site, agent), marks in batch.marked.items():
             self._merge(self._series(site, agent, file.MARKS), _packed_marks(marks, numbers), file.merged_marks)
         self._note(batch)
 
-    def _widen(self, epoch: tuple[str, str, str], lived: Span, heard: Span | None) -> int:
+    def _widen(self, epoch: tuple[str, str, str], lived: Lived) -> int:
         """Extend when an epoch (site, agent, id) is known to have lived and was heard; gives its number."""
         number: int = self._db.execute(
             "INSERT INTO epoch (site, agent, id, first_ms, until_ms, heard_first_ms, heard_last_ms)"
@@ -132,7 +132,7 @@ class HistoryStore:
             " heard_first_ms, excluded.heard_first_ms),"
             " heard_last_ms = coalesce(max(heard_last_ms, excluded.heard_last_ms),"
             " heard_last_ms, excluded.heard_last_ms) RETURNING epoch",
-            (*epoch, *lived, *(heard or (None, None))),
+            (*epoch, lived.first_ms, lived.until_ms, *(lived.heard or (None, None))),
         ).fetchone()[0]
         return number
 
