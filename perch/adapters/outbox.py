@@ -161,10 +161,11 @@ class Outbox(OutboxMemory):
             if self._most is not None and self._count + len(rows) > self._most:
                 dropped = outbox_room.make_room(self._db, self._count + len(rows), self._most, self._last_moment)
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", rows)
+            lost = outbox_room.lost_spans(self._db) if dropped or confessions else self._lost
+        # Nothing may fail from here on: the events are stored.
+        self._lost = lost
         self._count += len(rows)
         self._note_dropped(dropped)
-        if dropped or confessions:
-            self._lost = outbox_room.lost_spans(self._db)
 
     def read(self, epoch: str, first: int, last: int) -> tuple[Event, ...]:
         """Give the events kept of a range, in order."""
