@@ -78,6 +78,7 @@ class Outbox(OutboxMemory):
         self._most: int | None = None
         self._growing = True
         self._dropped: list[Dropped] = []
+        self._lost: tuple[Span, ...] = ()
         self._remember()
 
     @classmethod
