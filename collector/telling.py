@@ -93,13 +93,13 @@ def _with_rare(told: Heard, events: Sequence[Event]) -> Heard:
 
 def tell(entries: Iterable[Entry], known: Mapping[AgentKey, Boots]) -> Iterator[Told]:
     """Say what entries tell of spaces; an event is in history, waits to be placed, or says nothing."""
-    message, boots, at = None, NO_BOOTS, NOWHERE
+    site = agent = boot = ""
+    boots, at = NO_BOOTS, NOWHERE
     for entry in entries:
-        of = entry.site, entry.agent, entry.boot
-        if of != message:
-            message = of
-            boots = known[entry.site, entry.agent]
-            at = boots.placement(entry.boot)
+        if entry.boot != boot or entry.agent != agent or entry.site != site:
+            site, agent, boot = entry.site, entry.agent, entry.boot
+            boots = known[site, agent]
+            at = boots.placement(boot)
         told = _told(entry, at, boots)
         if told is not None:
             yield told
@@ -111,7 +111,7 @@ def _told(entry: Entry, at: Placement, known: Boots) -> Told | None:
         return _lost(entry, event, at, known)
     if isinstance(event, ClockEvent):
         return None
-    _, site, agent, epoch, received_ms, *_ = entry
+    _, site, agent, epoch, received_ms, _, _, _ = entry
     believable = event.clock is Clock.OK and is_believable(event.wall_ms, received_ms)
     if believable and at.clock_ms is None:  # as nearly all are
         time_ms, how = event.wall_ms, Dating.OK

@@ -7,7 +7,8 @@ from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
 from perch.delivery.boots import NO_BOOTS, Boots
 from perch.history.memory import MemoryHistory
-from perch.history.told import Forgotten, Told
+from perch.history.source import WordSource
+from perch.history.told import Forgotten, Marked, Stated, Told
 from tests.placing_cases import Entries
 
 
@@ -63,3 +64,14 @@ def project_into(store: Store, entries: Sequence[Entry], cuts: Iterable[int]) ->
         if cut > position:
             projection.apply(log.read(position, cut - position), log.id)
             position = cut
+
+
+def assert_moves_cover(history: WordSource, entries: Sequence[Entry], left_off: int) -> None:
+    """All that is elsewhere now than it was at a position, in whatever batches one came there, lies in the moves."""
+    then, now = project(entries[:left_off], [left_off]).told, project(entries, []).told
+    known = {(entry.agent, entry.epoch, entry.event.seq) for entry in entries[:left_off]}
+    moves = history.moves(left_off, len(entries))
+    for one in then.symmetric_difference(now):
+        if isinstance(one, Stated | Marked) and (one.agent, one.epoch, one.seq) in known:
+            assert any(move.agent == one.agent and move.from_ms <= one.time_ms <= move.to_ms for move in moves), one
+    assert all(move.from_ms <= move.to_ms for move in moves)

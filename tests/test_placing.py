@@ -15,7 +15,7 @@ from perch.history.told import Lost, Marked, Stated, Told, Unplaced
 from perch.model import Clock, Dating, Reason, State
 from tests.history_cases import EPOCHS
 from tests.placing_cases import BOOTS, journals
-from tests.placing_history import project
+from tests.placing_history import assert_moves_cover, project
 from tests.placing_oracle import Placed, expected
 
 T = 1_790_000_000_000
@@ -83,13 +83,7 @@ def test_whatever_was_elsewhere_before_lies_in_the_moves(
 ) -> None:
     """From whatever position somebody left off, and however the journal was cut for him, not only for this history."""
     left_off = data.draw(st.integers(0, len(entries)))
-    history = project(entries, cuts)
-    then, now = project(entries[:left_off], [left_off]).told, history.told
-    known = {(entry.agent, entry.epoch, entry.event.seq) for entry in entries[:left_off]}
-    moves = history.moves(left_off, len(entries))
-    for one in then.symmetric_difference(now):
-        if isinstance(one, Stated | Marked) and (one.agent, one.epoch, one.seq) in known:
-            assert any(move.agent == one.agent and move.from_ms <= one.time_ms <= move.to_ms for move in moves), one
+    assert_moves_cover(project(entries, cuts), entries, left_off)
 
 
 def state(seq: int, mono_ms: int, clock: Clock = Clock.UNSYNCED, *, wall_ms: int | None = None) -> Event:

@@ -32,7 +32,7 @@ from perch.model import Clock, Reason, State
 from tests.history_cases import AGENTS, EPOCHS, SPACES
 from tests.parts import until
 from tests.placing_cases import journals
-from tests.placing_history import project, project_into
+from tests.placing_history import assert_moves_cover, project, project_into
 from tests.placing_oracle import expected
 
 T = 1_790_000_000_000
@@ -203,11 +203,15 @@ def test_a_retold_epoch_leaves_nothing_behind(
 
 
 @settings(max_examples=25)
-@given(entries=journals(T, T + 30 * 3_600_000, most=8), cuts=st.lists(st.integers(1, 20), max_size=5))
+@given(
+    entries=journals(T, T + 30 * 3_600_000, most=8),
+    cuts=st.lists(st.integers(1, 20), max_size=5),
+    left_off=st.integers(0, 12),
+)
 def test_the_file_holds_what_the_whole_journal_says_however_it_was_cut(
-    entries: tuple[Entry, ...], cuts: list[int]
+    entries: tuple[Entry, ...], cuts: list[int], left_off: int
 ) -> None:
-    """As one made at once holds it: words, epochs, horizon and what waits; and it keeps no word twice."""
+    """As one made at once holds it: words, epochs, horizon and what waits; and it tells of all that has moved."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "history.db"
         whole = project(entries, [])
@@ -217,6 +221,7 @@ def test_the_file_holds_what_the_whole_journal_says_however_it_was_cut(
             assert all(reader.boots("hq", agent) == whole.boots("hq", agent) for agent in AGENTS)
             assert everything(reader) == everything(whole)
             assert sum(reader.unplaced("hq").values()) == waiting(entries)
+            assert_moves_cover(reader, entries, min(left_off, len(entries)))
 
 
 def everything(source: WordSource) -> list[object]:
