@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from perch import __version__
+from perch.adapters import age, instants
 from perch.adapters.agent_health import WRITE_MS, WRITE_WAITING_MS, AgentHealth, write_agent_health
 from perch.errors import StorageError
-from sensor_agent.agent import Agent, machine_ms
+from sensor_agent.agent import Agent
 from sensor_agent.clock import Clock
 
 
@@ -19,7 +20,7 @@ class Reporter:
         self._started_ms = clock.wall_ms()
         self._write_ms = 0
         self._waiting = agent.unsettled
-        self._waiting_since_ms: int | None = None
+        self._waiting_since: age.Mark | None = None
         self._told: tuple[str | None, str | None] | None = None
 
     def __repr__(self) -> str:
@@ -28,7 +29,7 @@ class Reporter:
     def settle(self) -> None:
         """Look, and write if it is time to or something turned."""
         self._note()
-        now_ms, turned = machine_ms(), (self._broker, self._trouble)
+        now_ms, turned = instants.boot_ms(), (self._broker, self._trouble)
         if now_ms >= self._write_ms or turned != self._told:
             self._write_ms = now_ms + (WRITE_WAITING_MS if self._waiting else WRITE_MS)
             self._told = turned
@@ -42,9 +43,9 @@ class Reporter:
         """Note since when nothing was acknowledged of what waits; what comes to wait meanwhile changes nothing."""
         waiting = self._agent.unsettled
         if waiting == 0:
-            self._waiting_since_ms = None
-        elif self._waiting_since_ms is None or waiting < self._waiting:
-            self._waiting_since_ms = self._clock.wall_ms()
+            self._waiting_since = None
+        elif self._waiting_since is None or waiting < self._waiting:
+            self._waiting_since = age.mark()
         self._waiting = waiting
 
     @property
@@ -58,12 +59,13 @@ class Reporter:
     def _write(self, *, running: bool) -> None:
         health = AgentHealth(
             version=__version__,
+            written=age.mark(),
             written_ms=self._clock.wall_ms(),
             started_ms=self._started_ms,
             running=running,
             broker=self._broker,
             waiting=self._waiting,
-            waiting_since_ms=self._waiting_since_ms,
+            waiting_since=self._waiting_since,
             clock=self._clock.state(),
             trouble=self._trouble,
         )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from perch.adapters import age
+from perch.adapters.age import Mark
 from perch.adapters.agent_health import AgentHealth, read_agent_health, write_agent_health
 from perch.adapters.clock_probe import ClockLook, look_at_clock
 from perch.adapters.disk_probe import Ground, ground_of, time_to_write
@@ -200,7 +202,7 @@ def filled(folder: Path, events: int = 3) -> Path:
 
 def said_of(folder: Path, capacity: int = 1000) -> dict[str, Finding]:
     """Give what the doctor says of agent and outbox."""
-    found = outbox.look_at_outbox_state(outbox.outbox_state(folder), capacity, NOW_MS)
+    found = outbox.look_at_outbox_state(outbox.outbox_state(folder), capacity, NOW)
     return {finding.part: finding for finding in found}
 
 
@@ -270,15 +272,23 @@ def test_without_an_outbox_there_is_nothing_to_complain_of(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+NOW = Mark("b" * 16, 1_000_000)
+
+
+def ago(seconds: int) -> Mark:
+    return Mark(NOW.boot, NOW.boot_ms - seconds * 1000)
+
+
 def health(**changed: object) -> AgentHealth:
     usual: dict[str, object] = {
         "version": "1",
+        "written": ago(5),
         "written_ms": NOW_MS - 5_000,
         "started_ms": NOW_MS - 100_000,
         "running": True,
         "broker": None,
         "waiting": 0,
-        "waiting_since_ms": None,
+        "waiting_since": None,
         "clock": Clock.OK,
     }
     return AgentHealth(**{**usual, **changed})  # type: ignore[arg-type]
@@ -287,10 +297,11 @@ def health(**changed: object) -> AgentHealth:
 @pytest.mark.parametrize(
     ("changed", "part", "what"),
     [
-        ({"written_ms": NOW_MS - 200_000}, "agent", "has said nothing for 200 s"),
+        ({"written": ago(200)}, "agent", "has said nothing for 200 s"),
+        ({"written": Mark("a" * 16, 999_000)}, "agent", "has said nothing since the machine was started"),
         ({"broker": "not connected"}, "agent", "runs without a broker: not connected"),
         ({"trouble": "the outbox cannot be written"}, "agent", "the outbox cannot be written"),
-        ({"waiting": 9, "waiting_since_ms": NOW_MS - 90_000}, "outbox", "waiting: 9, none acknowledged for 90 s"),
+        ({"waiting": 9, "waiting_since": ago(90)}, "outbox", "waiting: 9, none acknowledged for 90 s"),
     ],
 )
 def test_a_running_agent_that_is_not_well_is_a_fault(
@@ -298,7 +309,7 @@ def test_a_running_agent_that_is_not_well_is_a_fault(
 ) -> None:
     with Outbox.open(tmp_path / "outbox.db"):
         write_agent_health(tmp_path, health())
-        assert outbox.outbox_state(tmp_path).well(NOW_MS) is not None
+        assert outbox.outbox_state(tmp_path).well(NOW) is not None
         assert {finding.verdict for finding in said_of(tmp_path).values()} == {Verdict.OK}
         write_agent_health(tmp_path, health(**changed))
         found = said_of(tmp_path)[part]
@@ -309,7 +320,7 @@ def test_a_running_agent_that_is_not_well_is_a_fault(
 def test_an_agent_that_is_gone_is_not_believed() -> None:
     """Its last words may say that all is well; the file that nobody holds knows better."""
     look = OutboxLook(0, 0, None)
-    assert outbox.OutboxState(in_use=False, health=health(), look=look).well(NOW_MS) is None
+    assert outbox.OutboxState(in_use=False, health=health(), look=look).well(NOW) is None
 
 
 def test_an_agent_tells_of_itself_while_it_runs_and_when_it_ends(mosquitto: Broker, tmp_path: Path) -> None:
@@ -330,7 +341,7 @@ def test_an_agent_tells_of_itself_while_it_runs_and_when_it_ends(mosquitto: Brok
             until(lambda: (now := told()) and now.running and now.broker is None)
             state = outbox.outbox_state(tmp_path)
             assert state.in_use
-            assert state.well(time.time_ns() // 1_000_000) is not None
+            assert state.well(age.mark()) is not None
         finally:
             stop.set()
             thread.join(10)

@@ -12,6 +12,7 @@ import pytest
 
 from collector import process
 from perch import contract
+from perch.adapters import age
 from perch.adapters.agent_health import AgentHealth
 from perch.adapters.collector_health import read_health
 from perch.adapters.journal import JournalReader
@@ -213,12 +214,13 @@ def test_a_running_agent_that_is_well_keeps_its_connection(start_mosquitto: Star
     now = time.time_ns() // 1_000_000
     runs = AgentHealth(
         version="1",
+        written=age.mark(),
         written_ms=now,
         started_ms=now,
         running=True,
         broker=None,
         waiting=0,
-        waiting_since_ms=None,
+        waiting_since=None,
         clock=Clock.OK,
     )
     findings = list(agent_broker.look_at_broker(agent_of(BrokerSettings(port=broker.port), tmp_path), runs, SAMPLE))

@@ -1,10 +1,10 @@
 """Everything that an agent needs, as checks."""
 
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from perch.adapters import age
 from perch.adapters.clock_probe import look_at_clock as clock
 from perch.doctor.agent_broker import look_at_broker
 from perch.doctor.clock import look_at_clock
@@ -37,8 +37,8 @@ def _configuration(settings: AgentSettings, path: Path) -> Iterator[Finding]:
 
 def _broker_and_outbox(settings: AgentSettings) -> Iterator[Finding]:
     """Look at the outbox first: what it holds, and who has it open, says how the broker may be looked at."""
-    now_ms = time.time_ns() // 1_000_000
+    now = age.mark()
     state = outbox_state(settings.data)
-    yield from look_at_outbox_state(state, settings.outbox_events, now_ms)
+    yield from look_at_outbox_state(state, settings.outbox_events, now)
     sample = state.look.sample if state.look is not None else None
-    yield from look_at_broker(settings, state.well(now_ms), sample)
+    yield from look_at_broker(settings, state.well(now), sample)

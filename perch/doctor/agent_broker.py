@@ -53,7 +53,7 @@ def look_at_broker(
 
 def _of_running(runs: AgentHealth) -> Finding:
     """Say what an agent that is well proves by being so."""
-    if runs.waiting_since_ms is None:
+    if runs.waiting_since is None:
         return ok("topic rights", "the agent's events are acknowledged; stop the agent to have every right tried")
     return ok("topic rights", "the agent waits for an acknowledgement; run the doctor again in half a minute")
 

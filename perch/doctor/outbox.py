@@ -1,16 +1,18 @@
 """Outbox and agent: what waits there, whether the file is whole, whether an agent runs on it and how it does."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from perch.adapters.agent_health import STALE_MS, AgentHealth, read_agent_health
+from perch.adapters.age import Mark
+from perch.adapters.agent_health import AgentHealth, read_agent_health
 from perch.adapters.outbox_look import OutboxLook, is_in_use, look_at_outbox
 from perch.doctor.findings import Finding, counted, fault, fault_of, ok, warn
 from perch.errors import StorageError
 
 FILE_NAME = "outbox.db"
-PATIENCE_MS = 60_000
+PATIENCE_S = 60
 """An agent that waits longer than this for an acknowledgement while it is connected is not well."""
 
 
@@ -23,13 +25,12 @@ class OutboxState:
     look: OutboxLook | None
     damage: StorageError | None = None
 
-    def well(self, now_ms: int) -> AgentHealth | None:
+    def well(self, now: Mark) -> AgentHealth | None:
         """Give what a running agent says of itself if it is well, None otherwise."""
         health = self.health
-        if not self.in_use or health is None or not health.running or now_ms - health.written_ms > STALE_MS:
+        if not self.in_use or health is None or not health.running or health.is_stale(now):
             return None
-        waited = health.waiting_since_ms is not None and now_ms - health.waiting_since_ms > PATIENCE_MS
-        return None if waited or health.broker is not None else health
+        return None if health.waited_s(now) > PATIENCE_S or health.broker is not None else health
 
 
 def outbox_state(folder: Path) -> OutboxState:
@@ -48,10 +49,10 @@ def outbox_state(folder: Path) -> OutboxState:
         return OutboxState(in_use=False, health=health, look=None, damage=error)
 
 
-def look_at_outbox_state(state: OutboxState, capacity: int, now_ms: int) -> Iterator[Finding]:
+def look_at_outbox_state(state: OutboxState, capacity: int, now: Mark) -> Iterator[Finding]:
     """Say how agent and outbox are."""
     if state.in_use:
-        yield from _running(state, now_ms)
+        yield from _running(state, now)
         return
     yield warn("agent", "does not run here", "start it: perch agent --config agent.toml")
     if state.damage is not None:
@@ -64,30 +65,31 @@ def look_at_outbox_state(state: OutboxState, capacity: int, now_ms: int) -> Iter
         )
 
 
-def _running(state: OutboxState, now_ms: int) -> Iterator[Finding]:
+def _running(state: OutboxState, now: Mark) -> Iterator[Finding]:
     health = state.health
     if health is None:
         yield ok("agent", "runs")
         yield ok("outbox", "in use by the agent that runs here, so it is left alone")
         return
-    silent_s = (now_ms - health.written_ms) // 1000
-    if silent_s * 1000 > STALE_MS:
-        yield fault("agent", f"runs, but has said nothing for {silent_s} s", "see its log, and restart it")
+    if health.is_stale(now):
+        silent_s = health.silent_s(now)
+        silence = "since the machine was started" if math.isinf(silent_s) else f"for {silent_s:.0f} s"
+        yield fault("agent", f"runs, but has said nothing {silence}", "see its log, and restart it")
     elif health.trouble:
         yield fault("agent", health.trouble, "see its log")
     elif health.broker is not None:
         yield fault("agent", f"runs without a broker: {health.broker}", "see the line of the broker")
     else:
         yield ok("agent", f"runs, version {health.version}, clock {health.clock}")
-    yield _waiting(health, now_ms)
+    yield _waiting(health, now)
 
 
-def _waiting(health: AgentHealth, now_ms: int) -> Finding:
-    if health.waiting_since_ms is None:
+def _waiting(health: AgentHealth, now: Mark) -> Finding:
+    if health.waiting_since is None:
         return ok("outbox", "in use by the agent; everything is acknowledged")
-    waited_s = (now_ms - health.waiting_since_ms) // 1000
-    what = f"in use by the agent; waiting: {health.waiting}, none acknowledged for {waited_s} s"
-    if waited_s * 1000 <= PATIENCE_MS:
+    waited_s = health.waited_s(now)
+    what = f"in use by the agent; waiting: {health.waiting}, none acknowledged for {waited_s:.0f} s"
+    if waited_s <= PATIENCE_S:
         return ok("outbox", what)
     return fault("outbox", what, "see that broker and collector run: perch doctor on the server")
 
