@@ -102,7 +102,7 @@ class Campaign:
         if broken is None:
             self.course.impossible[fault.name] += 1
             return
-        self.course.faults[fault.name] += 1
+        self.course.faults[broken.became or fault.name] += 1
         if broken.undo is not None:
             heapq.heappush(self._undo, (time.monotonic() + broken.for_s, next(self._order), broken.undo))
 
@@ -116,7 +116,7 @@ class Campaign:
             self._weigh(now_s - self._began_s)
         if now_s >= self._told_s:
             self._told_s = now_s + TELL_EVERY_S
-            accepted = sum(ledger.total for ledger in self._stage.ledgers.values())
+            accepted = sum(testimony.total for testimony in self._stage.testimonies.values())
             minutes = round((now_s - self._began_s) / 60)
             self._tell(f"{minutes} min: {self.course.faults.total():,} faults, {accepted:,} events accepted")
 

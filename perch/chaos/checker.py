@@ -5,17 +5,20 @@ process died inside it, or the disk failed. Everything else is either stored exa
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 
 from perch.adapters.journal_reader import Stream
-from perch.delivery.watermark import Watermark
 
 Numbers = Mapping[Stream, Mapping[int, str]]
 """A digest of the content of each event, by stream and sequence number."""
 
+Identities = Mapping[Stream, Set[int]]
+"""Sequence numbers as plain sets: the product's own arithmetic of ranges is on trial, too."""
+
 _NOTHING: Mapping[int, str] = {}
+_NONE: Set[int] = frozenset()
 EXAMPLES = 5
 
 
@@ -29,10 +32,10 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What an outbox says of an epoch at the end: its last number, and how far the collector has acknowledged it."""
+    """What an outbox says of an epoch at the end: its last number, and which numbers need no sending any more."""
 
     last: int
-    acknowledged: int
+    settled: Set[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,18 @@ class LostSpan:
         """How many numbers it names."""
         return self.last - self.first + 1
 
+    @property
+    def numbers(self) -> range:
+        """The numbers it names."""
+        return range(self.first, self.last + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """All that is known at the end. `stored` is the journal in order; `lost` are the spans that tombstones name.
 
-    `refused` are appends that raised. `stated` are the state events of the journal, each of which a projection that
-    is `named` holds once, except for so many as it could not place in time yet (`unplaced`).
+    `refused` are appends that raised. `settled` is what the journal acknowledges. `stated` are the state events of the
+    journal, of which a projection that is `named` holds each once, and none that is `undated`: nobody knows its time.
     `overdue_s` are the seconds for which a space was shown free past its time, by space, over `looks` looks.
     """
 
@@ -64,12 +72,12 @@ class Found:
     refused: Numbers
     stored: Sequence[tuple[Stream, int, str]]
     lost: Sequence[LostSpan] = ()
-    settled: Mapping[Stream, Watermark] = field(default_factory=dict)
+    settled: Identities = field(default_factory=dict)
     kept: Mapping[Stream, Kept] = field(default_factory=dict)
     projections: Mapping[str, Projection] = field(default_factory=dict)
     stated: Counter[tuple[Stream, int]] = field(default_factory=Counter)
     named: Mapping[str, Counter[tuple[Stream, int]]] = field(default_factory=dict)
-    unplaced: int = 0
+    undated: Set[tuple[Stream, int]] = frozenset()
     overdue_s: Mapping[str, float] = field(default_factory=dict)
     looks: int = 0
 
@@ -111,7 +119,7 @@ def _lines(found: Found) -> Iterator[Line]:
     yield _must("stored twice", _twice(found))
     yield _must("stored with other content", _changed(found, stored))
     yield _must("numbers neither stored nor told lost", _gaps(stored, lost))
-    yield _must("counters of both ends that differ", _differing(found))
+    yield _must("counters of both ends that differ", _differing(found, stored, lost))
     for name, named in found.named.items():
         yield _must(f"not exactly once in {name}", _unequal(found, named))
     for name, projection in found.projections.items():
@@ -136,16 +144,16 @@ def _kept_all_the_same(found: Found, stored: Numbers) -> int:
     return sum(seq in stored.get(stream, _NOTHING) for source in unsure for stream in source for seq in source[stream])
 
 
-def _united(spans: Iterable[LostSpan]) -> dict[Stream, Watermark]:
-    lost: dict[Stream, Watermark] = {}
+def _united(spans: Iterable[LostSpan]) -> dict[Stream, set[int]]:
+    lost: dict[Stream, set[int]] = {}
     for span in spans:
-        lost[span.stream] = lost.get(span.stream, Watermark()).add(span.first, span.last)
+        lost.setdefault(span.stream, set()).update(span.numbers)
     return lost
 
 
-def _missing(accepted: Numbers, stored: Numbers, lost: Mapping[Stream, Watermark]) -> Iterator[str]:
+def _missing(accepted: Numbers, stored: Numbers, lost: Identities) -> Iterator[str]:
     for stream, numbers in accepted.items():
-        have, excused = stored.get(stream, _NOTHING), lost.get(stream, Watermark())
+        have, excused = stored.get(stream, _NOTHING), lost.get(stream, _NONE)
         yield from (_name(stream, seq) for seq in numbers if seq not in have and seq not in excused)
 
 
@@ -167,34 +175,43 @@ def _changed(found: Found, stored: Numbers) -> Iterator[str]:
             yield from (_name(stream, seq) for seq, digest in numbers.items() if have.get(seq, digest) != digest)
 
 
-def _gaps(stored: Numbers, lost: Mapping[Stream, Watermark]) -> Iterator[str]:
+def _gaps(stored: Numbers, lost: Identities) -> Iterator[str]:
     for stream, numbers in stored.items():
-        known = lost.get(stream, Watermark())
-        for seq in sorted(numbers):
-            known = known.add(seq, seq)
-        yield from (f"{_name(stream, first)} to {last}" for first, last in known.missing(1, known.highest))
+        known = lost.get(stream, _NONE) | numbers.keys()
+        yield from (_name(stream, seq) for seq in range(1, max(known) + 1) if seq not in known)
 
 
-def _differing(found: Found) -> Iterator[str]:
-    stored = Counter(stream for stream, _, _ in found.stored)
+def _differing(found: Found, stored: Numbers, lost: Identities) -> Iterator[str]:
+    """Compare, number by number, what outboxes think is settled, what the journal says is, and what it really has."""
     for stream, kept in found.kept.items():
-        mark = found.settled.get(stream, Watermark())
-        witnessed = (source.get(stream, _NOTHING) for source in (found.accepted, found.in_doubt, found.refused))
-        if kept.last < max(chain.from_iterable(witnessed), default=0):
-            mark = Watermark(min(mark.upto, kept.acknowledged), mark.have)  # an older copy of the outbox
-        if not kept.last <= kept.acknowledged == mark.upto or mark.have:
-            yield f"{_name(stream, kept.last)}: outbox acknowledged to {kept.acknowledged}, journal to {mark.upto}"
-    for stream, mark in found.settled.items():
-        excused = sum(span.count for span in found.lost if span.stream == stream)
-        if not mark.upto - excused <= stored[stream] <= mark.upto:
-            yield f"{_name(stream, mark.upto)}: settled to {mark.upto}, {stored[stream]} stored, {excused} told lost"
+        settled = found.settled.get(stream, _NONE)
+        yield from _numbers(stream, set(range(1, kept.last + 1)) - kept.settled, "an outbox still waits for")
+        yield from _numbers(stream, kept.settled - settled, "only an outbox takes for settled")
+        if not _is_older_copy(found, stream, kept):
+            beyond = {seq for seq in settled if seq > kept.last} - lost.get(stream, _NONE)
+            yield from _numbers(stream, beyond, "the journal acknowledges, and no outbox ever had")
+    for stream in found.settled.keys() | stored.keys() | lost.keys():
+        settled = found.settled.get(stream, _NONE)
+        real = lost.get(stream, _NONE) | stored.get(stream, _NOTHING).keys()
+        yield from _numbers(stream, settled - real, "the journal acknowledges and does not have")
+        yield from _numbers(stream, real - settled, "the journal has and does not acknowledge")
+
+
+def _is_older_copy(found: Found, stream: Stream, kept: Kept) -> bool:
+    """Whether events were accepted of which this outbox does not know: it was put back, or copied, before them."""
+    witnessed = (found.accepted.get(stream, _NOTHING), found.in_doubt.get(stream, _NOTHING))
+    return kept.last < max(chain.from_iterable(witnessed), default=0)
+
+
+def _numbers(stream: Stream, numbers: Set[int], what: str) -> Iterator[str]:
+    if numbers:
+        yield f"{_name(stream, min(numbers))}: {what} {len(numbers)} from there"
 
 
 def _unequal(found: Found, named: Counter[tuple[Stream, int]]) -> Iterator[str]:
-    for identity, times in (named - found.stated).items():
-        yield f"{_name(*identity)}: {times} times too often"
-    absent = list((found.stated - named).elements())
-    yield from (f"{_name(*identity)}: not there" for identity in absent[found.unplaced :])
+    due = Counter({identity: 1 for identity in found.stated if identity not in found.undated})
+    yield from (f"{_name(*identity)}: {times} times too often" for identity, times in (named - due).items())
+    yield from (f"{_name(*identity)}: not there" for identity in due - named)
 
 
 def _minus(rows: Counter[Hashable], others: Counter[Hashable]) -> Iterator[str]:

@@ -12,10 +12,11 @@ from perch.chaos.stage import Stage
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Something is broken, until `undo` is called after `for_s`."""
+    """Something is broken, until `undo` is called after `for_s`; `became` names it where it is another than wanted."""
 
     for_s: float = 0.0
     undo: Callable[[], None] | None = None
+    became: str = ""
 
 
 Deed = Callable[[Stage], Broken | None]

@@ -2,11 +2,12 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 from perch.adapters.sqlite import open_reader
 from perch.chaos.corpus import bad_inputs, visitors
 from perch.chaos.faults import Broken, Fault
-from perch.chaos.intruder import altered
+from perch.chaos.faults_of_processes import may_restore_collector
 from perch.chaos.stage import Stage
 from perch.chaos.venue_files import SITE
 from perch.contract import parse_topic, parse_up
@@ -25,16 +26,22 @@ def _alter(stage: Stage) -> Broken | None:
     """Send what is stored already with other content under the same identity."""
     heard = list(stage.intruder.heard)
     for topic, payload in stage.chance.sample(heard, min(5, len(heard))):
-        if _is_stored(stage, topic, payload):
-            return Broken() if stage.intruder.say([(topic, altered(payload))]) else None
+        if is_stored_for_good(stage, topic, payload):
+            return Broken() if stage.intruder.contradict(topic, payload) else None
     return None
 
 
-def _is_stored(stage: Stage, topic: str, payload: bytes) -> bool:
+def is_stored_for_good(stage: Stage, topic: str, payload: bytes) -> bool:
+    """Whether the journal has a batch, and each of its copies too, while one of those may still be put in its place."""
+    copies = stage.folder.glob("backup-*.db") if may_restore_collector(stage) else ()
+    return all(_is_stored_in(path, topic, payload) for path in (stage.data / "journal.db", *copies))
+
+
+def _is_stored_in(path: Path, topic: str, payload: bytes) -> bool:
     agent, batch = parse_topic(topic).agent, parse_up(payload)
     last = batch.events[-1].seq or 0
     try:
-        with closing(open_reader(stage.data / "journal.db")) as db:
+        with closing(open_reader(path)) as db:
             row = db.execute("SELECT upto FROM stream WHERE agent = ? AND epoch = ?", (agent, batch.epoch)).fetchone()
     except (sqlite3.Error, PerchError):
         return False

@@ -65,6 +65,8 @@ def _restart_agent(stage: Stage) -> Broken | None:
 def _reboot_agent(stage: Stage) -> Broken | None:
     """Kill an agent that comes back in a new boot, not knowing the time until the fault is over."""
     agent = stage.chance.choice(stage.agents)
+    if not stage.parts[agent].running:
+        return None
     stage.reboot(agent)
     stage.use_config(agent, "--unsynced")
     killed = _kill(agent)(stage)
@@ -134,16 +136,20 @@ def _restore_outbox(stage: Stage) -> Broken | None:
     """Put an older copy of an outbox in its place, when nothing that came after it waits to be delivered."""
     agent = stage.chance.choice(stage.agents)
     part, folder = stage.parts[agent], stage.agent_data(agent)
-    copy = stage.folder / f"{agent}-copy"
     if not part.running:
         return None
     part.kill(0.2)
-    if not copy.exists():
-        shutil.copytree(folder, copy)
-        return Broken()
+    return Broken(became=_put_back(stage, folder, stage.folder / f"{agent}-copy"))
+
+
+def _put_back(stage: Stage, folder: Path, copy: Path) -> str:
+    """Put a copy in the place of an agent's files where that can be; says what came of it, the agent being killed."""
     try:
+        if not copy.exists():
+            shutil.copytree(folder, copy)
+            return "agent killed, its outbox copied"
         if _holds_what_only_it_knows(stage, folder):
-            return None
+            return "agent killed"
         for backup in stage.folder.glob("backup-*.db"):
             backup.unlink()  # what only the journal has from now on must not be taken from it as well
         for path in folder.glob("outbox.db*"):
@@ -151,8 +157,8 @@ def _restore_outbox(stage: Stage) -> Broken | None:
         shutil.copytree(copy, folder, dirs_exist_ok=True)
         shutil.rmtree(copy)
     except (OSError, PerchError):
-        return None
-    return Broken()
+        return "agent killed"
+    return ""
 
 
 def _holds_what_only_it_knows(stage: Stage, folder: Path) -> bool:
@@ -176,13 +182,18 @@ def _back_up_journal(stage: Stage) -> Broken | None:
     return Broken()
 
 
+def may_restore_collector(stage: Stage) -> bool:
+    """Whether the first third of a campaign lasts still."""
+    return stage.lasts(stage.plan.minutes * 40)
+
+
 def _restore_collector(stage: Stage) -> Broken | None:
     """Let the collector go on from an older copy of its journal, in the first third of a campaign.
 
     Agents then send again all that they keep, which would hide what was lost before.
     """
     copies = sorted(stage.folder.glob("backup-*.db"))
-    if not stage.lasts(stage.plan.minutes * 40):
+    if not may_restore_collector(stage):
         return None
     if not copies:
         return _back_up_journal(stage)
@@ -190,7 +201,7 @@ def _restore_collector(stage: Stage) -> Broken | None:
     try:
         journal_backup.put_back(stage.chance.choice(copies), stage.data / "journal.db")
     except PerchError:
-        return None
+        return Broken(became="collector killed")
     return Broken()
 
 

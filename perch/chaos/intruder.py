@@ -20,6 +20,7 @@ class Intruder:
 
     def __init__(self, broker: Broker, site: str, agents: Sequence[str]) -> None:
         self._site, self._agents = site, frozenset(agents)
+        self._lies: deque[bytes] = deque(maxlen=REMEMBERED)
         self.heard: deque[tuple[str, bytes]] = deque(maxlen=REMEMBERED)
         self._connection = Connection(
             broker, "perch-chaos-intruder", subscriptions=[f"perch/v1/{site}/+/up"], on_message=self._hear
@@ -53,6 +54,12 @@ class Intruder:
         heard = list(self.heard)
         return bool(heard) and self.say(chance.sample(heard, min(count, len(heard))))
 
+    def contradict(self, topic: str, payload: bytes) -> bool:
+        """Say a batch with other content, and never repeat that: the journal may have been put back by then."""
+        lie = altered(payload)
+        self._lies.append(lie)
+        return self.say([(topic, lie)])
+
     def flood(self, for_s: float) -> bool:
         """Publish 3,000 messages a second as one agent, for a time; a flood that is under way is enough."""
         if not self._rogue.connected or (self._flood is not None and self._flood.is_alive()):
@@ -78,7 +85,7 @@ class Intruder:
         return json.dumps(batch).encode()
 
     def _hear(self, received: Received) -> None:
-        if received.topic.split("/")[3] in self._agents:
+        if received.topic.split("/")[3] in self._agents and received.payload not in self._lies:
             self.heard.append((received.topic, received.payload))
 
 

@@ -1,18 +1,21 @@
 """Reads what a campaign left on its disks, for the checker."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from perch.adapters.journal import Journal, JournalReader
-from perch.adapters.journal_reader import Stream
+from perch.adapters.journal_reader import Entry, Stream
 from perch.adapters.outbox import Outbox
+from perch.adapters.sqlite import open_reader
 from perch.chaos.checker import Found, Kept, LostSpan, Projection
 from perch.chaos.corpus import visitors
 from perch.chaos.stage import Stage
+from perch.chaos.testimony import digest
+from perch.chaos.undated import undated
 from perch.chaos.venue_files import SITE
-from perch.chaos.witness import digest
-from perch.contract import LostEvent, StateEvent, parse_up
+from perch.contract import Event, LostEvent, StateEvent, parse_up
 from perch.delivery.lost import LossReason
 from perch.delivery.watermark import Watermark
 
@@ -29,25 +32,34 @@ class Books:
         self.foreign = 0
         self.agents = agents
         with JournalReader(path) as reader:
-            position = 0
-            while entries := reader.read(position, READ_AT_ONCE):
-                position = entries[-1].position
-                for entry in entries:
-                    if entry.agent not in agents:
-                        self.foreign += 1
-                        continue
-                    stream = Stream(entry.site, entry.agent, entry.epoch)
-                    event = entry.event
-                    self.stored.append((stream, event.seq, digest(event)))
-                    if isinstance(event, StateEvent):
-                        self.stated[stream, event.seq] += 1
-                    elif isinstance(event, LostEvent):
-                        full = event.reason == LossReason.OUTBOX_FULL
-                        self.lost.append(LostSpan(stream._replace(epoch=event.epoch), *event.lost, full))
-        self.streams = {stream for stream, _, _ in self.stored} | {span.stream for span in self.lost}
+            self.undated = undated(self._noted(_entries(reader)))
 
     def __repr__(self) -> str:
         return f"<Books, {len(self.stored)} events and {self.foreign} of others>"
+
+    def _noted(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Write down the events of agents under test, and pass them on."""
+        for entry in entries:
+            if entry.agent in self.agents:
+                self._note(Stream(entry.site, entry.agent, entry.epoch), entry.event)
+                yield entry
+            else:
+                self.foreign += 1
+
+    def _note(self, stream: Stream, event: Event) -> None:
+        self.stored.append((stream, event.seq, digest(event)))
+        if isinstance(event, StateEvent):
+            self.stated[stream, event.seq] += 1
+        elif isinstance(event, LostEvent):
+            full = event.reason == LossReason.OUTBOX_FULL
+            self.lost.append(LostSpan(stream._replace(epoch=event.epoch), *event.lost, full))
+
+
+def _entries(reader: JournalReader) -> Iterator[Entry]:
+    position = 0
+    while entries := reader.read(position, READ_AT_ONCE):
+        position = entries[-1].position
+        yield from entries
 
 
 def books_of(stage: Stage) -> Books:
@@ -60,7 +72,6 @@ def found(
     books: Books,
     named: Mapping[str, Counter[tuple[Stream, int]]],
     projections: Mapping[str, Projection],
-    unplaced: int,
 ) -> Found:
     """Put together all that the checker needs."""
     accepted: dict[Stream, dict[int, str]] = {}
@@ -69,10 +80,10 @@ def found(
         accepted[stream] = {event.seq or 0: digest(event) for event in events}  # type: ignore[arg-type]  # all are readable
     in_doubt: dict[Stream, dict[int, str]] = {}
     refused: dict[Stream, dict[int, str]] = {}
-    for ledger in stage.ledgers.values():
-        accepted |= ledger.accepted
-        in_doubt |= ledger.in_doubt
-        refused |= ledger.refused
+    for testimony in stage.testimonies.values():
+        accepted |= testimony.accepted
+        in_doubt |= testimony.in_doubt
+        refused |= testimony.refused
     reader = stage.reader
     return Found(
         accepted,
@@ -80,12 +91,12 @@ def found(
         refused,
         books.stored,
         books.lost,
-        _settled(stage.data / "journal.db", books.streams),
+        _settled(stage.data / "journal.db", books.agents),
         _kept(stage),
         projections,
         books.stated,
         {name: _of(books.agents, rows) for name, rows in named.items()},
-        unplaced,
+        books.undated,
         dict(reader.overdue_s),
         reader.judged,
     )
@@ -95,21 +106,26 @@ def _of(agents: frozenset[str], rows: Counter[tuple[Stream, int]]) -> Counter[tu
     return Counter({identity: times for identity, times in rows.items() if identity[0].agent in agents})
 
 
-def _settled(path: Path, streams: set[Stream]) -> dict[Stream, Watermark]:
+def _settled(path: Path, agents: frozenset[str]) -> dict[Stream, set[int]]:
+    """Ask the journal which numbers it acknowledges of every epoch that it knows."""
+    with closing(open_reader(path)) as db:
+        known = [Stream(*row) for row in db.execute("SELECT site, agent, epoch FROM stream")]
     with Journal.open(path) as journal:
-        return {stream: journal.watermark(stream) for stream in streams}
+        return {stream: _numbers_in(journal.watermark(stream)) for stream in known if stream.agent in agents}
 
 
 def _kept(stage: Stage) -> dict[Stream, Kept]:
-    """Ask every outbox, copies too, how far each of its epochs was acknowledged."""
+    """Ask every outbox, copies too, which numbers of each of its epochs it takes for settled."""
     kept: dict[Stream, Kept] = {}
     folders = [(agent, stage.agent_data(agent)) for agent in stage.agents]
     for agent, folder in (*folders, *((agent, config.with_suffix("")) for agent, config in stage.clones)):
         with Outbox.open(folder / "outbox.db") as outbox:
             for lane in outbox.lanes():
-                waiting = lane.settled.missing(1, lane.last)
-                acknowledged = waiting[0][0] - 1 if waiting else max(lane.heard_upto, lane.last)
                 stream = Stream(SITE, agent, lane.epoch)
                 if stream not in kept or kept[stream].last <= lane.last:
-                    kept[stream] = Kept(lane.last, acknowledged)
+                    kept[stream] = Kept(lane.last, _numbers_in(lane.settled))
     return kept
+
+
+def _numbers_in(mark: Watermark) -> set[int]:
+    return {seq for first, last in ((1, mark.upto), *mark.have) for seq in range(first, last + 1)}

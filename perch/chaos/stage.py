@@ -19,8 +19,8 @@ from perch.chaos.intruder import Intruder
 from perch.chaos.live_reader import LiveReader
 from perch.chaos.part import Part
 from perch.chaos.proxy import Link
+from perch.chaos.testimony import Testimony
 from perch.chaos.venue_files import SITE, BrokerAt
-from perch.chaos.witness import Ledger
 from perch.errors import PerchError
 from perch.settings.values import Broker
 
@@ -76,7 +76,7 @@ class Stage:
 
     parts: dict[str, Part] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
-    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    testimonies: dict[str, Testimony] = field(default_factory=dict)
     clones: list[tuple[str, Path]] = field(default_factory=list)
     unplugged: set[str] = field(default_factory=set)
     """Agents whose links are to be left alone."""
@@ -179,8 +179,8 @@ class Stage:
         return config
 
     def part(self, name: str, command: Sequence[str], agent: str | None = None) -> Part:
-        """Make a process; what an agent says is witnessed."""
-        heard = None if agent is None else self.ledgers[agent].read
+        """Make a process; what an agent says is its testimony."""
+        heard = None if agent is None else self.testimonies[agent].read
         return Part(name, command, self.folder / "logs" / f"{name}.log", _environment(), heard)
 
     def _near(self, port: int) -> BrokerAt:
@@ -224,7 +224,7 @@ class Stage:
         self._add("collector", self.programs.collector(config))
         self._add("api", self.programs.api(of_api))
         for agent in self.agents:
-            self.ledgers[agent] = Ledger(SITE, agent)
+            self.testimonies[agent] = Testimony(SITE, agent)
             path, at = self.folder / f"{agent}.toml", self._near(self.links[agent].port)
             files.write_agent(path, agent, self.agent_data(agent), at, self.plan.outbox_events)
             self.parts[agent] = self.part(agent, (), agent)

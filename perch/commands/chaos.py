@@ -81,7 +81,7 @@ def run(stage: Stage, pause: Callable[[float], bool]) -> Report:
         campaign.make_whole()
         stage.reader.stop()
         rebuilt = rebuild(load_server(stage.server_config, {}), stage.folder, stage.data / "journal.db")
-        lines = check(found(stage, books_of(stage), rebuilt.named, rebuilt.projections, rebuilt.unplaced))
+        lines = check(found(stage, books_of(stage), rebuilt.named, rebuilt.projections))
         deaths = [death for part in parts for death in part.deaths]
         return Report(stage.plan.seed, stage.plan.minutes, described(stage), campaign.course, lines, deaths)
     finally:

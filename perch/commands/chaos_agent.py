@@ -1,7 +1,7 @@
-"""One agent of a campaign: the real agent on mock pins that random people touch, with a witness at its outbox.
+"""One agent of a campaign: the real agent on mock pins that random people touch, with an outbox that testifies.
 
-`python -m perch.commands.chaos_agent` tells on standard output what it accepts (`perch.chaos.witness`) and obeys lines
-on standard input: `load EDGES_PER_SECOND`, `wrong MILLISECONDS`, `unsynced`, `synced`. It ends when that input ends.
+`python -m perch.commands.chaos_agent` tells on standard output what it accepts (`perch.chaos.testimony`) and obeys
+lines on standard input: `load EDGES_PER_SECOND`, `wrong MILLISECONDS`, `unsynced`, `synced`. It ends when that ends.
 """
 
 import logging
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from perch.chaos.witness import WitnessedOutbox
+from perch.chaos.testimony import TestifyingOutbox
 from perch.commands.stopping import stop_on_signals
 from perch.model import Clock, Sensor
 from perch.settings import AgentSettings, load_agent
@@ -107,7 +107,7 @@ def play(
     clock = ChaosClock(boot or SystemClock().boot, began_ms, believed=not unsynced)
     settings = quickened(load_agent(config, {}))
     sensors = settings.sensing.sensors
-    with kind(settings, clock, sensors, open_outbox=WitnessedOutbox.open, heartbeat_s=HEARTBEAT_S) as agent:
+    with kind(settings, clock, sensors, open_outbox=TestifyingOutbox.open, heartbeat_s=HEARTBEAT_S) as agent:
         people = Load(sensors, seed ^ os.getpid(), load, stop)
         people.start()
         threading.Thread(target=obey, args=(clock, people, stop), name="orders", daemon=True).start()

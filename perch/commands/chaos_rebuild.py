@@ -29,7 +29,6 @@ class Rebuilt(NamedTuple):
 
     projections: dict[str, Projection]
     named: dict[str, Counter[tuple[Stream, int]]]
-    unplaced: int
 
 
 def rebuild(settings: ServerSettings, folder: Path, journal: Path) -> Rebuilt:
@@ -49,7 +48,7 @@ def rebuild(settings: ServerSettings, folder: Path, journal: Path) -> Rebuilt:
         projections = {"history": rows}
         if settings.influx is not None:
             projections["InfluxDB"] = _influx(settings.influx, site, new)
-        return Rebuilt(projections, {"history": named}, sum(old.unplaced(site.id).values()))
+        return Rebuilt(projections, {"history": named})
 
 
 def _rows(history: HistoryReader, site: Site) -> Iterator[Hashable]:

@@ -19,12 +19,12 @@ from perch import contract
 from perch.adapters import journal_backup
 from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.adapters.quarantine import Quarantine, QuarantineReader
+from perch.chaos import testimony
 from perch.chaos.campaign import FAULTS, deal
 from perch.chaos.corpus import bad_inputs, visitors
 from perch.chaos.intruder import altered
 from perch.chaos.proxy import FAIR, Link, Weather
 from perch.chaos.report import weighed
-from perch.chaos.witness import Ledger, WitnessedOutbox
 from perch.contract import AliveEvent, parse_up
 from perch.delivery.liveness import Instant
 from perch.delivery.watermark import Watermark
@@ -57,33 +57,35 @@ class TestPlan:
         assert len({next(dealt).name for _ in FAULTS}) == len(FAULTS)
 
 
-class TestWitness:
+class TestTestimony:
     """What an agent accepts is seen from outside."""
 
     @pytest.fixture
-    def ledger(self) -> Ledger:
-        return Ledger("hq", "a1")
+    def told(self) -> testimony.Testimony:
+        return testimony.Testimony("hq", "a1")
 
-    def test_a_line_without_its_answer_leaves_events_in_doubt(self, ledger: Ledger) -> None:
-        ledger.read([f"? {EPOCH} 1 d1 d2\n".encode(), f"= {EPOCH} 1 2\n".encode(), f"? {EPOCH} 3 d3\n".encode()])
-        assert ledger.accepted == {STREAM: {1: "d1", 2: "d2"}}
-        assert ledger.in_doubt == {STREAM: {3: "d3"}}
+    def test_a_line_without_its_answer_leaves_events_in_doubt(self, told: testimony.Testimony) -> None:
+        told.read([f"? {EPOCH} 1 d1 d2\n".encode(), f"= {EPOCH} 1 2\n".encode(), f"? {EPOCH} 3 d3\n".encode()])
+        assert told.accepted == {STREAM: {1: "d1", 2: "d2"}}
+        assert told.in_doubt == {STREAM: {3: "d3"}}
 
-    def test_a_torn_line_says_nothing(self, ledger: Ledger) -> None:
-        ledger.read([f"? {EPOCH} 1 d1\n".encode(), f"= {EPOCH} 1".encode()])
-        assert ledger.accepted == {}
+    def test_a_torn_line_says_nothing(self, told: testimony.Testimony) -> None:
+        told.read([f"? {EPOCH} 1 d1\n".encode(), f"= {EPOCH} 1".encode()])
+        assert told.accepted == {}
 
-    def test_the_outbox_tells_what_it_accepts_and_what_it_refuses(self, ledger: Ledger, tmp_path: Path) -> None:
-        seen, told = socket.socketpair()
-        with closing(seen), closing(told), WitnessedOutbox.open(tmp_path / "outbox.db") as outbox:
-            outbox.witness_fd = told.fileno()
+    def test_the_outbox_tells_what_it_accepts_and_what_it_refuses(
+        self, told: testimony.Testimony, tmp_path: Path
+    ) -> None:
+        seen, wire = socket.socketpair()
+        with closing(seen), closing(wire), testimony.TestifyingOutbox.open(tmp_path / "outbox.db") as outbox:
+            outbox.told_fd = wire.fileno()
             outbox.begin(EPOCH, BOOT)
             outbox.append(EPOCH, [alive(1), alive(2)])
             with pytest.raises(PerchError):
                 outbox.append(EPOCH, [alive(2)])
-            ledger.read(seen.recv(65_536).splitlines(keepends=True))
-        assert list(ledger.accepted[STREAM]) == [1, 2]
-        assert list(ledger.refused[STREAM]) == [2]
+            told.read(seen.recv(65_536).splitlines(keepends=True))
+        assert list(told.accepted[STREAM]) == [1, 2]
+        assert list(told.refused[STREAM]) == [2]
 
 
 class Echo:
@@ -218,7 +220,7 @@ class TestCrashPoints:
                 break
             assert (code, said) == (-signal.SIGKILL, "")
             last = folder
-        with WitnessedOutbox.open(last / "outbox.db") as outbox:
+        with testimony.TestifyingOutbox.open(last / "outbox.db") as outbox:
             assert sum(lane.last for lane in outbox.lanes()) == kept
 
 

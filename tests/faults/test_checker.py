@@ -5,10 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
 
-from perch.adapters.journal_reader import Stream
+from perch.adapters.journal_reader import Entry, Stream
 from perch.chaos.checker import Found, Kept, LostSpan, Projection, check
-from perch.delivery.watermark import Watermark
+from perch.chaos.undated import undated
+from perch.contract import StateEvent
+from tests.placing_cases import journals
+from tests.placing_oracle import expected
 
 EPOCH = Stream("hq", "a1", "e" * 32)
 OLDER = Stream("hq", "a1", "d" * 32)
@@ -23,8 +27,8 @@ def sound() -> Found:
         refused={},
         stored=stored,
         lost=[LostSpan(OLDER, 2, 2, full=True)],
-        settled={EPOCH: Watermark(5), OLDER: Watermark(2)},
-        kept={EPOCH: Kept(5, 5), OLDER: Kept(2, 2)},
+        settled={EPOCH: {1, 2, 3, 4, 5}, OLDER: {1, 2}},
+        kept={EPOCH: Kept(5, {1, 2, 3, 4, 5}), OLDER: Kept(2, {1, 2})},
         projections={"history": Projection(Counter("abc"), Counter("abc"))},
         stated=Counter({(EPOCH, 1): 1, (EPOCH, 2): 1}),
         named={"history": Counter({(EPOCH, 1): 1, (EPOCH, 2): 1})},
@@ -68,15 +72,23 @@ PLANTED: dict[str, tuple[Callable[[Found], Found], str]] = {
         "accepted − stored − told lost",
     ),
     "an outbox that still waits": (
-        lambda f: replace(f, kept={EPOCH: Kept(5, 4)}),
+        lambda f: replace(f, kept={EPOCH: Kept(5, {1, 2, 3, 4})}),
         "counters of both ends that differ",
     ),
     "a journal that acknowledged too much": (
-        lambda f: replace(f, settled={EPOCH: Watermark(9)}),
+        lambda f: replace(f, settled={EPOCH: {1, 2, 3, 4, 5, 6, 7, 8, 9}, OLDER: {1, 2}}),
+        "counters of both ends that differ",
+    ),
+    "as many numbers acknowledged as stored, but others": (
+        lambda f: replace(f, settled={EPOCH: {1, 2, 3, 5, 6}, OLDER: {1, 2}}, kept={}),
+        "counters of both ends that differ",
+    ),
+    "an outbox that let go of other numbers": (
+        lambda f: replace(stored_without(f, 4), settled={EPOCH: {1, 2, 3, 5}, OLDER: {1, 2}}),
         "counters of both ends that differ",
     ),
     "a watermark with a hole": (
-        lambda f: replace(f, settled={EPOCH: Watermark(5, ((7, 8),))}),
+        lambda f: replace(f, settled={EPOCH: {1, 2, 3, 4, 5, 7, 8}, OLDER: {1, 2}}),
         "counters of both ends that differ",
     ),
     "a row that history should not have": (
@@ -112,9 +124,22 @@ def test_a_planted_violation_is_found(plant: Callable[[Found], Found], what: str
 
 
 def test_an_older_copy_of_an_outbox_may_know_less() -> None:
-    assert violated(replace(sound(), kept={EPOCH: Kept(3, 3)})) == []
+    assert violated(replace(sound(), kept={EPOCH: Kept(3, {1, 2, 3})})) == []
 
 
-def test_events_whose_time_is_not_known_yet_may_be_absent_from_history() -> None:
-    found = replace(sound(), named={"history": Counter({(EPOCH, 1): 1})}, unplaced=1)
+def test_events_that_nobody_can_date_are_absent_from_history() -> None:
+    found = replace(sound(), named={"history": Counter({(EPOCH, 1): 1})}, undated=frozenset({(EPOCH, 2)}))
     assert violated(found) == []
+
+
+def test_an_event_that_nobody_can_date_excuses_no_other() -> None:
+    found = replace(sound(), named={"history": Counter({(EPOCH, 2): 1})}, undated=frozenset({(EPOCH, 2)}))
+    [line] = [line for line in check(found) if line.violated]
+    assert [example.split(": ")[1] for example in line.examples] == ["1 times too often", "not there"]
+
+
+@given(journals(1_790_000_000_000, 1_790_100_000_000))
+def test_what_nobody_can_date_is_named_as_the_oracle_of_placing_does(entries: tuple[Entry, ...]) -> None:
+    states = {(entry.agent, entry.epoch, entry.event.seq) for entry in entries if isinstance(entry.event, StateEvent)}
+    nowhere = {identity for identity, where in expected(entries).items() if identity in states and where == (None,)}
+    assert {(stream.agent, stream.epoch, seq) for stream, seq in undated(entries)} == nowhere

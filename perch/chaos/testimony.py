@@ -1,4 +1,4 @@
-"""Witnesses what an agent accepts, from inside its outbox: a line before each `append` and one after it.
+"""What an agent accepts, told from inside its outbox: a line before each `append` and one after it.
 
     ? EPOCH FIRST DIGEST…   events are about to be accepted: in doubt from now on
     = EPOCH FIRST LAST      they are accepted
@@ -22,10 +22,10 @@ def digest(event: Event) -> str:
     return blake2b(contract.encode_event(event), digest_size=6).hexdigest()
 
 
-class WitnessedOutbox(Outbox):
+class TestifyingOutbox(Outbox):
     """The real outbox, which tells on a file descriptor what it is asked to accept and what it accepted."""
 
-    witness_fd = 1
+    told_fd = 1
 
     def append(self, epoch: str, events: Sequence[Event]) -> None:
         """Accept events as ever, and say so before and after."""
@@ -43,10 +43,10 @@ class WitnessedOutbox(Outbox):
     def _say(self, *words: object) -> None:
         line = (" ".join(map(str, words)) + "\n").encode()
         while line:
-            line = line[os.write(self.witness_fd, line) :]
+            line = line[os.write(self.told_fd, line) :]
 
 
-class Ledger:
+class Testimony:
     """What one agent was seen to accept, over all of its epochs; reads lines in any number of pieces."""
 
     def __init__(self, site: str, agent: str) -> None:
@@ -56,7 +56,7 @@ class Ledger:
         self.refused: dict[Stream, dict[int, str]] = {}
 
     def __repr__(self) -> str:
-        return f"<Ledger of {self._site}/{self._agent}, {self.total} accepted>"
+        return f"<Testimony of {self._site}/{self._agent}, {self.total} accepted>"
 
     @property
     def total(self) -> int:
