@@ -31,7 +31,6 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
     checked = CheckedInflux(
         lambda connected: InfluxProjection(settings.sites, log_of_influx, history, connected, settings.data),
         connect,
-        settings.data,
     )
     as_far_as_history = Trailing(log_of_influx, history.cursor)
     influx = Follower("influx", as_far_as_history, checked, stopping, tally=checked.tally, gather_s=GATHER_S)

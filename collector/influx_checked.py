@@ -1,18 +1,28 @@
 """The projection into InfluxDB, over a store whose word is checked: what turns out to be lost is written anew."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import Protocol
 
+from collector.influx_witness import WitnessedStore
 from collector.projection import Projection, Tally
 from perch.adapters.cursor import Cursor
 from perch.adapters.influx import RowStore
-from perch.adapters.influx_cursor import ProgressFile
 from perch.adapters.influx_query import Bucket
-from perch.adapters.influx_witness import WitnessedStore
 from perch.adapters.journal import Entry
-from perch.model import QUARTER_MS
 
 OF_ZONES = "SELECT spaces FROM zone_15min LIMIT 1"
+
+
+class Resting(Projection, Protocol):
+    """A projection that can tell of itself without asking the store in which its rows are."""
+
+    def resting(self) -> Cursor | None:
+        """Tell how far it has come; None where nothing that is there counts, raises as `cursor` does."""
+        ...
+
+    def has_quarters(self) -> bool:
+        """Tell whether it has written quarter hours of zones."""
+        ...
 
 
 class CheckedInflux:
@@ -23,13 +33,11 @@ class CheckedInflux:
 
     def __init__(
         self,
-        project: Callable[[Callable[[], RowStore]], Projection],
+        project: Callable[[Callable[[], RowStore]], Resting],
         connect: Callable[[], RowStore],
-        data: Path,
     ) -> None:
         self._connect = connect
         self._store: WitnessedStore | None = None
-        self._file = ProgressFile(data / "influx.cursor")
         self._zones_seen = False
         self._is_sound = False
         self._inner = project(self._connected)
@@ -72,8 +80,7 @@ class CheckedInflux:
 
     def _witnessed_cursor(self) -> Cursor | None:
         self._connected_before().prepare()
-        progress = self._file.load()
-        return None if progress is None else Cursor(progress.journal, progress.position)
+        return self._inner.resting()
 
     def _connected(self) -> RowStore:
         self._store = WitnessedStore(self._connect())
@@ -82,9 +89,7 @@ class CheckedInflux:
     def _has_zones(self) -> bool:
         """Tell whether quarter hours are there, where some must be."""
         if not self._zones_seen:
-            progress = self._file.load()
-            spans = [] if progress is None else progress.horizons.values()
-            must = any(last_ms // QUARTER_MS - -(-first_ms // QUARTER_MS) >= 1 for first_ms, last_ms in spans)
+            must = self._inner.has_quarters()
             self._zones_seen = not must or bool(self._connected_before().query(OF_ZONES, Bucket.ZONES))
         return self._zones_seen
 

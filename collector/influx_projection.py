@@ -35,7 +35,7 @@ from perch.errors import UnavailableError
 from perch.history.source import END_MS, Moved, Stretch, WordSource
 from perch.history.spans import Span, Touched, joined, touched
 from perch.history.told import Lost, Told, evidence
-from perch.model import Site
+from perch.model import QUARTER_MS, Site
 
 MEASUREMENTS = (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_15min", Bucket.ZONES))
 
@@ -116,6 +116,17 @@ class InfluxProjection:
         self._adopt_layouts(progress)
         return Cursor(progress.journal, progress.position)
 
+    def resting(self) -> Cursor | None:
+        """Tell how far it has come without asking InfluxDB; raises UnavailableError while history is not that far."""
+        progress = self._file.load()
+        return None if progress is None or self._is_void(progress) else Cursor(progress.journal, progress.position)
+
+    def has_quarters(self) -> bool:
+        """Tell whether it has written quarter hours of zones."""
+        progress = self._progress or self._file.load()
+        spans = [] if progress is None else progress.horizons.values()
+        return any(last_ms // QUARTER_MS - -(-first_ms // QUARTER_MS) >= 1 for first_ms, last_ms in spans)
+
     def reset(self, journal: str) -> None:
         """Delete all rows that come from a journal, and write all that history holds already."""
         self._file.forget()
@@ -134,9 +145,11 @@ class InfluxProjection:
         new = [entry for entry in entries if entry.position > progress.position]
         if not new:
             return
-        horizons = self._horizons()
-        moves = self._history.moves(progress.position, new[-1].position)
-        self._project(self._words(new), moves, progress.horizons, horizons)
+        with self._history.moment():
+            self._require(new[-1].position)
+            horizons = self._horizons()
+            moves = self._history.moves(progress.position, new[-1].position)
+            self._project(self._words(new), moves, progress.horizons, horizons)
         self._save(replace(progress, journal=journal, position=new[-1].position, horizons=horizons))
         for reach in self._reach.values():
             reach.settle(new[-1].position)
@@ -228,9 +241,13 @@ class InfluxProjection:
         """Tell whether what is there is of no worth; raises UnavailableError while history is not that far itself."""
         if Cursor(progress.journal, progress.position).is_void(self._journal.id, self._journal.end()):
             return True
-        if self._come() < progress.position:
-            raise UnavailableError("history is still being made anew", "wait: InfluxDB follows it")
+        self._require(progress.position)
         return False
+
+    def _require(self, position: int) -> None:
+        """Raise UnavailableError while history has not come to a position: what it holds now is not all there was."""
+        if self._come() < position:
+            raise UnavailableError("history is still being made anew", "wait: InfluxDB follows it")
 
     def _is_emptied(self) -> bool:
         """Tell whether rows should be in InfluxDB and none are."""

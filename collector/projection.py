@@ -67,7 +67,7 @@ class Tally(NamedTuple):
 
 
 class Trailing:
-    """A log that ends where another projection of it has come: for a projection made from that one's rows."""
+    """A log that is read as far as another projection of it has come: for one made from its rows."""
 
     def __init__(self, log: Log, leader: Callable[[], Cursor | None]) -> None:
         self._log = log
@@ -82,13 +82,14 @@ class Trailing:
         return self._log.id
 
     def end(self) -> int:
-        """Give how far the leader has come; 0 while it follows another journal."""
-        cursor = self._leader()
-        return cursor.position if cursor is not None and cursor.journal == self._log.id else 0
+        """Give the position of the newest entry, whether the leader has come there or not."""
+        return self._log.end()
 
     def read(self, after: int, limit: int) -> Sequence[Entry]:
         """Give up to `limit` entries after a position, as far as the leader has come."""
-        return self._log.read(after, min(limit, max(self.end() - after, 0)))
+        cursor = self._leader()
+        come = cursor.position if cursor is not None and cursor.journal == self._log.id else 0
+        return self._log.read(after, min(limit, come - after)) if come > after else ()
 
 
 def resume(log: Log, projection: Projection) -> int:
@@ -96,8 +97,8 @@ def resume(log: Log, projection: Projection) -> int:
     cursor = projection.cursor()
     if cursor is None or cursor.is_void(log.id, log.end()):
         projection.reset(log.id)
-        return 0
-    return cursor.position
+        cursor = projection.cursor()
+    return 0 if cursor is None else cursor.position
 
 
 def advance(log: Log, projection: Projection, position: int, limit: int = BATCH_ENTRIES) -> int:

@@ -80,6 +80,10 @@ class Collected:
         while position != before:
             before, position = position, advance(self._log, into_history, position)
 
+    def forget_history(self) -> None:
+        """Begin history anew, as `perch projection rebuild history` does."""
+        self._store.reset(self.reader.id)
+
     def expected(self) -> set[Row]:
         """Work out all rows from the history of now."""
         return {row(parse(line).measurement, parse(line).tags, parse(line).fields, parse(line).ns)

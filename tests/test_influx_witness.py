@@ -9,16 +9,16 @@ import pytest
 
 from collector.influx_checked import CheckedInflux
 from collector.influx_projection import InfluxProjection
+from collector.influx_witness import LOOK_BACK_S, MISSES, WitnessedStore, witness_of
 from collector.projection import Tally, Trailing, advance, resume
 from perch.adapters.influx import LATEST_MS, InfluxWriter, RefusedLine, Written
 from perch.adapters.influx_query import Bucket, JsonRow
-from perch.adapters.influx_witness import LOOK_BACK_S, MISSES, WitnessedStore, witness_of
 from perch.adapters.line_protocol import alive_line, integers_line, occupancy_line, space_key, zone_key
 from perch.errors import UnavailableError
 from perch.model import Clock, Reason, State
 from tests.history_cases import site
 from tests.parts import Influx
-from tests.test_influx_followed import DESKS, Collected, a_day
+from tests.test_influx_followed import DESKS, HOUR_MS, MIDNIGHT_MS, Collected, a_day, said
 
 NS = 1_790_000_000_000_000_000
 
@@ -168,7 +168,7 @@ def checked_projection(collected: Collected, folder: Path) -> CheckedInflux:
     def project(connect: object) -> InfluxProjection:
         return InfluxProjection([collected.place], collected.reader, collected.history, connect, folder)  # type: ignore[arg-type]
 
-    return CheckedInflux(project, lambda: InfluxWriter(collected.influxdb.settings), folder)
+    return CheckedInflux(project, lambda: InfluxWriter(collected.influxdb.settings))
 
 
 def take_away(collected: Collected, measurement: str) -> None:
@@ -224,3 +224,35 @@ def test_rows_older_than_a_bucket_keeps_are_left_out_counted_and_not_tried_for_e
         assert cursor.position == collected.journal.end
         assert checked.tally() == Tally(expired=len(collected.expected()))
     assert collected.stored() == set()
+
+
+def test_rebuilding_history_beside_a_projection_at_work_leaves_the_rows_of_influxdb_alone(
+    collected: Collected, tmp_path: Path
+) -> None:
+    checked = checked_projection(collected, tmp_path)
+    follow(collected, checked)
+    before, tally = collected.stored(), checked.tally()
+    collected.forget_history()
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="history is still being made anew"):
+            follow(collected, checked)
+        assert collected.stored() == before
+    collected.follow_history()
+    follow(collected, checked)
+    assert collected.stored() == before == collected.expected()
+    assert checked.tally() == tally
+
+
+def test_history_that_is_forgotten_between_a_look_and_a_batch_empties_nothing(
+    collected: Collected, tmp_path: Path
+) -> None:
+    checked = checked_projection(collected, tmp_path)
+    follow(collected, checked)
+    collected.tell("pi-1", "b" * 32, said(MIDNIGHT_MS + 4 * HOUR_MS, "s1", State.FREE))
+    collected.follow_history()
+    before, end = collected.stored(), collected.journal.end
+    batch = collected.reader.read(end - 1, 1)
+    collected.forget_history()
+    with pytest.raises(UnavailableError, match="history is still being made anew"):
+        checked.apply(batch, collected.reader.id)
+    assert collected.stored() == before

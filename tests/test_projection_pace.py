@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from collector.projection import BATCH_ENTRIES, run
+from collector.projection import BATCH_ENTRIES, Trailing, resume, run
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
 from perch.contract import AliveEvent
@@ -78,3 +78,29 @@ def test_a_projection_that_is_behind_takes_full_batches_and_does_not_wait() -> N
     run(log, batches, threading.Event(), stop, gather_seconds=2.5)
     assert batches.sizes == [BATCH_ENTRIES, BATCH_ENTRIES, 1]
     assert stop.waits == [2.5]
+
+
+class Ahead(Batches):
+    """A projection that is emptied, and made from what another one holds already."""
+
+    def __init__(self, holds: int) -> None:
+        super().__init__()
+        self.holds: int | None = None
+        self._ahead = holds
+
+    def cursor(self) -> Cursor | None:  # type: ignore[override]  # of none, at first
+        return None if self.holds is None else Cursor(JOURNAL, self.holds)
+
+    def reset(self, journal: str) -> None:
+        self.holds = self._ahead
+
+
+def test_a_projection_that_was_made_anew_goes_on_from_where_that_brought_it() -> None:
+    assert resume(Log(9), Ahead(5)) == 5
+
+
+def test_a_leader_that_begins_anew_makes_nothing_void_and_gives_nothing_to_read() -> None:
+    log = Trailing(Log(9), lambda: Cursor(JOURNAL, 0))
+    assert not Cursor(JOURNAL, 7).is_void(log.id, log.end())
+    assert not log.read(7, 100)
+    assert [entry.position for entry in Trailing(Log(9), lambda: Cursor(JOURNAL, 8)).read(5, 100)] == [6, 7, 8]

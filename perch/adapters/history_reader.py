@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from types import TracebackType
 from typing import Self
 from weakref import finalize
@@ -34,12 +34,12 @@ class HistoryReader:
     """A `WordSource` over a file that another connection writes; raises StorageError.
 
     It never writes and never checkpoints. Any thread may call: calls take turns on one connection, each in one short
-    transaction, and arithmetic is left to the caller.
+    transaction, and arithmetic is left to the caller. Calls inside a `moment` share one.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._turn = Lock()
+        self._turn = RLock()
         self._db = open_reader(path)
         try:
             refuse_other_schema(self._db, path, file.SCHEMA_VERSION)
@@ -139,9 +139,19 @@ class HistoryReader:
             return history_boots.load(db, site, agent)
 
     @contextmanager
+    def moment(self) -> Iterator[None]:
+        """Let all calls inside see one moment of the file; other threads wait meanwhile."""
+        with self._snapshot() as db:
+            db.execute("SELECT count(*) FROM cursor").fetchone()  # a transaction begins with its first look
+            yield
+
+    @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
         """Let one caller at a time see one moment of the file."""
         with self._turn, reported(self._path):
+            if self._db.in_transaction:
+                yield self._db
+                return
             self._db.execute("BEGIN")
             try:
                 yield self._db

@@ -1,6 +1,7 @@
 """History in memory: the plainest source there is, for tests, invented days, and to compare others with."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -45,6 +46,10 @@ class MemoryHistory:
         after += [Moved(one.site, one.agent, *span) for one in forgotten for span in one.between]
         gone = [Moved(site, None, *span) for site, span in horizons.items() if span not in (None, self.horizon(site))]
         self._moved += [(position, moved) for moved in (*before, *after, *gone)]
+
+    def moment(self) -> AbstractContextManager[None]:
+        """Let all calls inside see one moment: whoever writes does not do so meanwhile."""
+        return nullcontext()
 
     def moves(self, after: int, upto: int) -> list[Moved]:
         """Give what was forgotten and told anew after a position of the journal and up to another."""

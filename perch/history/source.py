@@ -5,6 +5,7 @@ space), whoever serves that space today, and what a row is worth is decided at t
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -158,6 +159,10 @@ class HistorySource(Protocol):
 
 class WordSource(HistorySource, Protocol):
     """A source that also knows the words around a word, for projections that follow it. The same laws hold."""
+
+    def moment(self) -> AbstractContextManager[None]:
+        """Let all calls inside see one moment of the store; a long one costs a store that is written to."""
+        ...
 
     def spaces(self, site: str, agent: str) -> list[str]:
         """Name the spaces of which an agent ever stated anything, in order."""
