@@ -92,6 +92,7 @@ class Ahead(Batches):
         return None if self.holds is None else Cursor(JOURNAL, self.holds)
 
     def reset(self, journal: str) -> None:
+        assert journal == JOURNAL
         self.holds = self._ahead
 
 
