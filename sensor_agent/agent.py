@@ -6,19 +6,19 @@ runs on the agent's `Clock`, delivery and heartbeats on the machine's monotonic 
 
 import random
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from perch import contract
+from perch.adapters.instants import boot_ms
 from perch.adapters.mailbox import Mailbox
 from perch.adapters.mqtt import Connection, Received
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_aside import open_or_begin
 from perch.contract import Event
-from perch.errors import ContractError, DamagedError, StorageError
+from perch.errors import ContractError
 from perch.model import Occupancy, Sensor
 from perch.sensing.watch import Change
 from perch.settings import AgentSettings
@@ -27,22 +27,20 @@ from sensor_agent.clock import Clock
 from sensor_agent.courier import Courier
 from sensor_agent.herald import Herald
 from sensor_agent.inputs import Inputs
+from sensor_agent.upkeep import Upkeep
 
 LONGEST_WAIT_S = 5.0
 
 Item = tuple[str, float, int] | Received | bool
 """An edge (sensor, value, monotonic ms), a message, or that the connection came or went."""
 
-PURGE_EVERY_MS = 60_000
+CONFESS_EVERY_MS = 60_000
+"""A full outbox loses by its own confessions, too: so they come no more often than this."""
+
 NEVER_MS = 2**62
 
 EVENTS_PER_SPACE = 8
 """An outbox holds at least so many events for each space: after a loss all spaces are stated at once."""
-
-
-def machine_ms() -> int:
-    """Give the time since the machine's boot in ms, sleep included, on which delivery runs."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 def outbox_path(settings: AgentSettings) -> Path:
@@ -65,9 +63,8 @@ class Agent:
         self._clock = clock
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
-        self._purge_ms = machine_ms()
-        self._reserve_ms = self._purge_ms
-        self._no_room: str | None = None
+        self._confess_ms = NEVER_MS
+        self._confessed_ms = -NEVER_MS
         self._epoch = secrets.token_hex(16)
         self._outbox, self._aside = open_or_begin(outbox_path(settings), open_outbox)
         try:
@@ -79,11 +76,13 @@ class Agent:
     def _begin(self, heartbeat_s: int) -> None:
         settings, clock = self._settings, self._clock
         epoch, site, agent = self._epoch, settings.site, settings.agent
-        self._outbox.hold(max(settings.outbox_events, EVENTS_PER_SPACE * len(settings.sensing.spaces)))
+        most = max(settings.outbox_events, EVENTS_PER_SPACE * len(settings.sensing.spaces))
+        self._outbox.hold(most)
         run = self._outbox.begin(epoch, clock.boot)
         self._herald = Herald(site, agent, epoch, run, self._sensors, clock, self._publish, heartbeat_s)
         chance = random.Random()  # noqa: S311  it spreads the retries of many agents, and guards nothing
-        self._courier = Courier(site, agent, self._outbox, clock, self._publish, chance.random, machine_ms())
+        self._courier = Courier(site, agent, self._outbox, clock, self._publish, chance.random, boot_ms())
+        self._upkeep = Upkeep(self._outbox, most, self._courier.purge, boot_ms())
         self.author = Author(
             self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted, self._say
         )
@@ -175,30 +174,29 @@ class Agent:
 
     def deliver(self) -> None:
         """Do what delivery and heartbeats have to do by now."""
-        now = machine_ms()
+        now = boot_ms()
         self._courier.send(now)
         if now >= self._herald.deadline:
             self._beat(now)
-        if now >= self._purge_ms:
-            self._purge_ms = now + PURGE_EVERY_MS
-            self._courier.purge(now)
-        if now >= self._reserve_ms:
-            self._reserve(now)
+        if now >= self._confess_ms:
+            self._confess(now)
+        self._upkeep.work(now)
 
     def announce(self) -> None:
         """Say anew what holds now."""
-        self._beat(machine_ms())
+        self._beat(boot_ms())
 
     @property
     def trouble(self) -> str | None:
         """What is wrong with this agent itself, None where all is well."""
-        troubles = dict.fromkeys((self.author.trouble or self._courier.trouble, self._no_room, self._aside))
+        first = self.author.trouble or self._courier.trouble_at(boot_ms())
+        troubles = dict.fromkeys((first, *self._upkeep.troubles, self._aside))
         return "; ".join(filter(None, troubles)) or None
 
     @property
     def delivery_deadline(self) -> int:
         """When `deliver` has something to do (machine's monotonic ms)."""
-        moments = (self._courier.deadline, self._herald.deadline, self._purge_ms, self._reserve_ms)
+        moments = (self._courier.deadline, self._herald.deadline, self._upkeep.deadline, self._confess_ms)
         return min(moment for moment in moments if moment is not None)
 
     def _next(self, timeout_s: float) -> Item | None:
@@ -227,34 +225,30 @@ class Agent:
         except ContractError:
             return
         if not message.retained:
-            self._courier.heard(ack, machine_ms())
+            now = boot_ms()
+            self._courier.heard(ack, now)
             if self._outbox.lost:  # whoever acknowledges is there to be told
-                self.author.confess()
+                self._confess_ms = max(now, self._confessed_ms + CONFESS_EVERY_MS)
 
     def _link(self, connected: bool) -> None:
-        self._courier.linked(connected, machine_ms())
+        self._courier.linked(connected, boot_ms())
         if connected:
             self.announce()
 
     def _beat(self, now_ms: int) -> None:
         self._herald.beat(self.author, self.unsettled, now_ms, self.trouble)
 
-    def _reserve(self, now_ms: int) -> None:
-        """Take some of the room that the outbox will need; where there is none, what is there has to do."""
-        try:
-            self._reserve_ms = now_ms if self._outbox.reserve() else NEVER_MS
-        except DamagedError:
-            raise
-        except StorageError as error:
-            self._reserve_ms = now_ms + PURGE_EVERY_MS
-            self._no_room = f"there is no room for the {self._settings.outbox_events} events to keep: {error.what}"
+    def _confess(self, now_ms: int) -> None:
+        self._confess_ms, self._confessed_ms = NEVER_MS, now_ms
+        if self._outbox.lost:
+            self.author.confess()
 
     def _say(self, changes: Sequence[Change]) -> None:
         latest: dict[str, Occupancy] = {change.space: change.occupancy for change in changes}
         self._herald.say(self.author, latest)
 
     def _accepted(self, events: Sequence[Event]) -> None:
-        self._courier.accepted(self._epoch, events, machine_ms())
+        self._courier.accepted(self._epoch, events, boot_ms())
 
     def _publish(self, publication: contract.Publication) -> bool:
         return self._connection.publish(publication)

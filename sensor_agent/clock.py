@@ -1,14 +1,13 @@
 """Clocks that an agent can be given: the machine's own, and one that a recording moves."""
 
 import secrets
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from perch.adapters import age, instants
 from perch.model import Clock as ClockState
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIMESYNC = Path("/run/systemd/timesync")
 _EARLIEST_WALL_MS = 1_735_689_600_000
 """2025-01-01: a machine that thinks it is earlier has not been told the time."""
@@ -35,15 +34,15 @@ class SystemClock:
     """The machine's clocks; wall time is believed unless systemd-timesyncd runs and has not synchronised it yet."""
 
     def __init__(self) -> None:
-        self.boot = _BOOT_ID.read_text().replace("-", "")[:16] if _BOOT_ID.exists() else secrets.token_hex(8)
+        self.boot = age.boot() or secrets.token_hex(8)
 
     def mono_ms(self) -> int:
         """Milliseconds since boot, sleep included."""
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+        return instants.boot_ms()
 
     def wall_ms(self) -> int:
         """Milliseconds UTC."""
-        return time.time_ns() // 1_000_000
+        return instants.wall_ms()
 
     def state(self) -> ClockState:
         """Whether wall time has been synchronised since boot, as far as can be told."""

@@ -6,21 +6,26 @@ heard, and an event that cannot be read is read again when its flight is overdue
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
+from typing import TypeVar
 
 from perch import contract
 from perch.adapters.outbox import Outbox
 from perch.contract import VERSION, Ack, Batch, Event, Publication
+from perch.delivery import hearing, journals
 from perch.delivery import sender as sending
 from perch.delivery.sender import Flight, Sender
 from perch.delivery.watermark import Watermark
 from perch.errors import DamagedError, StorageError
 from sensor_agent.clock import Clock
 
+Key = TypeVar("Key")
+
 
 class Courier:
     """Owns the sender's state; `now_ms` is always the machine's monotonic time, also while a recording is replayed.
 
-    Of what the outbox raises only DamagedError comes through; `trouble` tells of the rest.
+    Of what the outbox raises only DamagedError comes through; `trouble_at` tells of the rest.
     """
 
     def __init__(
@@ -39,8 +44,9 @@ class Courier:
         self._publish = publish
         self._chance = chance
         self._born_ms = now_ms - outbox.lived_ms
-        self._sender = Sender(outbox.lanes(), journal=outbox.journal)
-        self.trouble: str | None = None
+        self._sender = Sender(outbox.lanes(), journals=journals.remembered(outbox.journals))
+        self._failed: dict[str, str] = {}
+        self._unread: dict[tuple[str, int], str] = {}
 
     def __repr__(self) -> str:
         return f"<Courier with {self.unsettled} events to deliver>"
@@ -54,6 +60,15 @@ class Courier:
     def unsettled(self) -> int:
         """How many events the collector has not acknowledged yet."""
         return self._sender.unsettled
+
+    def trouble_at(self, now_ms: int) -> str | None:
+        """Say what is wrong with the outbox, or with the answers that come, None where nothing is.
+
+        What failed stays so until the same is done again and works.
+        """
+        flying = {(flight.epoch, flight.first) for flight in self._sender.flights}
+        self._unread = {flight: what for flight, what in self._unread.items() if flight in flying}
+        return next(chain(self._failed.values(), self._unread.values()), None) or hearing.trouble(self._sender, now_ms)
 
     def accepted(self, epoch: str, events: Sequence[Event], now_ms: int) -> None:
         """Take charge of events that are in the outbox; numbers left out before them were used up by nothing."""
@@ -72,20 +87,19 @@ class Courier:
 
     def heard(self, ack: Ack, now_ms: int) -> None:
         """Let go of what is durably stored; where the collector has lost something, send all that is kept again."""
-        have = Watermark(0)
-        for first, last in ((1, ack.upto), *ack.have):
-            have = have.add(first, last) if last >= first else have
-        sender, settled = sending.heard(self._sender, ack.journal, ack.epoch, have)
-        with self._tolerated():
-            self._outbox.acknowledge(
-                ack.journal, ack.epoch, ack.upto, settled.ranges, now_ms - self._born_ms, forgotten=settled.forgotten
-            )
+        have = Watermark(ack.upto).add_all(ack.have)
+        sender, settled = hearing.heard(self._sender, ack.journal, ack.epoch, have, now_ms)
+        if not settled.heeded:
+            self._sender = sender
+            return
+        with self._noted(self._failed, "acknowledge"):
+            self._outbox.acknowledge(settled, have.upto, now_ms - self._born_ms)
             self._sender = sender
         self.send(now_ms)
 
     def purge(self, now_ms: int) -> None:
         """Drop from the disk some of what was acknowledged more than 48 hours ago."""
-        with self._tolerated():
+        with self._noted(self._failed, "purge"):
             self._outbox.purge(now_ms - self._born_ms)
         self._let_go()
 
@@ -93,7 +107,7 @@ class Courier:
         """Send whatever is due."""
         self._sender, flights = sending.due(self._sender, now_ms, self._chance())
         for flight in flights:
-            with self._tolerated():
+            with self._noted(self._unread, (flight.epoch, flight.first)):
                 self._send(flight)
 
     def _let_go(self) -> None:
@@ -101,15 +115,16 @@ class Courier:
             self._sender = sending.dropped(self._sender, epoch, first, last)
 
     @contextmanager
-    def _tolerated(self) -> Iterator[None]:
+    def _noted(self, troubles: dict[Key, str], deed: Key) -> Iterator[None]:
+        """Tolerate what the outbox cannot do at present, and note it until it can."""
         try:
             yield
         except DamagedError:
             raise
         except StorageError as error:
-            self.trouble = error.what
+            troubles[deed] = error.what
         else:
-            self.trouble = None
+            troubles.pop(deed, None)
 
     def _send(self, flight: Flight) -> None:
         boot = self._outbox.boot_of(flight.epoch)

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from perch.adapters.instants import boot_ms
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_aside import set_aside
 from perch.errors import DamagedError
 from perch.model import Sensor
 from perch.settings import AgentSettings
-from sensor_agent.agent import LONGEST_WAIT_S, Agent, machine_ms, outbox_path
+from sensor_agent.agent import LONGEST_WAIT_S, Agent, outbox_path
 from sensor_agent.clock import Clock, SystemClock
 from sensor_agent.reporter import Reporter
 
@@ -55,9 +56,9 @@ def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[P
                 loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop, reporter.settle)
                 reporter.close()
         except DamagedError as error:
-            if began_ms and machine_ms() - began_ms < SHORTEST_LIFE_MS:
+            if began_ms and boot_ms() - began_ms < SHORTEST_LIFE_MS:
                 raise
-            began_ms = machine_ms()
+            began_ms = boot_ms()
             set_aside(outbox_path(settings), error)
 
 
@@ -77,7 +78,7 @@ def loop(
 
 def _wait_s(agent: Agent, clock: Clock, polls: Polls) -> float:
     """Give how long nothing is due, capped so that a stop is seen soon."""
-    waits = [agent.author.deadline + 1 - clock.mono_ms(), agent.delivery_deadline - machine_ms()]
+    waits = [agent.author.deadline + 1 - clock.mono_ms(), agent.delivery_deadline - boot_ms()]
     if polls.deadline is not None:
         waits.append(polls.deadline - clock.mono_ms())
     return min(max(min(waits) / 1000, 0.001), LONGEST_WAIT_S)

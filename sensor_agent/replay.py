@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from perch.adapters.instants import boot_ms
 from perch.errors import PerchError, UnavailableError
 from perch.model import Reading, Sensor, SensorKind
 from perch.settings import AgentSettings
-from sensor_agent.agent import Agent, machine_ms
+from sensor_agent.agent import Agent
 from sensor_agent.clock import RecordedClock, SystemClock
 from sensor_agent.inputs import RECORDED, RecordedInput, move_pin, use_mock_pins
 from sensor_agent.process import say_once
@@ -160,7 +161,7 @@ class _Replay:
             self._agent.take(min(left_s, self._due_s(), _SLICE_S))
 
     def _due_s(self) -> float:
-        left_ms = self._agent.delivery_deadline - machine_ms()
+        left_ms = self._agent.delivery_deadline - boot_ms()
         return max(left_ms / 1000, 0.001)
 
     def _drain(self) -> None:
@@ -185,7 +186,7 @@ class _Replay:
 
 def _now_s() -> float:
     """Seconds since boot, sleep included: a replay that is seen live must not lag after the machine was suspended."""
-    return machine_ms() / 1000
+    return boot_ms() / 1000
 
 
 def _shifted(row: Reading, shift_ms: int) -> Reading:

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from perch.delivery import hearing, journals
 from perch.delivery import sender as sending
+from perch.delivery.hearing import FORGET_AGAIN_MS
+from perch.delivery.journals import Voice
 from perch.delivery.receiver import Verdict, judge
 from perch.delivery.sender import BATCH, FIRST_RETRY_MS, WINDOW, Sender
 from perch.delivery.standing import TABLE, Move, Standing
@@ -135,19 +138,19 @@ def test_a_lost_connection_makes_everything_in_flight_due_again() -> None:
 
 
 def test_another_journal_makes_the_agent_send_all_that_it_keeps() -> None:
-    sender, _ = sending.heard(with_events(5), "j1", "a", Watermark(5))
+    sender, _ = hearing.heard(with_events(5), "j1", "a", Watermark(5), 0)
     assert sender.unsettled == 0
-    sender, settled = sending.heard(sender, "j2", "a", Watermark(5))
+    sender, settled = hearing.heard(sender, "j2", "a", Watermark(5), 0)
     assert (settled.forgotten, settled.ranges, sender.unsettled) == (True, (), 5)
-    sender, settled = sending.heard(sender, "j2", "a", Watermark(5))
+    sender, settled = hearing.heard(sender, "j2", "a", Watermark(5), 0)
     assert (settled.forgotten, settled.ranges, sender.unsettled) == (False, ((1, 5),), 0)
 
 
 def test_what_is_kept_no_longer_is_never_sent_again_and_blocks_nothing() -> None:
-    sender, _ = sending.heard(with_events(500), "j1", "a", Watermark(500))
+    sender, _ = hearing.heard(with_events(500), "j1", "a", Watermark(500), 0)
     sender = sending.dropped(sender, "a", 1, 100)
     sender = sending.dropped(sender, "a", 150, 500)
-    sender, _ = sending.heard(sender, "j2", "a", Watermark(0))
+    sender, _ = hearing.heard(sender, "j2", "a", Watermark(0), 0)
     sender = sending.appended(sender, "a", 501, 501)
     assert sender.unsettled == 50
     flights = sending.due(sender, 0, 0.5)[1]
@@ -162,21 +165,21 @@ def test_numbers_that_could_not_be_written_are_used_up_and_never_sent() -> None:
 
 
 def test_an_acknowledgement_that_falls_back_makes_the_agent_send_again_once() -> None:
-    sender, _ = sending.heard(with_events(5), "j", "a", Watermark(5))
-    sender, settled = sending.heard(sender, "j", "a", Watermark(1))
+    sender, _ = hearing.heard(with_events(5), "j", "a", Watermark(5), 0)
+    sender, settled = hearing.heard(sender, "j", "a", Watermark(1), 0)
     assert (settled.forgotten, sender.unsettled) == (True, 4)
-    sender, settled = sending.heard(sender, "j", "a", Watermark(1))
+    sender, settled = hearing.heard(sender, "j", "a", Watermark(1), 0)
     assert (settled.forgotten, sender.unsettled) == (False, 4)
 
 
 def test_an_acknowledgement_of_numbers_never_given_out_settles_only_what_exists() -> None:
-    sender, settled = sending.heard(with_events(2), "j", "a", Watermark(900, ((950, 960),)))
+    sender, settled = hearing.heard(with_events(2), "j", "a", Watermark(900, ((950, 960),)), 0)
     assert (settled.ranges, sender.unsettled) == (((1, 2),), 0)
     assert sending.appended(sender, "a", 3, 3).unsettled == 1
 
 
 def test_an_acknowledgement_of_an_unknown_epoch_is_ignored() -> None:
-    sender, settled = sending.heard(with_events(2), "j", "b", Watermark(9))
+    sender, settled = hearing.heard(with_events(2), "j", "b", Watermark(9), 0)
     assert (settled.ranges, sender.unsettled) == ((), 2)
 
 
@@ -188,7 +191,8 @@ class Numbers(RuleBasedStateMachine):
         self.sender = sending.linked(Sender(), connected=True)
         self.stands: dict[tuple[str, int], Standing] = {}
         self.now = 0
-        self.journal = "j0"
+        self.forgot: int | None = None
+        self.owes = False
         self.upto: dict[str, int] = {}
 
     def move(self, numbers: Iterable[tuple[str, int]], move: Move) -> None:
@@ -231,21 +235,37 @@ class Numbers(RuleBasedStateMachine):
         self.move(list(self.stands), Move.UNLINK)
 
     @rule(
-        epoch=st.sampled_from("abc"), claimed=st.lists(spans, max_size=3), journal=st.sampled_from(["j0", "j0", "j1"])
+        epoch=st.sampled_from("abc"),
+        claimed=st.lists(spans, max_size=3),
+        journal=st.sampled_from(["j0", "j0", "j1", "j2"]),
+        passed=st.integers(0, FORGET_AGAIN_MS),
     )
-    def hear(self, epoch: str, claimed: list[tuple[int, int]], journal: str) -> None:
+    def hear(self, epoch: str, claimed: list[tuple[int, int]], journal: str, passed: int) -> None:
+        self.now += passed
         have = filled(claimed)
-        known = self.sender.journal
-        self.sender, settled = sending.heard(self.sender, journal, epoch, have)
-        other = known not in (None, journal)
-        assert settled.forgotten == (other or have.upto < self.upto.get(epoch, 0))
-        if other or have.upto < self.upto.get(epoch, 0):
+        before = self.sender.journals
+        voice = journals.heard(before, journal, self.now)[1]
+        self.sender, settled = hearing.heard(self.sender, journal, epoch, have, self.now)
+        assert settled.heeded == (voice is not Voice.FOREIGN)
+        self.owes |= voice is Voice.PRESENT and have.upto < self.upto.get(epoch, 0)
+        may = self.forgot is None or self.now - self.forgot >= FORGET_AGAIN_MS
+        assert settled.forgotten == (voice is Voice.NEW or (voice is Voice.PRESENT and self.owes and may))
+        if settled.forgotten:
             self.move(list(self.stands), Move.FORGET)
             self.upto.clear()
-        if not other:
-            self.move([(one, seq) for one, seq in self.stands if one == epoch and seq in have], Move.ACKNOWLEDGE)
-            if self.last(epoch):
-                self.upto[epoch] = have.upto
+            self.forgot, self.owes = self.now, False
+        if voice is Voice.PRESENT:
+            self.learn(epoch, have)
+
+    def learn(self, epoch: str, have: Watermark) -> None:
+        mine = [(one, seq) for one, seq in self.stands if one == epoch]
+        settled = {seq for number in mine if self.stands[number] is Standing.SETTLED for seq in number[1:]}
+        beyond = [seq for seq in settled if seq > have.upto and seq not in have]
+        if have.upto + 1 in settled or (beyond and not have.have):
+            self.move([number for number in mine if number[1] not in have], Move.MISS)
+        self.move([number for number in mine if number[1] in have], Move.ACKNOWLEDGE)
+        if self.last(epoch):
+            self.upto[epoch] = have.upto
 
     @invariant()
     def every_number_stands_where_the_table_put_it(self) -> None:

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from perch.delivery import hearing, journals
 from perch.delivery import sender as sending
 from perch.delivery.receiver import Verdict, judge
 from perch.delivery.sender import FIRST_RETRY_MS, Flight, Lane, Sender
@@ -44,7 +45,7 @@ class Disk:
     kept: dict[str, dict[int, Event]] = field(default_factory=dict)
     settled: dict[str, set[int]] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
-    journal: str | None = None
+    journals: tuple[str, ...] = ()
     given_up: set[Identity] = field(default_factory=set)
 
     def lanes(self) -> tuple[Lane, ...]:
@@ -79,7 +80,7 @@ class Agent:
     def __init__(self, disk: Disk, epoch: str) -> None:
         self.disk, self.epoch, self.seq = disk, epoch, 0
         self.missed: set[Identity] = set()
-        self.sender = sending.linked(Sender(disk.lanes(), journal=disk.journal), connected=True)
+        self.sender = sending.linked(Sender(disk.lanes(), journals=journals.remembered(disk.journals)), connected=True)
         disk.kept[epoch] = {}
 
     def accept(self, what: int, lost: frozenset[Identity] = frozenset()) -> Identity:
@@ -97,14 +98,18 @@ class Agent:
         self.sender = sending.dropped(self.sender, epoch, seq, seq)
         return self.disk.kept[epoch].pop(seq)
 
-    def hear(self, journal: str, epoch: str, have: Watermark) -> None:
-        self.sender, settled = sending.heard(self.sender, journal, epoch, have)
+    def hear(self, journal: str, epoch: str, have: Watermark, now_ms: int) -> None:
+        self.sender, settled = hearing.heard(self.sender, journal, epoch, have, now_ms)
         disk = self.disk
+        if not settled.heeded:
+            return
         if settled.forgotten:
             disk.settled.clear()
             disk.heard.clear()
-        disk.journal = journal
+        disk.journals = settled.journals
         disk.heard[epoch] = have.upto
+        for first, last in settled.missed:
+            disk.settled.setdefault(epoch, set()).difference_update(range(first, last + 1))
         for first, last in settled.ranges:
             disk.settled.setdefault(epoch, set()).update(range(first, last + 1))
 
@@ -163,7 +168,7 @@ class ImaginaryWire(RuleBasedStateMachine):
         self.accept(count)
         for message in list(self.agent.due(self.now)):
             self.receive(*message)
-            self.agent.hear(*self.acks.pop())
+            self.agent.hear(*self.acks.pop(), self.now)
 
     @rule(count=st.integers(1, 3))
     def fail_to_write(self, count: int) -> None:
@@ -216,7 +221,7 @@ class ImaginaryWire(RuleBasedStateMachine):
         ack = self.acks[at % len(self.acks)]
         if not keep:
             self.acks.remove(ack)
-        self.agent.hear(*ack)
+        self.agent.hear(*ack, self.now)
         if self.agent.disk.given_up:
             self.confess(self.agent)
 
@@ -289,7 +294,7 @@ class ImaginaryWire(RuleBasedStateMachine):
 
     @invariant()
     def what_counts_as_settled_is_settled_in_the_journal_that_there_is(self) -> None:
-        if not hasattr(self, "agent") or self.agent.sender.journal != self.journal.id:
+        if not hasattr(self, "agent") or self.agent.sender.journals.present != self.journal.id:
             return
         for epoch, settled in self.agent.disk.settled.items():
             mark = self.journal.marks.get(epoch, Watermark())
@@ -314,14 +319,14 @@ class ImaginaryWire(RuleBasedStateMachine):
             for message in list(self.agent.due(self.now)):
                 self.receive(*message)
             for ack in self.acks:
-                self.agent.hear(*ack)
+                self.agent.hear(*ack, self.now)
             self.acks.clear()
             if self.agent.disk.given_up:
                 self.confess(self.agent)
             elif not self.agent.sender.unsettled:
                 break
         assert self.agent.sender.unsettled == 0
-        assert self.agent.sender.journal == self.journal.id
+        assert self.agent.sender.journals.present == self.journal.id
         stored = self.journal.stored
         confessed = {one for event in stored.values() for one in event.lost}
         assert self.truth.keys() - self.excused - stored.keys() - confessed == set()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from perch.adapters.outbox import KEEP_SETTLED_MS, RECEIPT_MS, Outbox
 from perch.adapters.outbox_memory import Mark
 from perch.contract import AliveEvent
+from perch.delivery.hearing import Settled
 from perch.delivery.sender import Lane
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError
@@ -29,7 +30,7 @@ def alive(seq: int) -> AliveEvent:
 
 
 def settle(outbox: Outbox, ranges: list[tuple[int, int]]) -> None:
-    outbox.acknowledge("j1", EPOCH, 0, ranges, 0, forgotten=False)
+    outbox.acknowledge(Settled(EPOCH, ("j1",), tuple(ranges)), 0, 0)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_events_come_back_as_they_went_in_and_settled_ones_stay_settled(path: Pa
     with Outbox.open(path) as outbox:
         assert outbox.read(EPOCH, 2, 4) == (alive(2), alive(3), alive(4))
         assert outbox.lanes() == (Lane(EPOCH, 5, Watermark(2, ((4, 4),))),)
-        outbox.acknowledge("j2", EPOCH, 1, [(1, 1)], 0, forgotten=True)
+        outbox.acknowledge(Settled(EPOCH, ("j2",), ((1, 1),), forgotten=True), 1, 0)
         assert outbox.lanes() == (Lane(EPOCH, 5, Watermark(1), heard_upto=1),)
         assert outbox.journal == "j2"
 
@@ -86,7 +87,7 @@ def test_acknowledgements_of_an_hour_share_a_receipt_and_none_is_kept_for_less_t
         outbox.begin(EPOCH, BOOT)
         outbox.append(EPOCH, [alive(seq) for seq in range(1, 101)])
         for seq in range(1, 101):
-            outbox.acknowledge("j1", EPOCH, seq, [(seq, seq)], seq * 60_000, forgotten=False)
+            outbox.acknowledge(Settled(EPOCH, ("j1",), ((seq, seq),)), seq, seq * 60_000)
         assert outbox._all("SELECT first, last FROM receipt") == [(1, 60), (61, 100)]
         for seq in range(1, 101):
             outbox.purge(seq * 60_000 + KEEP_SETTLED_MS - 1)
@@ -99,7 +100,7 @@ def test_an_epoch_of_which_nothing_is_left_is_forgotten_save_the_newest(path: Pa
         for epoch in (EPOCH, "c" * 32):
             outbox.begin(epoch, BOOT)
             outbox.append(epoch, [alive(1)])
-            outbox.acknowledge("j1", epoch, 1, [(1, 1)], 0, forgotten=False)
+            outbox.acknowledge(Settled(epoch, ("j1",), ((1, 1),)), 1, 0)
         outbox.purge(KEPT_MS)
         assert outbox.lanes() == ()
         outbox.append("c" * 32, [alive(2)])

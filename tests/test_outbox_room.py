@@ -15,6 +15,7 @@ from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_room import BYTES_PER_EVENT
 from perch.chaos import small_disks
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent
+from perch.delivery.hearing import Settled
 from perch.delivery.lost import LossReason, Moment, Span, joined
 from perch.errors import PerchError, StorageError
 from perch.model import Clock
@@ -72,7 +73,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_an_outbox_that_is_full_lets_go_of_what_was_acknowledged_first(outbox: Outbox) -> None:
     fill(outbox, 1, 100)
-    outbox.acknowledge("j1", EPOCH, 0, [(40, 60)], 0, forgotten=False)
+    outbox.acknowledge(Settled(EPOCH, ("j1",), ((40, 60),)), 0, 0)
     fill(outbox, 101, 110)
     first = numbers(outbox)[39]
     assert 50 <= first <= 52
@@ -171,7 +172,7 @@ def test_every_number_is_kept_settled_or_given_up_and_there_are_never_too_many(
             last += count
         elif act == "settle":
             some = [seq for seq in numbers(outbox) if seq % 2 == 0 and seq not in settled][:count]
-            outbox.acknowledge("j1", EPOCH, 0, [(seq, seq) for seq in some], 0, forgotten=False)
+            outbox.acknowledge(Settled(EPOCH, ("j1",), tuple([(seq, seq) for seq in some])), 0, 0)
             settled.update(some)
         else:
             outbox.close()
@@ -241,7 +242,7 @@ def test_a_full_disk_neither_stops_an_outbox_that_has_its_room_nor_its_restart(d
             for first in range(1, 10_001, 20):
                 outbox.append(epoch, [alive(first + step) for step in range(20)])
             for upto in range(50, 10_001, 50):
-                outbox.acknowledge("j1", epoch, upto, [(upto - 49, upto)], life, forgotten=False)
+                outbox.acknowledge(Settled(epoch, ("j1",), ((upto - 49, upto),)), upto, life)
             last += 10_000
             assert outbox._count == last
             assert sizes(disk).get("outbox.db-wal", 0) < LOG_BYTES

@@ -16,14 +16,14 @@ _HEADER_BYTES = 32
 def kept(path: Path) -> Iterator[None]:
     """Keep the log's room while what is inside closes the only connection to a database."""
     with suppress(OSError):  # a file system without second names: then the room is given back, as ever
-        os.link(_log(path), _spare(path))
+        os.link(log_of(path), _spare(path))
     yield
     put_back(path)
 
 
 def put_back(path: Path) -> None:
     """Give a database that nobody has open the log that was kept of it; a log that is in use stays as it is."""
-    log, spare = _log(path), _spare(path)
+    log, spare = log_of(path), _spare(path)
     with suppress(OSError):
         if log.exists():
             spare.unlink(missing_ok=True)
@@ -35,7 +35,8 @@ def put_back(path: Path) -> None:
         spare.rename(log)
 
 
-def _log(path: Path) -> Path:
+def log_of(path: Path) -> Path:
+    """Give where a database has its log."""
     return path.with_name(path.name + "-wal")
 
 

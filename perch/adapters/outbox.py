@@ -7,17 +7,18 @@ acknowledged ones make room first, then the oldest others, which become spans fo
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from perch import contract
-from perch.adapters import log_room, outbox_room
+from perch.adapters import log_room, outbox_file, outbox_place, outbox_room
 from perch.adapters.outbox_memory import OutboxMemory
 from perch.adapters.outbox_room import Dropped
-from perch.adapters.sqlite import adopt_schema, claim, open_alone, reported, transaction
+from perch.adapters.sqlite import claim, lock_of, reported, transaction
 from perch.contract import Event, LostEvent
+from perch.delivery.hearing import Settled
 from perch.delivery.lost import Moment, Span
 from perch.delivery.sender import Lane
 from perch.delivery.watermark import SeqRange, Watermark
@@ -28,25 +29,6 @@ KEEP_SETTLED_MS = 48 * 3_600_000
 RECEIPT_MS = 3_600_000
 """Acknowledgements of so long a time share one receipt, so that all of them are kept for up to so much longer."""
 
-SCHEMA_VERSION = 2
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE epoch (
-    id INTEGER PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, boot TEXT NOT NULL, heard_upto INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE event (epoch INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (epoch, seq))
-    WITHOUT ROWID;
-CREATE TABLE receipt (
-    epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, settled_ms INTEGER NOT NULL,
-    PRIMARY KEY (epoch, first)
-) WITHOUT ROWID;
-CREATE TABLE lost (
-    epoch TEXT NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    from_ms INTEGER NOT NULL, from_mono_ms INTEGER NOT NULL, from_clock TEXT NOT NULL,
-    to_ms INTEGER NOT NULL, to_mono_ms INTEGER NOT NULL, to_clock TEXT NOT NULL, reason TEXT NOT NULL
-);
-CREATE TABLE filler (piece INTEGER PRIMARY KEY, zeros BLOB NOT NULL)
-"""
 _KEPT = """
 SELECT epoch, first, last FROM (
     SELECT number, min(seq) AS first, max(seq) AS last FROM (
@@ -57,10 +39,6 @@ SELECT epoch, first, last FROM (
 _FORGET_EPOCHS = """
 DELETE FROM epoch WHERE id < (SELECT max(id) FROM epoch) AND id NOT IN (SELECT epoch FROM event)
 """
-_LOG_PAGES = 500
-"""How long the log gets before it is worked into the file: with the largest transaction it stays below 4 MiB."""
-
-_CACHE_KIB = 512
 _SPARE_BYTES = 8 * 2**20
 
 
@@ -79,6 +57,7 @@ class Outbox(OutboxMemory):
         self._growing = True
         self._dropped: list[Dropped] = []
         self._lost: tuple[Span, ...] = ()
+        self._seats = self._present_seats()
         self._remember()
 
     @classmethod
@@ -88,17 +67,13 @@ class Outbox(OutboxMemory):
         try:
             if path.exists() and path.stat().st_size == 0:
                 raise DamagedError(f"{path} is empty", "move it away to begin a new one")
-            log_room.put_back(path)
-            connection = open_alone(path)
+            connection = outbox_file.connected(path)
+            try:
+                return cls(connection, path, held)
+            except BaseException:
+                connection.close()
+                raise
         except BaseException:
-            held.close()
-            raise
-        try:
-            _prepare(connection, path)
-            adopt_schema(connection, path, SCHEMA_VERSION, _SCHEMA)
-            return cls(connection, path, held)
-        except BaseException:
-            connection.close()
             held.close()
             raise
 
@@ -119,6 +94,34 @@ class Outbox(OutboxMemory):
             self._db.close()
         self._held.close()
 
+    @property
+    def path(self) -> Path:
+        """Where the file belongs."""
+        return self._path
+
+    def is_in_place(self) -> bool:
+        """Tell whether the files that are open are still the ones at their path."""
+        return self._seats == self._present_seats() and outbox_place.holds(lock_of(self._path), self._held)
+
+    def take_place(self, clear: Callable[[], None]) -> None:
+        """Write all that is held to its path and go on with that; raises StorageError.
+
+        Once nobody else may use the path, `clear` is called to move away what is there.
+        """
+        held = outbox_place.claimed(self._path, self._held)
+        try:
+            clear()
+            outbox_place.write_anew(self._db, self._path)
+            connection = outbox_file.connected(self._path)
+        except BaseException:
+            if held is not self._held:
+                held.close()
+            raise
+        self._db.close()
+        if held is not self._held:
+            self._held.close()
+        self._db, self._held, self._seats = connection, held, self._present_seats()
+
     def hold(self, most: int) -> None:
         """Hold so many events and no more from now on."""
         self._most = most
@@ -134,11 +137,11 @@ class Outbox(OutboxMemory):
         if growing:
             _refuse_to_fill(self._path)
         with transaction(self._db, self._path):
-            if not growing:
-                return outbox_room.drop_filler(self._db)
-            outbox_room.grow(self._db)
-        self._growing = True
-        return True
+            if growing:
+                outbox_room.grow(self._db)
+            missing = growing or outbox_room.drop_filler(self._db)
+        self._growing = growing or not missing
+        return missing
 
     def begin(self, epoch: str, boot: str) -> int:
         """Note the start of an epoch and give its run number, counted from 1."""
@@ -176,24 +179,24 @@ class Outbox(OutboxMemory):
         )
         return tuple(self._decode(body) for (body,) in rows)
 
-    def acknowledge(
-        self, journal: str, epoch: str, upto: int, ranges: Sequence[SeqRange], now_ms: int, *, forgotten: bool
-    ) -> None:
-        """Note all that an acknowledgement says, at once: ranges of an epoch are settled as of `now_ms`.
+    def acknowledge(self, settled: Settled, upto: int, now_ms: int) -> None:
+        """Note all that an acknowledgement changed, at once, as of `now_ms`, which counts like `lived_ms`.
 
-        `now_ms` counts like `lived_ms`. With `forgotten` the collector has lost what it had, and everything else that
-        is kept counts as unsent again.
+        `upto` is up to where its collector has everything of the epoch.
         """
+        epoch = settled.epoch
         number, _ = self._epochs.get(epoch, (None, ""))
         with transaction(self._db, self._path):
-            if forgotten:
+            if settled.forgotten:
                 self._execute("DELETE FROM receipt")
                 self._execute("UPDATE epoch SET heard_upto = 0")
-            self._set_meta("journal", journal)
+            self._set_meta("journal", " ".join(settled.journals))
             self._set_meta("lived_ms", str(now_ms))
             self._execute("UPDATE epoch SET heard_upto = ? WHERE id = ?", (upto, number))
             if number is not None:
-                for first, last in ranges:
+                for first, last in settled.missed:
+                    outbox_room.take_back(self._db, number, first, last)
+                for first, last in settled.ranges:
                     self._receive(number, first, last, now_ms)
 
     def purge(self, now_ms: int) -> None:
@@ -234,6 +237,9 @@ class Outbox(OutboxMemory):
         mark = self.mark
         return Moment(0, 0, Clock.UNSYNCED) if mark is None else Moment(mark.wall_ms, mark.mono_ms, mark.clock)
 
+    def _present_seats(self) -> list[outbox_place.Seat | None]:
+        return [outbox_place.seat(part) for part in (self._path, log_room.log_of(self._path))]
+
     def _remember(self) -> None:
         """Take from the file what is kept in memory."""
         self._epochs = self._known_epochs()
@@ -260,27 +266,12 @@ class Outbox(OutboxMemory):
 
     def _lane(self, epoch: str, kept: Sequence[SeqRange]) -> Lane:
         number, _ = self._epochs[epoch]
-        gone, here = Watermark(), Watermark()
-        for first, last in kept:
-            here = here.add(first, last)
-        for first, last in here.missing(1, here.highest):
-            gone = gone.add(first, last)
-        settled = gone
-        for first, last in self._all("SELECT first, last FROM receipt WHERE epoch = ?", (number,)):
-            settled = settled.add(first, min(last, here.highest))
+        here = Watermark().add_all(kept)
+        gone = Watermark().add_all(here.missing(1, here.highest))
+        receipts = self._all("SELECT first, last FROM receipt WHERE epoch = ?", (number,))
+        settled = gone.add_all((first, min(last, here.highest)) for first, last in receipts)
         heard_upto = self._all("SELECT heard_upto FROM epoch WHERE id = ?", (number,))[0][0]
         return Lane(epoch, here.highest, settled, gone, heard_upto)
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Bound the log and what SQLite keeps in memory, and see that no page is torn."""
-    with reported(path):
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        complaint = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if complaint != "ok":
-        raise DamagedError(f"{path} is damaged: {complaint}", "move it away to begin a new one")
 
 
 def _refuse_to_fill(path: Path) -> None:

@@ -30,7 +30,22 @@ def open_or_begin(path: Path, open_outbox: Callable[[Path], Outbox]) -> tuple[Ou
     return outbox, _told(path)
 
 
-def set_aside(path: Path, why: DamagedError) -> Path:
+def put_back(outbox: Outbox) -> str | None:
+    """See that an open outbox is where it belongs: where it was removed or replaced, it is written anew.
+
+    Tells in a sentence what was done, None where all is well. What stands in its place is set aside. Raises
+    StorageError where it cannot be written; it goes on as it is then.
+    """
+    if outbox.is_in_place():
+        return None
+    path = outbox.path
+    outbox.take_place(lambda: _clear(path))
+    told = f"the outbox {path} was removed or replaced while it was in use; it was written anew, and nothing is lost"
+    log.error("%s", told)
+    return told
+
+
+def set_aside(path: Path, why: StorageError) -> Path:
     """Move an outbox that nobody has open to another name, which is given; raises StorageError."""
     number = max((int(one.suffix[1:]) for one in aside(path)), default=0) + 1
     target = path.with_name(f"{path.name}.damaged.{number}")
@@ -39,7 +54,7 @@ def set_aside(path: Path, why: DamagedError) -> Path:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + part).rename(target.with_name(target.name + part))
     except OSError as error:
-        raise StorageError(f"{path} is damaged and cannot be moved: {error.strerror}", "move it away") from error
+        raise StorageError(f"{path} cannot be used and cannot be moved: {error.strerror}", "move it away") from error
     log.error("%s: it was set aside as %s; what it held and was not delivered is lost", why.what, target.name)
     for old in aside(path)[:-KEEP]:
         _remove(old)
@@ -60,6 +75,11 @@ def _begun(path: Path, open_outbox: Callable[[Path], Outbox]) -> Outbox:
         except StorageError:
             _remove(old)
     return open_outbox(path)
+
+
+def _clear(path: Path) -> None:
+    if any(path.with_name(path.name + part).exists() for part in _PARTS):
+        set_aside(path, StorageError(f"{path} is not the file that the agent has open"))
 
 
 def _remove(old: Path) -> None:

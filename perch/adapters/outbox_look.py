@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perch import contract
-from perch.adapters.outbox import SCHEMA_VERSION, Outbox
+from perch.adapters.outbox import Outbox
+from perch.adapters.outbox_file import SCHEMA_VERSION
 from perch.adapters.sqlite import refuse_other_schema, reported
 from perch.contract import Batch
 from perch.delivery.sender import Lane

@@ -44,8 +44,13 @@ class OutboxMemory:
 
     @property
     def journal(self) -> str | None:
-        """The id of the journal that last acknowledged anything."""
-        return self._meta("journal")
+        """The id of the journal that counts, None before any acknowledged anything."""
+        return self.journals[-1] if self.journals else None
+
+    @property
+    def journals(self) -> tuple[str, ...]:
+        """The ids of journals that counted once, oldest first; that of the present one is the last."""
+        return tuple((self._meta("journal") or "").split())
 
     @property
     def spaces(self) -> frozenset[str]:

@@ -83,6 +83,20 @@ def drop_settled(db: sqlite3.Connection, most: int, until_ms: int) -> list[Dropp
     return dropped
 
 
+def take_back(db: sqlite3.Connection, number: int, first: int, last: int) -> None:
+    """Cut a range of an epoch out of its receipts: it was acknowledged, and is not any more."""
+    cut = db.execute(
+        "SELECT first, last, settled_ms FROM receipt WHERE epoch = ? AND first <= ? AND last >= ?",
+        (number, last, first),
+    ).fetchall()
+    for low, high, settled_ms in cut:
+        db.execute("DELETE FROM receipt WHERE epoch = ? AND first = ?", (number, low))
+        left = [(low, first - 1), (last + 1, high)]
+        db.executemany(
+            "INSERT INTO receipt VALUES (?, ?, ?, ?)", [(number, *one, settled_ms) for one in left if one[0] <= one[1]]
+        )
+
+
 def lost_spans(db: sqlite3.Connection) -> tuple[Span, ...]:
     """Give the spans that were given up and of which no event tells yet."""
     return tuple(_span(*row) for row in db.execute("SELECT * FROM lost ORDER BY rowid"))

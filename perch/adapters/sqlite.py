@@ -83,7 +83,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 def claim(path: Path) -> IO[bytes]:
     """Make this process the only writer of a file until the claim is closed; raises StorageError if another one is."""
-    lock = path.with_name(path.name + ".lock")
+    lock = lock_of(path)
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = lock.open("ab")
@@ -97,6 +97,11 @@ def claim(path: Path) -> IO[bytes]:
             f"{path} is in use by another process", "end that one, or give this one another data folder"
         ) from error
     return held
+
+
+def lock_of(path: Path) -> Path:
+    """Give the file by which a process claims another one."""
+    return path.with_name(path.name + ".lock")
 
 
 def adopt_schema(connection: sqlite3.Connection, path: Path, version: int, schema: str) -> None:

@@ -7,21 +7,19 @@ refused (IllegalEventError), and nothing changes.
     appended    an event was accepted under the next number of its epoch
     skipped     the next numbers are used up by events that could not be written
     due         what must be sent now (nothing while disconnected or the window is full)
-    heard       an acknowledgement came; it also says when the collector has lost what it had: when it names another
-                journal than before, or has less of an epoch than before. Then everything kept is sent again
     linked      the connection came or went: whatever was in flight may be gone
     dropped     events are kept no longer
 
-An `ack` of another journal settles nothing by itself: it may be the last word of one that is gone. Flights hold ranges
-of numbers of one epoch; oldest epochs go first. Every function gives a new Sender; time is the machine's monotonic
-clock, chance is handed in.
+What an acknowledgement does is in `hearing`. Flights hold ranges of numbers of one epoch; oldest epochs go first. Every
+function gives a new Sender; time is the machine's monotonic clock, chance is handed in.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from perch.delivery.journals import Journals
 from perch.delivery.standing import TABLE, Move, Standing
-from perch.delivery.watermark import SeqRange, Watermark
+from perch.delivery.watermark import Watermark
 from perch.errors import IllegalEventError
 
 WINDOW = 8
@@ -31,6 +29,7 @@ BATCH = 50
 """Events a flight; the largest event has 285 bytes, so that a message stays below 16 KiB."""
 
 _NOTHING = Watermark()
+_NOBODY = Journals()
 
 FIRST_RETRY_MS = 5_000
 LAST_RETRY_MS = 60_000
@@ -63,12 +62,31 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The whole state; lanes are in the order in which their epochs began."""
+    """The whole state; lanes are in the order in which their epochs began.
+
+    All that is kept was last made to be sent again at `forgot_ms`; where it `owes` that once more it came too soon.
+    """
 
     lanes: tuple[Lane, ...] = ()
     flights: tuple[Flight, ...] = ()
-    journal: str | None = None
+    journals: Journals = _NOBODY
     connected: bool = False
+    forgot_ms: int | None = None
+    owes: bool = False
+
+    def lane(self, epoch: str) -> Lane | None:
+        """Give the lane of an epoch, None before its first number."""
+        return next((lane for lane in self.lanes if lane.epoch == epoch), None)
+
+    def with_lane(self, lane: Lane) -> "Sender":
+        """Give the sender with a lane as it is now; flights of which every number is settled leave the air."""
+        lanes = tuple(lane if other.epoch == lane.epoch else other for other in self.lanes)
+        flights = tuple(
+            flight
+            for flight in self.flights
+            if flight.epoch != lane.epoch or lane.settled.missing(flight.first, flight.last)
+        )
+        return replace(self, lanes=lanes if lane in lanes else (*lanes, lane), flights=flights)
 
     @property
     def deadline(self) -> int | None:
@@ -81,18 +99,9 @@ class Sender:
         return sum(last - first + 1 for lane in self.lanes for first, last in lane.settled.missing(1, lane.last))
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What an acknowledgement changed: ranges now settled, or that whatever is kept is `forgotten` and unsent again."""
-
-    epoch: str
-    ranges: tuple[SeqRange, ...] = ()
-    forgotten: bool = False
-
-
 def standing(sender: Sender, epoch: str, seq: int) -> Standing:
     """Tell how a number stands."""
-    lane = _lane(sender, epoch)
+    lane = sender.lane(epoch)
     if lane is None or seq > lane.last:
         return Standing.UNBORN
     if seq in lane.settled:
@@ -103,51 +112,32 @@ def standing(sender: Sender, epoch: str, seq: int) -> Standing:
 
 def next_number(sender: Sender, epoch: str) -> int:
     """Give the first number of an epoch that was not given out yet."""
-    lane = _lane(sender, epoch)
+    lane = sender.lane(epoch)
     return 1 if lane is None else lane.last + 1
 
 
 def appended(sender: Sender, epoch: str, first: int, last: int) -> Sender:
     """Take in the next events of an epoch; raises IllegalEventError where their numbers do not follow."""
     lane = _next(sender, epoch, first, last, Move.APPEND)
-    return _with_lane(sender, replace(lane, last=last))
+    return sender.with_lane(replace(lane, last=last))
 
 
 def skipped(sender: Sender, epoch: str, first: int, last: int) -> Sender:
     """Note that the next numbers of an epoch are used up by nothing; raises IllegalEventError where they are not."""
     lane = _next(sender, epoch, first, last, Move.SKIP)
-    return _with_lane(sender, replace(_without(lane, first, last), last=last))
+    return sender.with_lane(replace(_without(lane, first, last), last=last))
 
 
 def dropped(sender: Sender, epoch: str, first: int, last: int) -> Sender:
     """Note that events are kept no longer; raises IllegalEventError where such numbers were never given out."""
     _refuse_unless(sender, epoch, first, last, Move.DROP)
-    lane = _without(_lane(sender, epoch) or Lane(epoch), first, last)
-    return _landed(_with_lane(sender, lane), lane)
+    lane = _without(sender.lane(epoch) or Lane(epoch), first, last)
+    return sender.with_lane(lane)
 
 
 def linked(sender: Sender, connected: bool) -> Sender:
     """Note that the connection came or went; what was in flight counts as never sent."""
     return replace(sender, connected=connected, flights=())
-
-
-def heard(sender: Sender, journal: str, epoch: str, have: Watermark) -> tuple[Sender, Settled]:
-    """Take in an acknowledgement."""
-    lane = _lane(sender, epoch)
-    other = sender.journal not in (None, journal)
-    forgotten = other or (lane is not None and have.upto < lane.heard_upto)
-    if forgotten:
-        sender = replace(sender, lanes=tuple(map(_unsettled, sender.lanes)), flights=())
-        lane = _lane(sender, epoch)
-    sender = replace(sender, journal=journal)
-    if lane is None or other:
-        return sender, Settled(epoch, (), forgotten)
-    ranges = _newly(lane, have)
-    settled = lane.settled
-    for first, last in ranges:
-        settled = settled.add(first, last)
-    lane = replace(lane, settled=settled, heard_upto=have.upto)
-    return _landed(_with_lane(sender, lane), lane), Settled(epoch, ranges, forgotten)
 
 
 def due(sender: Sender, now_ms: int, chance: float) -> tuple[Sender, tuple[Flight, ...]]:
@@ -181,47 +171,14 @@ def _refuse_unless(sender: Sender, epoch: str, first: int, last: int, move: Move
 def _next(sender: Sender, epoch: str, first: int, last: int, move: Move) -> Lane:
     """Give the lane of which first…last are the next numbers."""
     _refuse_unless(sender, epoch, first, last, move)
-    lane = _lane(sender, epoch) or Lane(epoch)
+    lane = sender.lane(epoch) or Lane(epoch)
     if first != lane.last + 1:
         raise IllegalEventError(f"{move} of {first}…{last} in epoch {epoch}: it does not follow {lane.last}")
     return lane
 
 
-def _with_lane(sender: Sender, lane: Lane) -> Sender:
-    if any(other.epoch == lane.epoch for other in sender.lanes):
-        lanes = tuple(lane if other.epoch == lane.epoch else other for other in sender.lanes)
-    else:
-        lanes = (*sender.lanes, lane)
-    return replace(sender, lanes=lanes)
-
-
-def _lane(sender: Sender, epoch: str) -> Lane | None:
-    return next((lane for lane in sender.lanes if lane.epoch == epoch), None)
-
-
 def _without(lane: Lane, first: int, last: int) -> Lane:
     return replace(lane, gone=lane.gone.add(first, last), settled=lane.settled.add(first, last))
-
-
-def _unsettled(lane: Lane) -> Lane:
-    """Count as unsent whatever is still kept."""
-    return replace(lane, settled=lane.gone, heard_upto=0)
-
-
-def _newly(lane: Lane, have: Watermark) -> tuple[SeqRange, ...]:
-    """Give the ranges that an acknowledgement settles and that were not settled before."""
-    claimed = ((1, min(have.upto, lane.last)), *((first, min(last, lane.last)) for first, last in have.have))
-    return tuple(gap for first, last in claimed if first <= last for gap in lane.settled.missing(first, last))
-
-
-def _landed(sender: Sender, lane: Lane) -> Sender:
-    """Take the flights out of the air of which every number is settled."""
-    flights = tuple(
-        flight
-        for flight in sender.flights
-        if flight.epoch != lane.epoch or lane.settled.missing(flight.first, flight.last)
-    )
-    return replace(sender, flights=flights)
 
 
 def _again(flight: Flight, now_ms: int, chance: float) -> Flight:

@@ -1,6 +1,7 @@
 """Which sequence numbers of one epoch are settled: everything up to a number, and some ranges beyond it."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 SeqRange = tuple[int, int]
@@ -19,12 +20,15 @@ class Watermark:
             raise ValueError(f"{first}…{last} is no range of sequence numbers")
         if not self.have and first <= self.upto + 1:
             return self if last <= self.upto else Watermark(last)
-        return self._merged(first, last)
+        return self.add_all([(first, last)])
 
-    def _merged(self, first: int, last: int) -> "Watermark":
+    def add_all(self, added: Iterable[SeqRange]) -> "Watermark":
+        """Give the watermark with many ranges in it, in any order; empty ones (last < first) add nothing."""
         upto = self.upto
         ranges: list[SeqRange] = []
-        for low, high in sorted((*self.have, (first, last))):
+        for low, high in sorted((*self.have, *added)):
+            if high < low:
+                continue
             if low <= upto + 1:
                 upto = max(upto, high)
             elif ranges and low <= ranges[-1][1] + 1:
@@ -43,7 +47,8 @@ class Watermark:
     def missing(self, first: int, last: int) -> tuple[SeqRange, ...]:
         """Give the ranges within first…last that are not settled, in order."""
         gaps, at = [], max(first, self.upto + 1)
-        for low, high in self.have:
+        start = max(0, bisect_right(self.have, (at, 2**63)) - 1)
+        for low, high in self.have[start:]:
             if low > last:
                 break
             if at < low:
@@ -52,6 +57,15 @@ class Watermark:
         if at <= last:
             gaps.append((at, last))
         return tuple(gaps)
+
+    def present(self, first: int, last: int) -> tuple[SeqRange, ...]:
+        """Give the ranges within first…last that are settled, in order."""
+        found, at = [], first
+        for low, high in (*self.missing(first, last), (last + 1, last + 1)):
+            if at < low:
+                found.append((at, low - 1))
+            at = high + 1
+        return tuple(found)
 
     @property
     def highest(self) -> int:

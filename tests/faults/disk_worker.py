@@ -13,6 +13,7 @@ from typing import NamedTuple
 from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.outbox import Outbox
 from perch.contract import StateEvent
+from perch.delivery.hearing import Settled
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError
 from perch.model import Clock, Reason, State
@@ -69,7 +70,7 @@ def fill_outbox(task: Task, epoch: str) -> None:
                 continue
             task.accepted(epoch, last)
             if task.chance.random() < 0.3:
-                outbox.acknowledge("c" * 16, epoch, last // 2, [(1, max(1, last // 2))], 1, forgotten=False)
+                outbox.acknowledge(Settled(epoch, ("c" * 16,), ((1, max(1, last // 2)),)), last // 2, 1)
 
 
 def fill_journal(task: Task, epoch: str) -> None:
