@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from collector.live import Live
 from collector.novelty import Novelty, Places
+from collector.others import Others
 from collector.sorting import Arrival, Resorting, Sorted, Sorting
 from perch import contract
 from perch.adapters.errands import Refusal
@@ -15,9 +16,6 @@ from perch.contract import Ack, Address, Publication
 from perch.delivery.liveness import Instant
 from perch.delivery.watermark import Watermark
 from perch.errors import ContractError
-
-RANGES_PER_ACK = 200
-"""Keeps an acknowledgement below half of the largest payload; what is left over goes into a further one."""
 
 EPOCHS_PER_AGENT = 50
 """So many epochs of one agent are acknowledged at a time; one that keeps to its window sends of eight."""
@@ -66,6 +64,7 @@ class Intake:
         self._journal = journal
         self._quarantine = quarantine
         self._novelty = Novelty(journal, places)
+        self._others = Others(journal.id, places)
         self._live = live
         self._publish = publish
         self._addresses: dict[str, Address] = {}
@@ -92,6 +91,10 @@ class Intake:
             dict(self._deferred),
         )
 
+    def others(self, mono_ms: int) -> tuple[str, ...]:
+        """Name the journals of other collectors that answer the same agents."""
+        return self._others.at_work(mono_ms)
+
     def take(self, arrivals: Sequence[Arrival]) -> None:
         """Store what is to be stored in one transaction, then acknowledge it; where it raises, nothing was."""
         if not arrivals:
@@ -109,7 +112,10 @@ class Intake:
         self._count(len(arrivals), result)
 
     def retry(self, messages: Sequence[Quarantined], mono_ms: int) -> "Retried":
-        """Take messages of the quarantine in once more, as `take` does; what is refused again is only named."""
+        """Take messages of the quarantine in once more, as `take` does; what is refused again is only named.
+
+        What they brought was counted when they came, save what is stored only now.
+        """
         self._novelty.begin()
         sorting = Resorting(self._journal, self._novelty)
         refused = [refusal for message in messages if (refusal := _sort_again(sorting, message, mono_ms)) is not None]
@@ -117,7 +123,7 @@ class Intake:
         if result.settled:
             self._journal.append(result.runs, result.settled)
         self._acknowledge_all(result.touched)
-        self._count(0, result)
+        self._count_stored(result)
         return Retried(sum(len(run.events) for run in result.runs), result.repeats, refused)
 
     def _sort(self, sorting: Sorting, arrival: Arrival) -> None:
@@ -125,7 +131,10 @@ class Intake:
             address = self._addresses.get(arrival.topic) or self._address(arrival.topic)
             if address.channel == "up":
                 sorting.add(arrival, address.site, address.agent)
-            elif address.channel != "ack":
+            elif address.channel == "ack":
+                if not arrival.retained:
+                    self._others.hear(address, arrival.payload, arrival.mono_ms)
+            else:
                 now = Instant(arrival.wall_ms, arrival.mono_ms)
                 self._live.hear(address, arrival.payload, now, retained=arrival.retained)
         except ContractError as error:
@@ -148,20 +157,23 @@ class Intake:
 
     def _acknowledge(self, stream: Stream, mark: Watermark) -> None:
         """Tell the agent what is stored; where the broker is away, it sends again and is told then."""
-        for start in range(0, max(1, len(mark.have)), RANGES_PER_ACK):
-            have = mark.have[start : start + RANGES_PER_ACK]
+        for start in range(0, max(1, len(mark.have)), contract.RANGES_PER_ACK):
+            have = mark.have[start : start + contract.RANGES_PER_ACK]
             ack = Ack(v=contract.VERSION, journal=self._journal.id, epoch=stream.epoch, upto=mark.upto, have=have)
             self._publish(contract.build_ack(stream.site, stream.agent, ack))
 
     def _count(self, messages: int, result: Sorted) -> None:
         self._messages += messages
         self._events += result.events
-        self._stored += sum(len(run.events) for run in result.runs)
         self._repeats += result.repeats
-        self._strange_events += len(result.strange)
-        _add(self._strangers, Counter("/".join(space) for space in result.strange))
         _add(self._conflicts, result.conflicts)
         _add(self._deferred, result.deferred)
+        self._count_stored(result)
+
+    def _count_stored(self, result: Sorted) -> None:
+        self._stored += sum(len(run.events) for run in result.runs)
+        self._strange_events += len(result.strange)
+        _add(self._strangers, Counter("/".join(space) for space in result.strange))
 
 
 def _sort_again(sorting: Sorting, message: Quarantined, mono_ms: int) -> Refusal | None:

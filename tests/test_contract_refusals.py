@@ -205,7 +205,10 @@ def test_a_status_that_says_nonsense_is_refused(other: dict[str, object]) -> Non
     assert refused(contract.parse_status, payload) == "undecodable"
 
 
-@pytest.mark.parametrize("have", [[[3, 2]], [[0, 1]], [[1]], [1], [[1, 2, 3]], None])
+MANY = [[2 * number, 2 * number] for number in range(1, contract.RANGES_PER_ACK + 2)]
+
+
+@pytest.mark.parametrize("have", [[[3, 2]], [[0, 1]], [[1]], [1], [[1, 2, 3]], None, MANY])
 def test_a_receipt_whose_ranges_are_none_is_refused(have: object) -> None:
     payload = json.dumps({"v": 1, "journal": JOURNAL, "epoch": EPOCH, "upto": 0, "have": have}).encode()
     assert refused(contract.parse_ack, payload) == "undecodable"

@@ -10,6 +10,9 @@ from perch.model import Clock, Occupancy, Reason, SensorHealth, SensorKind, Stat
 VERSION = 1
 MAX_PAYLOAD_BYTES = 16 * 1024
 MAX_EVENTS = 100
+RANGES_PER_ACK = 200
+"""Keeps an acknowledgement below half of the largest payload; what is left over goes into a further one."""
+
 HEARTBEAT_S = 30
 VALID_FOR_MS = 90_000
 
@@ -92,13 +95,16 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Ack(Struct, frozen=True, kw_only=True):
-    """What the collector answers: all up to `upto`, and all in the ranges `have`, is durably stored in this journal."""
+    """What the collector answers: all up to `upto`, and all in the ranges `have`, is durably stored in this journal.
+
+    More ranges than RANGES_PER_ACK come in several answers.
+    """
 
     v: int
     journal: Hex16
     epoch: Hex32
     upto: Upto
-    have: tuple[SeqRange, ...] = ()
+    have: Annotated[tuple[SeqRange, ...], Meta(max_length=RANGES_PER_ACK)] = ()
 
 
 class LiveState(Struct, frozen=True, kw_only=True):
