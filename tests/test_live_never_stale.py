@@ -9,16 +9,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from perch.chaos.listener import Listener
 from perch.chaos.proxy import Link, Weather
 from perch.model import Clock, State
 from perch.settings import Broker as BrokerSettings
+from tests.onlooker import Onlooker
 from tests.parts import LOOPBACK, Broker, free_port, until
-from tests.reference_reader import Onlooker, ReferenceReader, steady_ms
 from tests.serving import (
     OTHER_EPOCH,
     WEEK_MS,
@@ -45,6 +47,10 @@ NETWORK = a_site(spaces=tuple(a_space(fate, agent=f"pi-{fate}") for fate in FATE
 def shown_by(served: Served) -> Callable[[], dict[str, str]]:
     """Make a question to an API: the states of all its spaces."""
     return lambda: {item["id"]: item["state"] for item in served.json("/api/v1/spaces")["items"]}
+
+
+def listening(broker: Broker) -> Listener:
+    return Listener(BrokerSettings(port=broker.port), "hq", "reference-reader")
 
 
 @contextmanager
@@ -85,7 +91,7 @@ def voice_over(link: Link, fate: str, valid_for_ms: int) -> Iterator[None]:
 def test_nothing_is_shown_free_past_its_time_whatever_happens_to_its_agent(mosquitto: Broker, tmp_path: Path) -> None:
     with (
         serving_connected(server_settings(mosquitto.port, tmp_path, NETWORK)) as served,
-        ReferenceReader(BrokerSettings(port=mosquitto.port)) as reader,
+        listening(mosquitto) as listener,
         Onlooker(shown_by(served)) as onlooker,
         link_to(mosquitto.port) as plug,
         link_to(mosquitto.port) as wire,
@@ -128,7 +134,7 @@ def test_nothing_is_shown_free_past_its_time_whatever_happens_to_its_agent(mosqu
         for fate in ("frozen", "cut-off", "late-will"):
             served.wait_for(fate, State.FREE)
     assert len(onlooker.seen) > 50
-    assert onlooker.overdue_ms(reader, GRACE_MS) == {}
+    assert onlooker.overdue_s(listener, GRACE_MS / 1000) == {}
 
 
 def test_a_broker_restored_from_an_old_copy_brings_nothing_back(
@@ -144,17 +150,17 @@ def test_a_broker_restored_from_an_old_copy_brings_nothing_back(
     broker.stop()
     broker.start()
     with (
-        ReferenceReader(BrokerSettings(port=broker.port)) as reader,
+        listening(broker) as listener,
         serving_connected(server_settings(broker.port, tmp_path)) as served,
         Onlooker(shown_by(served)) as onlooker,
     ):
-        until(lambda: reader.state_at("d01", 1e18) == "unknown" and len(onlooker.seen) > 20)
+        until(lambda: listener.state_at("d01", 1e18) == "unknown" and len(onlooker.seen) > 20)
         served.wait_for("d01", State.UNKNOWN)
         with Speaker(broker, epoch=OTHER_EPOCH) as again:
             again.beat()
             again.say("d02", State.FREE)
             served.wait_for("d02", State.FREE)
-    assert onlooker.overdue_ms(reader, GRACE_MS) == {}
+    assert onlooker.overdue_s(listener, GRACE_MS / 1000) == {}
     assert all(shown["r1"] == "unknown" for _, shown in onlooker.seen)
 
 
@@ -176,20 +182,20 @@ def test_an_api_whose_link_falls_silent_lets_its_states_age(mosquitto: Broker, t
         Speaker(mosquitto) as speaker,
     ):
         speaker.say("d01", State.FREE, valid_for_ms=VALID_MS)
-        said_ms = steady_ms()
+        said_s = time.monotonic()
         served.wait_for("d01", State.FREE)
         link.turn(Weather(silent=True))
         speaker.say("d01", State.OCCUPIED, valid_for_ms=LONG_MS)
         served.wait_for("d01", State.UNKNOWN)
-        until(lambda: onlooker.seen[-1][0] > said_ms + VALID_MS + 2 * GRACE_MS)
-    late = [shown["d01"] for at, shown in onlooker.seen if at > said_ms + VALID_MS + GRACE_MS]
+        until(lambda: onlooker.seen[-1][0] > said_s + (VALID_MS + 2 * GRACE_MS) / 1000)
+    late = [shown["d01"] for at, shown in onlooker.seen if at > said_s + (VALID_MS + GRACE_MS) / 1000]
     assert set(late) == {"unknown"}
 
 
 def test_a_broker_that_dies_takes_no_state_beyond_its_time(mosquitto: Broker, tmp_path: Path) -> None:
     with (
         serving_connected(server_settings(mosquitto.port, tmp_path)) as served,
-        ReferenceReader(BrokerSettings(port=mosquitto.port)) as reader,
+        listening(mosquitto) as listener,
         Onlooker(shown_by(served)) as onlooker,
     ):
         with Speaker(mosquitto) as speaker:
@@ -197,7 +203,7 @@ def test_a_broker_that_dies_takes_no_state_beyond_its_time(mosquitto: Broker, tm
             served.wait_for("d01", State.FREE)
             mosquitto.kill()
         served.wait_for("d01", State.UNKNOWN)
-    assert onlooker.overdue_ms(reader, GRACE_MS) == {}
+    assert onlooker.overdue_s(listener, GRACE_MS / 1000) == {}
 
 
 def test_an_api_that_was_frozen_wakes_up_with_nothing_old_to_say(mosquitto: Broker, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ class Campaign:
     def _nothing_waits(self, since_s: float) -> bool:
         """Whether each agent said, a while after it was told to be quiet, that nothing waits in its outbox."""
         for agent in self._stage.agents:
-            _, outbox, said_s = self._stage.reader.backlog.get(agent, ("", -1, 0.0))
+            _, outbox, said_s = self._stage.reader.listener.backlog.get(agent, ("", -1, 0.0))
             if outbox != 0 or said_s < since_s + 1.5:
                 self._stage.parts[agent].tell("load 0")
                 return False
