@@ -1,6 +1,5 @@
 """`/metrics`: how Perch does, in the text format of Prometheus. No line tells of a single space."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from fastapi import APIRouter, Request, Response
@@ -9,6 +8,7 @@ from api.openapi import answers
 from api.operations import Check
 from api.parameters import StrictRoute
 from api.shapes import Readiness
+from perch.adapters.age import mark
 from perch.adapters.collector_health import CollectorHealth
 from perch.errors import PerchError
 
@@ -26,7 +26,7 @@ def metrics(request: Request) -> Response:
     """Give what Prometheus collects: counters begin anew with each start of the collector."""
     checks: Sequence[tuple[str, Check]] = request.app.state.checks
     health: Health = request.app.state.health
-    text = "\n".join((*_of_parts(checks), *_of_collector(_read(health), time.time()), ""))
+    text = "\n".join((*_of_parts(checks), *_of_collector(_read(health)), ""))
     return Response(text, headers={"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
 
 
@@ -50,8 +50,8 @@ def _is_well(check: Check) -> bool:
     return True
 
 
-def _of_collector(health: CollectorHealth | None, now_s: float) -> Iterator[str]:
-    running = health is not None and not health.is_stale(int(now_s * 1000))
+def _of_collector(health: CollectorHealth | None) -> Iterator[str]:
+    running = health is not None and not health.is_stale(mark())
     yield from _one("perch_collector_running", "gauge", "Whether the collector runs and says how it is.", running)
     if health is None:
         return
@@ -65,6 +65,8 @@ def _of_collector(health: CollectorHealth | None, now_s: float) -> Iterator[str]
         yield from _one(f"perch_collector_{name}_total", "counter", what, count)
     yield from _one("perch_collector_waiting_messages", "gauge", "Messages not looked at yet.", health.waiting)
     yield from _one("perch_journal_events", "gauge", "Events in the journal.", health.end)
+    others = "Other collectors that answer agents at the same broker."
+    yield from _one("perch_other_collectors", "gauge", others, len(health.others))
     yield from _of_agents(health)
     quarantined = _by("code", health.quarantined)
     yield from _family("perch_quarantined_total", "counter", "Messages ever quarantined.", quarantined)

@@ -75,7 +75,7 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     live = Live(settings.sites, now)
     history = HistoryFiles({site.id: site for site in settings.sites}, settings.data)
     connection = _connection(settings, live, asyncio.get_running_loop())
-    checks = checks_of(connection, history, settings.data, lambda: now().wall_ms)
+    checks = checks_of(connection, history, settings.data)
     demo = os.environ.get("PERCH_DEMO") == "1"
     app = build(live, history, checks, health=lambda: read_health(settings.data), demo=demo)
     server = _Server(_config(app))

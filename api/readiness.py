@@ -1,11 +1,12 @@
 """The parts that the API depends on, each with a word on how it is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from api.history_files import HistoryFiles
 from api.operations import Check
-from perch.adapters.collector_health import CollectorHealth, read_health
+from perch.adapters.age import mark
+from perch.adapters.collector_health import CollectorHealth, read_health, says_others
 from perch.adapters.mqtt import Connection
 from perch.errors import PerchError, StorageError, UnavailableError
 
@@ -16,9 +17,7 @@ READ = "history"
 AGENTS_NAMED = 10
 
 
-def checks_of(
-    connection: Connection, history: HistoryFiles, data: Path, now_ms: Callable[[], int]
-) -> Sequence[tuple[str, Check]]:
+def checks_of(connection: Connection, history: HistoryFiles, data: Path) -> Sequence[tuple[str, Check]]:
     """Name the parts in the order of the data's way."""
 
     def broker() -> str:
@@ -27,7 +26,7 @@ def checks_of(
         return "connected"
 
     def collector() -> str:
-        return _collector(data, now_ms())
+        return _collector(data)
 
     return (
         ("broker", broker),
@@ -37,9 +36,9 @@ def checks_of(
     )
 
 
-def _collector(data: Path, now_ms: int) -> str:
+def _collector(data: Path) -> str:
     health = read_health(data)
-    if health is None or health.is_stale(now_ms):
+    if health is None or health.is_stale(mark()):
         raise StorageError("the collector does not run", "start it, or see its log")
     if health.broker is not None:
         raise UnavailableError(f"the collector has no broker: {health.broker}", "see the collector's log")
@@ -54,6 +53,8 @@ def _collector(data: Path, now_ms: int) -> str:
 
 def _alarms(health: CollectorHealth) -> Iterator[str]:
     """Say what somebody should look after, though the API can answer."""
+    if health.others:
+        yield says_others(health.others)
     for what, counted in (
         ("conflicts (see to these credentials)", health.conflicts),
         ("throttled messages", health.throttled),

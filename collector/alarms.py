@@ -2,7 +2,7 @@
 
 import logging
 
-from perch.adapters.collector_health import CollectorHealth
+from perch.adapters.collector_health import CollectorHealth, says_others
 
 log = logging.getLogger("collector.health")
 
@@ -18,6 +18,7 @@ DEFERRED = (
     "%s restarts too often, or leaves too many gaps: some of its messages are neither stored nor acknowledged."
     " It keeps them. See what is wrong with it"
 )
+OTHERS = "%s: agents cannot tell what is stored; end one of them, or give it a broker of its own"
 REFUSED = "%s: InfluxDB did not take %d rows, which are in the file influx.refused; see why there"
 EXPIRED = "%s: %d rows are older than their bucket keeps, and were left out; lengthen its retention to have them"
 
@@ -33,6 +34,9 @@ class Alarms:
 
     def settle(self, health: CollectorHealth) -> None:
         """Raise what is new."""
+        for journal in health.others:
+            if self._is_new(OTHERS, journal):
+                log.error(OTHERS, says_others((journal,)))
         for agent in health.conflicts:
             if self._is_new(CONFLICT, agent):
                 log.error(CONFLICT, agent, agent)

@@ -1,5 +1,6 @@
 """Carries out what the command line asks of a running collector, a little at a time, so that no agent waits for it."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,9 +8,12 @@ from typing import Protocol
 from collector.follower import Follower
 from collector.intake import Intake
 from collector.replay import Replaying
-from perch.adapters.errands import Answer, Errand, Errands, Rebuild
+from perch.adapters.errands import Answer, Errand, Errands, Rebuild, failure
 from perch.adapters.quarantine import Quarantine
 from perch.delivery.liveness import Instant
+from perch.errors import PerchError, StorageError
+
+log = logging.getLogger(__name__)
 
 LOOK_MS = 500
 TELL_MS = 200
@@ -19,7 +23,7 @@ class Work(Protocol):
     """An errand under way."""
 
     def step(self, mono_ms: int) -> Answer:
-        """Do a little more; tells how far it has come."""
+        """Do a little more; tells how far it has come. What it raises ends the errand."""
         ...
 
 
@@ -76,6 +80,8 @@ class Chores:
         self._end = end
         self._look_ms = self._tell_ms = 0
         self._at: tuple[str, Work] | None = None
+        self._unanswerable: set[str] = set()
+        self._complained: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Chores, {'busy' if self._at else 'idle'}>"
@@ -86,7 +92,7 @@ class Chores:
         return self._at is not None and isinstance(self._at[1], Replaying)
 
     def settle(self, now: Instant) -> None:
-        """Begin what was asked for, or go on with it; raises StorageError."""
+        """Begin what was asked for, or go on with it; an errand that fails, however, ends nothing but itself."""
         if self._at is None and now.mono_ms >= self._look_ms:
             self._look_ms = now.mono_ms + LOOK_MS
             self._at = self._next()
@@ -95,18 +101,57 @@ class Chores:
         name, work = self._at
         if not self.is_busy and now.mono_ms < self._tell_ms:
             return
-        answer = work.step(now.mono_ms)
-        if answer.done:
+        answer = _step(name, work, now.mono_ms)
+        if answer.done or answer.failed:
             self._at = None
-        if answer.done or now.mono_ms >= self._tell_ms:
+        if self._at is None or now.mono_ms >= self._tell_ms:
             self._tell_ms = now.mono_ms + TELL_MS
-            self._errands.tell(name, answer)
+            self._tell(name, answer)
 
     def _next(self) -> tuple[str, Work] | None:
-        for name, errand in self._errands.pending():
-            work = begin(errand, self._intake, self._quarantine, self._followers, self._end())
-            if isinstance(work, str):
-                self._errands.tell(name, Answer(done=False, taken=0, total=0, failed=work))
-            else:
+        for name in self._names():
+            errand = self._errands.read(name)
+            if errand is None:
+                continue
+            work = errand if isinstance(errand, Answer) else self._begin(errand)
+            if not isinstance(work, Answer):
                 return name, work
+            log.warning("the errand %r cannot be done: %s", name, work.failed)
+            self._tell(name, work)
         return None
+
+    def _begin(self, errand: Errand) -> Work | Answer:
+        work = begin(errand, self._intake, self._quarantine, self._followers, self._end())
+        return failure(work, "see [influx] in perch.toml") if isinstance(work, str) else work
+
+    def _names(self) -> list[str]:
+        try:
+            return [name for name in self._errands.names() if name not in self._unanswerable]
+        except StorageError as error:
+            self._complain(error)
+            return []
+
+    def _tell(self, name: str, answer: Answer) -> None:
+        """Answer; an errand that cannot even be answered is let alone until the next start."""
+        try:
+            self._errands.tell(name, answer)
+        except StorageError as error:
+            self._complain(error)
+            if self._at is None:
+                self._unanswerable.add(name)
+
+    def _complain(self, error: StorageError) -> None:
+        if error.what not in self._complained:
+            self._complained.add(error.what)
+            log.warning("errands: %s; %s", error.what, error.remedy)
+
+
+def _step(name: str, work: Work, mono_ms: int) -> Answer:
+    try:
+        return work.step(mono_ms)
+    except PerchError as error:
+        log.warning("the errand %r has failed: %s", name, error.what)
+        return failure(error.what, error.remedy)
+    except Exception as error:
+        log.exception("the errand %r has failed", name)
+        return failure(f"unexpected {type(error).__name__}: {error}", "see the collector's log")

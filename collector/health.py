@@ -10,6 +10,7 @@ from collector.alarms import Alarms
 from collector.follower import Follower
 from collector.parts import Parts
 from perch import __version__
+from perch.adapters import age
 from perch.adapters.collector_health import CollectorHealth, LiveRowsHealth, ProjectionHealth, write_health
 from perch.adapters.influx_live import BestEffortWriter
 from perch.delivery.liveness import Instant
@@ -64,6 +65,7 @@ class Reporter:
         problem = parts.connection.problem
         return CollectorHealth(
             version=__version__,
+            written=age.mark(),
             written_ms=now.wall_ms,
             started_ms=self._started_ms,
             running=running,
@@ -85,6 +87,7 @@ class Reporter:
             deferred=dict(counts.deferred),
             conflicts=dict(counts.conflicts),
             quarantine_kept=parts.quarantine.kept,
+            others=parts.intake.others(now.mono_ms),
         )
 
     def _tell_troubles(self) -> None:
@@ -116,4 +119,7 @@ def _live_rows(writer: BestEffortWriter | None) -> LiveRowsHealth | None:
 
 
 def _differs(health: CollectorHealth, written: CollectorHealth | None) -> bool:
-    return written is None or msgspec.structs.replace(health, written_ms=written.written_ms) != written
+    return (
+        written is None
+        or msgspec.structs.replace(health, written=written.written, written_ms=written.written_ms) != written
+    )

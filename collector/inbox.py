@@ -8,9 +8,9 @@ import time
 from collections import deque
 from collections.abc import Collection
 
-from collector.lanes import MESSAGE_BYTES, Lane, Lanes
+from collector.queues import MESSAGE_BYTES, Queue, Queues
 from collector.sorting import Arrival
-from perch.adapters.instants import now
+from perch.adapters.instants import boot_ms, now
 from perch.adapters.mailbox import Mailbox
 from perch.adapters.mqtt import Received
 
@@ -31,59 +31,64 @@ GATHER_S = 0.01
 """How long a group gathers: 10 ms more until an acknowledgement buy a fraction of the commits and thread switches."""
 
 HOLD_MS = 50
-"""A lane whose allowance is used up is looked at no more often than this."""
+"""A queue whose allowance is used up is looked at no more often than this."""
 
 
 class Inbox:
-    """A bounded queue with a lane for each agent; `agents` are those that a layout names, by (site, agent).
+    """A bounded room with a queue for each agent; `agents` are those that a layout names, by (site, agent).
 
-    A lane may hold as much as there is room left: a single agent half of it, two a third each, and so there is always
+    Of acknowledgements, only those of other collectors are of interest: not those that name `own_journal`.
+
+    A queue may hold as much as there is room left: a single agent half of it, two a third each, and so there is always
     room for one that has nothing waiting.
     """
 
-    def __init__(self, agents: Collection[tuple[str, str]] = (), room_bytes: int = ROOM_BYTES) -> None:
-        self._mail: Mailbox[tuple[Lane, Arrival]] = Mailbox()
-        self._lanes = Lanes(agents)
+    def __init__(
+        self, agents: Collection[tuple[str, str]] = (), room_bytes: int = ROOM_BYTES, own_journal: str = ""
+    ) -> None:
+        self._own_journal = own_journal.encode()
+        self._mail: Mailbox[tuple[Queue, Arrival]] = Mailbox()
+        self._queues = Queues(agents)
         self._room_bytes = room_bytes
         self._came_bytes = 0
         self._taken_bytes = 0
-        self._turn: deque[Lane] = deque()
-        self._heard_ms: dict[Lane, int] = {}
-        self._held: dict[Lane, int] = {}
+        self._turn: deque[Queue] = deque()
+        self._heard_ms: dict[Queue, int] = {}
+        self._held: dict[Queue, int] = {}
 
     def __repr__(self) -> str:
         return f"<Inbox with {self._came_bytes - self._taken_bytes} bytes>"
 
     def __len__(self) -> int:
-        return len(self._mail) + sum(len(lane.waiting) for lane in self._lanes)
+        return len(self._mail) + sum(len(queue.waiting) for queue in self._queues)
 
     @property
     def refused(self) -> dict[str, int]:
         """How many messages were let go since the start, by agent."""
-        counted = {lane.name: 0 for lane in self._lanes}
-        for lane in self._lanes:
-            counted[lane.name] += lane.refused + lane.dropped
+        counted = {queue.name: 0 for queue in self._queues}
+        for queue in self._queues:
+            counted[queue.name] += queue.refused + queue.dropped
         return {name: refused for name, refused in counted.items() if refused}
 
     def put(self, received: Received) -> None:
         """Take a message from the broker's thread; never waits."""
         topic, payload, retained = received
-        lane = self._lanes.of(topic)
-        if lane is None:
+        queue = self._queues.of(topic)
+        if queue is self._queues.acks and self._own_journal in payload:
             return
         size = len(payload) + MESSAGE_BYTES
         free = self._room_bytes - (self._came_bytes - self._taken_bytes)
-        if lane.came_bytes - lane.taken_bytes + size > min(free, lane.room):
-            lane.refused += 1
+        if queue.came_bytes - queue.taken_bytes + size > min(free, queue.room):
+            queue.refused += 1
             return
-        lane.came_bytes += size
+        queue.came_bytes += size
         self._came_bytes += size
         moment = now()
-        self._mail.put((lane, Arrival(topic, payload, retained, moment.wall_ms, moment.mono_ms)))
+        self._mail.put((queue, Arrival(topic, payload, retained, moment.wall_ms, moment.mono_ms)))
 
     def take(self, wait_s: float) -> list[Arrival]:
         """Give messages that are there and may be taken, at most a group; none if none came within `wait_s`."""
-        self._release(_now_ms())
+        self._release(boot_ms())
         was_idle = not self._turn
         if was_idle:
             self._sort_in(self._mail.take(min(wait_s, self._until_release_s())))
@@ -91,7 +96,7 @@ class Inbox:
             time.sleep(GATHER_S)
         for _ in range(len(self._mail)):
             self._sort_in(self._mail.take())
-        now_ms = _now_ms()
+        now_ms = boot_ms()
         self._release(now_ms)
         return self._group(now_ms)
 
@@ -101,49 +106,45 @@ class Inbox:
 
     def _group(self, now_ms: int) -> list[Arrival]:
         group: list[Arrival] = []
-        had: dict[Lane, int] = {}
+        had: dict[Queue, int] = {}
         share = SHARE_BYTES if self._in_company else GROUP_BYTES
-        served: list[Lane] = []
+        served: list[Queue] = []
         while self._turn and len(group) < GROUP and sum(had.values()) < GROUP_BYTES:
-            lane = self._turn.popleft()
-            before = lane.taken_bytes
-            group += lane.take(TURN_BYTES, now_ms)
-            had[lane] = had.get(lane, 0) + lane.taken_bytes - before
-            self._heard_ms[lane] = now_ms
-            self._go_on(lane, now_ms, self._turn if had[lane] < share else served)
-            self._taken_bytes += lane.taken_bytes - before
+            queue = self._turn.popleft()
+            before = queue.taken_bytes
+            group += queue.take(TURN_BYTES, now_ms)
+            had[queue] = had.get(queue, 0) + queue.taken_bytes - before
+            self._heard_ms[queue] = now_ms
+            self._go_on(queue, now_ms, self._turn if had[queue] < share else served)
+            self._taken_bytes += queue.taken_bytes - before
         self._turn.extend(served)
-        self._heard_ms = {lane: ms for lane, ms in self._heard_ms.items() if now_ms - ms < COMPANY_MS}
+        self._heard_ms = {queue: ms for queue, ms in self._heard_ms.items() if now_ms - ms < COMPANY_MS}
         return group
 
-    def _go_on(self, lane: Lane, now_ms: int, behind: deque[Lane] | list[Lane]) -> None:
-        """Put a lane behind others, or aside while its allowance is used up."""
-        if wait_ms := lane.wait_ms(now_ms):
-            lane.throttle()
-            self._held[lane] = now_ms + max(wait_ms, HOLD_MS)
-        elif lane.waiting:
-            behind.append(lane)
+    def _go_on(self, queue: Queue, now_ms: int, behind: deque[Queue] | list[Queue]) -> None:
+        """Put a queue behind others, or aside while its allowance is used up."""
+        if wait_ms := queue.wait_ms(now_ms):
+            queue.throttle()
+            self._held[queue] = now_ms + max(wait_ms, HOLD_MS)
+        elif queue.waiting:
+            behind.append(queue)
         else:
-            lane.is_served = False
-            lane.free()
+            queue.is_served = False
+            queue.free()
 
     def _release(self, now_ms: int) -> None:
-        for lane in [lane for lane, due_ms in self._held.items() if due_ms <= now_ms]:
-            del self._held[lane]
-            self._turn.append(lane)
+        for queue in [queue for queue, due_ms in self._held.items() if due_ms <= now_ms]:
+            del self._held[queue]
+            self._turn.append(queue)
 
     def _until_release_s(self) -> float:
-        return max(0, min(self._held.values(), default=2**53) - _now_ms()) / 1000
+        return max(0, min(self._held.values(), default=2**53) - boot_ms()) / 1000
 
-    def _sort_in(self, item: tuple[Lane, Arrival] | None) -> None:
+    def _sort_in(self, item: tuple[Queue, Arrival] | None) -> None:
         if item is None:
             return
-        lane, arrival = item
-        lane.waiting.append(arrival)
-        if not lane.is_served:
-            lane.is_served = True
-            self._turn.append(lane)
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
+        queue, arrival = item
+        queue.waiting.append(arrival)
+        if not queue.is_served:
+            queue.is_served = True
+            self._turn.append(queue)

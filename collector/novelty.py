@@ -11,8 +11,8 @@ from collector.accounts import Accounts
 from perch.adapters.journal import Stream
 from perch.delivery.allowance import Allowance
 
-OF_AN_AGENT = Allowance(burst=1_000, per_s=60 / 3600)
-OF_STRANGERS = Allowance(burst=5_000, per_s=300 / 3600)
+NAMES_OF_AN_AGENT = Allowance(burst=1_000, per_s=60 / 3600)
+NAMES_OF_STRANGERS = Allowance(burst=5_000, per_s=300 / 3600)
 
 Places = Mapping[tuple[str, str], Collection[str]]
 """The spaces that the layout has ever given to an agent, by (site, agent)."""
@@ -38,7 +38,7 @@ class Novelty:
     def __init__(self, known: Known, places: Places) -> None:
         self._known = known
         self._places = places
-        self._accounts = Accounts(places.keys(), OF_AN_AGENT, OF_STRANGERS)
+        self._accounts = Accounts(places.keys(), NAMES_OF_AN_AGENT, NAMES_OF_STRANGERS)
         self._admitted: set[object] = set()
 
     def __repr__(self) -> str:

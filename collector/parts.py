@@ -35,7 +35,12 @@ class Parts:
             follower.wake()
 
     def check(self) -> None:
-        """Raise DeadPartError if any thread has ended: half a collector is worse than none, which is started again."""
+        """Raise DeadPartError if any thread has ended: half a collector is worse than none, which is started again.
+
+        Raises StorageError where journal or quarantine were taken away beneath it.
+        """
+        self.journal.check()
+        self.quarantine.check()
         _check("the connection to the broker", self.connection.check)
         for follower in self.followers:
             _check(f"the projection {follower.name}", follower.check)

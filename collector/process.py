@@ -59,7 +59,7 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
     journal = files.enter_context(Journal.open(settings.data / "journal.db"))
     quarantine = files.enter_context(Quarantine.open(settings.data / "quarantine.db"))
     named = places(settings.sites)
-    inbox = Inbox(named.keys())
+    inbox = Inbox(named.keys(), own_journal=journal.id)
     connection = Connection(
         settings.broker,
         f"perch-collector-{journal.id}",

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from api import process
+from perch.adapters.age import mark
 from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, write_health
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
@@ -26,6 +27,7 @@ def tell(
     now_ms = process.now().wall_ms
     health = CollectorHealth(
         version="0",
+        written=mark(),
         written_ms=now_ms,
         started_ms=now_ms,
         running=True,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from perch.adapters.age import Mark
 from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, write_health
 from perch.adapters.history_store import HistoryStore
 from perch.adapters.influx_cursor import Progress, ProgressFile
@@ -30,6 +31,7 @@ from tests import parts
 from tests.parts import LOOPBACK, free_port
 from tests.serving import server_settings, serving
 
+NOW = Mark("b" * 16, 1_000_000)
 NOW_MS = 1_795_000_000_000
 
 
@@ -50,6 +52,7 @@ def faults(findings: Iterator[Finding]) -> list[str]:
 def health(**changed: object) -> CollectorHealth:
     usual: dict[str, object] = {
         "version": "1",
+        "written": Mark(NOW.boot, NOW.boot_ms - 2_000),
         "written_ms": NOW_MS - 2_000,
         "started_ms": NOW_MS - 100_000,
         "running": True,
@@ -72,18 +75,26 @@ def health(**changed: object) -> CollectorHealth:
 
 def test_a_collector_that_runs_is_well(tmp_path: Path) -> None:
     write_health(tmp_path, health())
-    assert said(look_at_collector(tmp_path, NOW_MS), Verdict.OK) == ["runs, version 1; 5 events in the journal"]
+    assert said(look_at_collector(tmp_path, NOW), Verdict.OK) == ["runs, version 1; 5 events in the journal"]
 
 
 def test_a_collector_that_never_ran_is_a_fault(tmp_path: Path) -> None:
-    assert faults(look_at_collector(tmp_path, NOW_MS)) == [f"never ran on {tmp_path}"]
+    assert faults(look_at_collector(tmp_path, NOW)) == [f"never ran on {tmp_path}"]
 
 
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
         ({"running": False}, "was stopped"),
-        ({"written_ms": NOW_MS - 60_000}, "has said nothing for 60 s: it is gone, or hangs"),
+        (
+            {"written": Mark(NOW.boot, NOW.boot_ms - 60_000)},
+            "has said nothing for 60 s: it is gone, or hangs",
+        ),
+        ({"written": Mark("a" * 16, 1)}, "has said nothing since the machine was started: it is gone, or hangs"),
+        (
+            {"others": ("b" * 16,)},
+            f"another collector with journal {'b' * 16} answers agents at this broker",
+        ),
         ({"broker": "not connected"}, "runs without a broker: not connected"),
         (
             {"projections": {"influx": ProjectionHealth(position=0, lag=5, trouble="does not answer")}},
@@ -93,14 +104,14 @@ def test_a_collector_that_never_ran_is_a_fault(tmp_path: Path) -> None:
 )
 def test_a_collector_that_is_not_well_is_a_fault(tmp_path: Path, changed: dict[str, object], what: str) -> None:
     write_health(tmp_path, health(**changed))
-    assert faults(look_at_collector(tmp_path, NOW_MS)) == [what]
+    assert faults(look_at_collector(tmp_path, NOW)) == [what]
 
 
 def test_what_did_not_come_in_as_it_should_is_told(tmp_path: Path) -> None:
     seen = {"undecodable": 2}
     strangers = {"strangers": 1, "stranger_spaces": {"hq/pi-1/d9": 1}}
     write_health(tmp_path, health(quarantined=seen, quarantine_kept=1, throttled={"hq/pi-2": 9}, **strangers))
-    assert said(look_at_collector(tmp_path, NOW_MS), Verdict.WARN) == [
+    assert said(look_at_collector(tmp_path, NOW), Verdict.WARN) == [
         "more messages than an agent may send came from hq/pi-2",
         "1 message in quarantine (of all times: 2 undecodable)",
         "events came of spaces that no layout names: hq/pi-1/d9",
@@ -109,7 +120,7 @@ def test_what_did_not_come_in_as_it_should_is_told(tmp_path: Path) -> None:
 
 def test_somebody_who_speaks_in_an_agents_name_is_a_fault(tmp_path: Path) -> None:
     write_health(tmp_path, health(conflicts={"hq/pi-1": 3}))
-    (fault,) = faults(look_at_collector(tmp_path, NOW_MS))
+    (fault,) = faults(look_at_collector(tmp_path, NOW))
     assert fault.endswith("in the name of hq/pi-1")
 
 

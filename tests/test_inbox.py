@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.inbox import GROUP, Inbox
-from collector.lanes import MESSAGE_BYTES, OF_AN_AGENT, THROTTLED_ROOM
+from collector.queues import MESSAGE_BYTES, THROTTLED_ROOM, TRAFFIC_OF_AN_AGENT
 from perch.adapters.mqtt import Received
 from perch.delivery import allowance as tokens
 from perch.delivery.allowance import Allowance, Bucket
@@ -106,19 +106,19 @@ def test_an_inbox_holds_no_more_than_it_has_room_for_and_always_has_some_for_a_n
 def test_whoever_has_used_up_its_allowance_is_let_through_at_its_rate_and_its_neighbours_are_whole() -> None:
     inbox = Inbox(AGENTS)
     size = 16 * KIB - MESSAGE_BYTES
-    for number in range(int(2 * OF_AN_AGENT.burst / (16 * KIB))):
+    for number in range(int(2 * TRAFFIC_OF_AN_AGENT.burst / (16 * KIB))):
         inbox.put(message("pi-1", number, size))
         if not number % 1_000:
             inbox.put(message("pi-2", number))
     taken = numbers(inbox, "pi-1")
-    assert 0.5 * OF_AN_AGENT.burst <= len(taken) * 16 * KIB <= 1.1 * OF_AN_AGENT.burst
+    assert 0.5 * TRAFFIC_OF_AN_AGENT.burst <= len(taken) * 16 * KIB <= 1.1 * TRAFFIC_OF_AN_AGENT.burst
     while inbox.take(0):
         pass
     for number in range(2_000):
         inbox.put(message("pi-1", number, size))
-    assert len(inbox) * 16 * KIB <= 2 * OF_AN_AGENT.burst
+    assert len(inbox) * 16 * KIB <= 2 * TRAFFIC_OF_AN_AGENT.burst
     drained = [arrival for _ in range(100) for arrival in inbox.take(0)]
-    assert len(inbox) * 16 * KIB <= THROTTLED_ROOM or len(drained) * 16 * KIB < OF_AN_AGENT.burst
+    assert len(inbox) * 16 * KIB <= THROTTLED_ROOM or len(drained) * 16 * KIB < TRAFFIC_OF_AN_AGENT.burst
     assert inbox.refused.keys() == {"hq/pi-1"}
     for number in range(50):
         inbox.put(message("pi-2", number))
@@ -128,7 +128,7 @@ def test_whoever_has_used_up_its_allowance_is_let_through_at_its_rate_and_its_ne
 def test_what_is_held_back_comes_when_its_time_has_come() -> None:
     inbox = Inbox(AGENTS)
     size = 16 * KIB - MESSAGE_BYTES
-    for number in range(int(OF_AN_AGENT.burst / (16 * KIB)) + 3):
+    for number in range(int(TRAFFIC_OF_AN_AGENT.burst / (16 * KIB)) + 3):
         inbox.put(message("pi-1", number, size))
         if len(inbox) > 500:
             inbox.take(0)
@@ -145,7 +145,7 @@ def test_what_is_held_back_comes_when_its_time_has_come() -> None:
 def test_live_states_are_not_held_up_by_the_events_of_their_agent() -> None:
     inbox = Inbox(AGENTS)
     size = 16 * KIB - MESSAGE_BYTES
-    for number in range(int(1.5 * OF_AN_AGENT.burst / (16 * KIB))):
+    for number in range(int(1.5 * TRAFFIC_OF_AN_AGENT.burst / (16 * KIB))):
         inbox.put(message("pi-1", number, size))
         if len(inbox) > 500:
             inbox.take(0)
@@ -160,13 +160,13 @@ def test_inventing_names_gains_nothing() -> None:
     inbox = Inbox(AGENTS)
     size = 16 * KIB - MESSAGE_BYTES
     taken = 0
-    for number in range(int(4 * OF_AN_AGENT.burst / (16 * KIB))):
+    for number in range(int(4 * TRAFFIC_OF_AN_AGENT.burst / (16 * KIB))):
         inbox.put(message(f"x{number}", number, size))
         if not number % 100:
             taken += len(inbox.take(0))
     while group := inbox.take(0):
         taken += len(group)
-    assert OF_AN_AGENT.burst < taken * 16 * KIB < 2.2 * OF_AN_AGENT.burst
+    assert TRAFFIC_OF_AN_AGENT.burst < taken * 16 * KIB < 2.2 * TRAFFIC_OF_AN_AGENT.burst
     assert len(inbox.refused) <= 502
     inbox.put(message("pi-7"))
     assert [arrival.topic for arrival in inbox.take(0)] == ["perch/v1/hq/pi-7/up"]
@@ -183,7 +183,7 @@ def test_a_topic_of_nobodys_is_taken_for_the_quarantine_and_an_acknowledgement_i
 def test_an_agent_that_keeps_to_its_window_is_at_most_slowed_down_and_never_let_go() -> None:
     """A week's outbox and more: 131,000 events as fast as they are taken, then 2,000 a second."""
     inbox, size, window = Inbox(AGENTS), 6_000, 32
-    at_once = int(OF_AN_AGENT.burst / (size + MESSAGE_BYTES))
+    at_once = int(TRAFFIC_OF_AN_AGENT.burst / (size + MESSAGE_BYTES))
     began, sent, taken = time.monotonic(), 0, 0
     while taken < at_once + 3 * window:
         while sent - taken < window:
@@ -191,7 +191,7 @@ def test_an_agent_that_keeps_to_its_window_is_at_most_slowed_down_and_never_let_
             sent += 1
         taken += len(inbox.take(1))
     assert inbox.refused == {}
-    held_s = (taken - at_once) * (size + MESSAGE_BYTES) / OF_AN_AGENT.per_s
+    held_s = (taken - at_once) * (size + MESSAGE_BYTES) / TRAFFIC_OF_AN_AGENT.per_s
     assert time.monotonic() - began > 0.5 * held_s
     assert at_once * 50 > 120_000
-    assert OF_AN_AGENT.per_s / (size + MESSAGE_BYTES) * 50 > 2_000
+    assert TRAFFIC_OF_AN_AGENT.per_s / (size + MESSAGE_BYTES) * 50 > 2_000

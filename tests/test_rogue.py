@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.lanes import OF_AN_AGENT
+from collector.queues import TRAFFIC_OF_AN_AGENT
 from perch.adapters.collector_health import CollectorHealth, read_health
 from perch.adapters.quarantine import QuarantineReader
 from tests import parts, rogue
@@ -70,12 +70,12 @@ def test_a_rogue_is_throttled_and_its_neighbour_loses_nothing(
             for _ in range(10):
                 neighbour.tell()
         assert health(data).throttled.keys() == {"hq/rogue"}
-        assert health(data).messages * rogue.PAYLOAD_BYTES < OF_AN_AGENT.burst + 60 * OF_AN_AGENT.per_s
+        assert health(data).messages * rogue.PAYLOAD_BYTES < TRAFFIC_OF_AN_AGENT.burst + 60 * TRAFFIC_OF_AN_AGENT.per_s
     assert collector.returncode == 0
     stored = [entry.event for entry in entries(data) if entry.agent == "pi-1"]
     assert stored == [state(number) for number in range(1, neighbour.seq + 1)]
     on_disk = sum(path.stat().st_size for path in data.iterdir())
-    assert on_disk < 3 * OF_AN_AGENT.burst
+    assert on_disk < 3 * TRAFFIC_OF_AN_AGENT.burst
     with QuarantineReader(data / "quarantine.db") as reader:
         assert (reader.count() > 0) == (kind == "junk")
         assert reader.count() == reader.count(agent="hq/rogue")

@@ -1,15 +1,17 @@
 """How the collector is doing, as one small file that it writes every few seconds and anybody may read."""
 
-import os
+import math
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from perch.adapters.age import Mark, age_seconds
+from perch.adapters.whole_file import write_whole
 from perch.errors import StorageError
 
 FILE_NAME = "collector.json"
-STALE_MS = 15_000
+STALE_S = 15.0
 """A file that is older was left behind by a collector that is gone, or hangs."""
 
 
@@ -34,7 +36,9 @@ class LiveRowsHealth(Struct, frozen=True, kw_only=True):
 
 
 class CollectorHealth(Struct, frozen=True, kw_only=True):
-    """What the collector counted since `started_ms` (wall clocks, ms UTC); `running` is False in its last words.
+    """What the collector counted since `started_ms`; `running` is False in its last words.
+
+    `started_ms` and `written_ms` are wall clock (ms UTC), for people to read; its age is told by the mark `written`.
 
     `messages` are all it received, `overflowed` those it had no room for; `events` came in batches, of which `stored`
     are new and `repeats` were known. `quarantined` counts by code over all times, `quarantine_kept` those that are
@@ -43,10 +47,12 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
 
     By `site/agent`, of a hundred at most: `throttled` are messages let go because there were too many, `deferred` ones
     that brought too many new names or gaps (neither is acknowledged, both may be sent again), `conflicts` events with
-    other content than is stored under their identity.
+    other content than is stored under their identity. `others` are the journals of other collectors that answer agents
+    at the same broker.
     """
 
     version: str
+    written: Mark
     written_ms: int
     started_ms: int
     running: bool
@@ -68,21 +74,27 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     deferred: dict[str, int] = {}
     conflicts: dict[str, int] = {}
     quarantine_kept: int = 0
+    others: tuple[str, ...] = ()
 
-    def is_stale(self, wall_ms: int) -> bool:
+    def silent_s(self, now: Mark) -> float:
+        """Tell for how long its collector has written nothing; for ever, where the machine was started anew since."""
+        silent_s = age_seconds(self.written, now)
+        return math.inf if silent_s is None else silent_s
+
+    def is_stale(self, now: Mark) -> bool:
         """Tell whether its collector has stopped, or has not written for too long."""
-        return not self.running or wall_ms - self.written_ms > STALE_MS
+        return not self.running or self.silent_s(now) > STALE_S
+
+
+def says_others(journals: tuple[str, ...]) -> str:
+    """Say that other collectors answer the same agents."""
+    named = " and ".join(journals)
+    return f"another collector with journal {named} answers agents at this broker"
 
 
 def write_health(folder: Path, health: CollectorHealth) -> None:
     """Put the file into a data folder, whole or not at all; raises StorageError."""
-    path = folder / FILE_NAME
-    beside = path.with_suffix(".json.new")
-    try:
-        beside.write_bytes(msgspec.json.encode(health) + b"\n")
-        os.replace(beside, path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}", "check the disk and the rights") from error
+    write_whole(folder / FILE_NAME, msgspec.json.encode(health) + b"\n")
 
 
 def read_health(folder: Path) -> CollectorHealth | None:

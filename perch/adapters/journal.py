@@ -16,6 +16,7 @@ from typing import IO, Self
 import msgspec
 
 from perch.adapters import journal_codec
+from perch.adapters.in_place import InPlace
 from perch.adapters.journal_reader import SCHEMA_VERSION, Entry, JournalReader, Stream, end_of
 from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, transaction
 from perch.contract import Event
@@ -84,6 +85,7 @@ class Journal:
         self._db = connection
         self._path = path
         self._held = held
+        self._place = InPlace(path)
         self._streams: dict[Stream, tuple[int, Watermark]] = {}
         self._looked_at: Stream | None = None
         self._looked_up: tuple[int, list[Event]] = (0, [])
@@ -127,6 +129,10 @@ class Journal:
         """Close the file; no other call may follow."""
         self._db.close()
         self._held.close()
+
+    def check(self) -> None:
+        """Look whether its files still lie where they were opened; raises StorageError."""
+        self._place.check()
 
     @property
     def end(self) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from perch.adapters.in_place import InPlace
 from perch.adapters.quarantine_reader import (
     SCHEMA,
     SCHEMA_VERSION,
@@ -63,6 +64,7 @@ class Quarantine:
     ) -> None:
         self._db = connection
         self._path = path
+        self._place = InPlace(path)
         self._most = _Size(max_messages, max_bytes)
         self._share = _Size(-(-max_messages // SHARES), -(-max_bytes // SHARES))
         self._look_ms = 0
@@ -97,6 +99,10 @@ class Quarantine:
     def close(self) -> None:
         """Close the file; no other call may follow."""
         self._db.close()
+
+    def check(self) -> None:
+        """Look whether its files still lie where they were opened; raises StorageError."""
+        self._place.check()
 
     @property
     def seen(self) -> Mapping[str, int]:

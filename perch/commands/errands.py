@@ -2,8 +2,10 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
+from perch.adapters.age import mark
 from perch.adapters.collector_health import read_health
 from perch.adapters.errands import Answer, Errand, Errands
 from perch.adapters.sqlite import claim
@@ -14,14 +16,16 @@ LOOK_S = 0.1
 PATIENCE_S = 15.0
 """A collector that answers nothing for so long does not look for errands: it is an older one, or hangs."""
 
+RESTART_S = 5.0
+"""A collector that is gone for longer is not merely being started again."""
 
-def carry_out(settings: ServerSettings, errand: Errand, show: Callable[[Answer], None]) -> Answer:
+
+def have_done(settings: ServerSettings, errand: Errand, show: Callable[[Answer], None]) -> Answer:
     """Have an errand done, showing how far it has come; raises PerchError where it cannot be."""
-    answers = _ask(settings, errand) if _is_running(settings) else _do(settings, errand)
     last: Answer | None = None
-    for answer in answers:
+    for answer in _answers(settings, errand):
         if answer.failed:
-            raise PerchError(answer.failed, "see [influx] in perch.toml")
+            raise PerchError(answer.failed, answer.remedy or "see the collector's log")
         if answer != last:
             show(answer)
         last = answer
@@ -45,13 +49,32 @@ def show_progress(unit: str) -> Callable[[Answer], None]:
     return show
 
 
+def _answers(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
+    """Have it done by whoever has the journal: the collector, which may come and go meanwhile, or else this process."""
+    if not _journal(settings).exists():
+        raise StorageError(f"no collector has ever written in {settings.data}", "check data in perch.toml")
+    while True:
+        if _is_running(settings):
+            if (yield from _ask(settings, errand)):
+                return
+        else:
+            try:
+                yield from _do(settings, errand)
+            except StorageError:
+                if not _is_running(settings):
+                    raise
+            else:
+                return
+
+
+def _journal(settings: ServerSettings) -> Path:
+    return settings.data / "journal.db"
+
+
 def _is_running(settings: ServerSettings) -> bool:
     """Tell whether a collector writes in the data folder."""
-    path = settings.data / "journal.db"
-    if not path.exists():
-        raise StorageError(f"no collector has ever written in {settings.data}", "check data in perch.toml")
     try:
-        claim(path).close()
+        claim(_journal(settings)).close()
     except StorageError:
         return True
     return False
@@ -63,19 +86,23 @@ def _do(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
     yield from offline.carry_out(settings, errand)
 
 
-def _ask(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
+def _ask(settings: ServerSettings, errand: Errand) -> Generator[Answer, None, bool]:
+    """Ask the collector; False where it has gone meanwhile and does not come back."""
     errands = Errands(settings.data)
     name = errands.leave(errand)
     pause, silent_s = threading.Event(), 0.0
+    last: Answer | None = None
     try:
         while silent_s < PATIENCE_S:
             answer = errands.answer(name)
             if answer is not None:
                 yield answer
                 if answer.done or answer.failed:
-                    return
-            is_heard = _runs(settings) and (answer is not None or not errands.is_next(name))
-            silent_s = 0.0 if is_heard else silent_s + LOOK_S
+                    return True
+            is_heard = answer != last or (answer is not None and _is_well(settings)) or not errands.is_next(name)
+            silent_s, last = 0.0 if is_heard else silent_s + LOOK_S, answer
+            if silent_s >= RESTART_S and not _is_running(settings):
+                return False
             pause.wait(LOOK_S)
     finally:
         errands.withdraw(name)
@@ -85,6 +112,6 @@ def _ask(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
     )
 
 
-def _runs(settings: ServerSettings) -> bool:
+def _is_well(settings: ServerSettings) -> bool:
     health = read_health(settings.data)
-    return health is not None and health.running
+    return health is not None and not health.is_stale(mark())

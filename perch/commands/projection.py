@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from perch.adapters.errands import Rebuild
-from perch.commands.errands import carry_out, show_progress
+from perch.commands.errands import have_done, show_progress
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json, warn
 from perch.errors import Complaint, InputError
@@ -38,7 +38,7 @@ def rebuild(which: str | None, config: Path, as_json: bool) -> None:
     for name in _chosen(settings, which):
         if not as_json:
             warn(f"{name} is made anew from the journal")
-        answer = carry_out(settings, Rebuild(name), show_progress("events"))
+        answer = have_done(settings, Rebuild(name), show_progress("events"))
         done.append({"projection": name, "events": answer.taken, "rows": answer.rows})
         if not as_json:
             rows = f", {answer.rows:,} rows written" if answer.rows else ""

@@ -10,7 +10,7 @@ import click
 
 from perch.adapters.errands import Answer, Replay
 from perch.adapters.quarantine_reader import Quarantined, QuarantineReader
-from perch.commands.errands import carry_out, show_progress
+from perch.commands.errands import have_done, show_progress
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json, print_table, warn
 from perch.errors import Complaint, InputError, StorageError
@@ -78,7 +78,7 @@ def replay(
         raise click.UsageError("Name messages by their ids, or say which: --code, --agent or --all.")
     settings = load_server(config)
     chosen = _chosen(settings, ids, code, agent)
-    answer = carry_out(settings, Replay(chosen), show_progress("messages"))
+    answer = have_done(settings, Replay(chosen), show_progress("messages"))
     if as_json:
         print_json(_outcome(answer))
     else:

@@ -1,10 +1,10 @@
 """Everything that a server needs, as checks."""
 
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from perch.adapters.age import mark
 from perch.adapters.clock_probe import look_at_clock as clock
 from perch.doctor.api import look_at_api
 from perch.doctor.clock import look_at_clock
@@ -25,7 +25,7 @@ def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
     return [
         Check("configuration", partial(_configuration, settings, path)),
         Check("broker", partial(look_at_broker, settings.broker, settings.sites), 25.0),
-        Check("collector", lambda: look_at_collector(settings.data, time.time_ns() // 1_000_000)),
+        Check("collector", lambda: look_at_collector(settings.data, mark())),
         Check("journal", partial(look_at_journal, settings.data)),
         Check("influxdb", partial(_influx, settings), 15.0),
         Check("api", partial(look_at_api, settings.api)),

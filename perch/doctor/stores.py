@@ -1,12 +1,14 @@
 """Collector, journal and history: does it run, are its files whole and of this version, does history follow."""
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from perch.adapters.collector_health import CollectorHealth, read_health
+from perch.adapters.age import Mark
+from perch.adapters.collector_health import CollectorHealth, read_health, says_others
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.journal_reader import JournalReader
 from perch.adapters.sqlite import open_reader, reported
@@ -20,16 +22,17 @@ _STEPS = 10_000
 _START = "start it: perch collector --config perch.toml"
 
 
-def look_at_collector(data: Path, now_ms: int) -> Iterator[Finding]:
+def look_at_collector(data: Path, now: Mark) -> Iterator[Finding]:
     """Say what the collector says of itself."""
     health = read_health(data)
     if health is None:
         yield fault("collector", f"never ran on {data}", _START)
     elif not health.running:
         yield fault("collector", "was stopped", _START)
-    elif health.is_stale(now_ms):
-        silent_s = (now_ms - health.written_ms) // 1000
-        yield fault("collector", f"has said nothing for {silent_s} s: it is gone, or hangs", _START)
+    elif health.is_stale(now):
+        silent_s = health.silent_s(now)
+        since = f"for {silent_s:.0f} s" if math.isfinite(silent_s) else "since the machine was started"
+        yield fault("collector", f"has said nothing {since}: it is gone, or hangs", _START)
     else:
         yield from _running(health)
 
@@ -56,6 +59,9 @@ def _projections(health: CollectorHealth) -> Iterator[Finding]:
 
 def _messages(health: CollectorHealth) -> Iterator[Finding]:
     """Say what did not come in as it should."""
+    if health.others:
+        remedy = "end one of them: no agent can tell what is stored where two of them answer"
+        yield fault("collector", says_others(health.others), remedy)
     if health.conflicts:
         what = f"other content came under the identity of stored events, in the name of {_named(health.conflicts)}"
         yield fault("collector", what, "find out who else speaks there: a copied outbox, or a stolen password")

@@ -1,9 +1,9 @@
-"""Who waits for the collector: a lane for each agent, served in turn, none of which can hold up another.
+"""Who waits for the collector: a queue for each agent, served in turn, none of which can hold up another.
 
-What an agent sends on `up` costs it of its allowance when it is taken in, for it ends on the disk. An agent that keeps
-to its window never has more than a few messages waiting: beyond its allowance it is merely slowed down. One that does
-not finds its lane full, and what finds no room is let go. Live states and statuses have lanes of their own: nothing of
-them is stored, so that they cost no allowance and are not held up by the events of their agent.
+What an agent sends on `up` costs it of its allowance when it is taken in, for it ends on the disk. An agent that
+keeps to its window never has more than a few messages waiting: beyond its allowance it is merely slowed down. One that
+does not finds its queue full, and what finds no room is let go. Live states and statuses have queues of their own:
+nothing of them is stored, so that they cost no allowance and are not held up by the events of their agent.
 """
 
 import math
@@ -19,17 +19,17 @@ from perch.errors import ContractError
 MESSAGE_BYTES = 500
 """What a message costs beside its payload, in memory and in work."""
 
-OF_AN_AGENT = Allowance(burst=16 * 2**20, per_s=256 * 2**10)
+TRAFFIC_OF_AN_AGENT = Allowance(burst=16 * 2**20, per_s=256 * 2**10)
 """At once 130,000 events in messages of 50, and 2,000 a second in the long run: far more than an agent has to tell."""
 
-OF_STRANGERS = Allowance(2 * OF_AN_AGENT.burst, 2 * OF_AN_AGENT.per_s)
+TRAFFIC_OF_STRANGERS = Allowance(2 * TRAFFIC_OF_AN_AGENT.burst, 2 * TRAFFIC_OF_AN_AGENT.per_s)
 THROTTLED_ROOM = 2**20
 """How many bytes may wait of an agent whose allowance is used up: twenty times its window."""
 
 _TOPICS_REMEMBERED = 100_000
 
 
-class Lane:
+class Queue:
     """Messages of one agent that wait; without meters it may have as much as it likes.
 
     `came_bytes` and `refused` belong to the thread that brings messages, everything else to the one that takes them.
@@ -46,7 +46,7 @@ class Lane:
         self.is_served = False
 
     def __repr__(self) -> str:
-        return f"<Lane of {self.name}, {len(self.waiting)} wait>"
+        return f"<Queue of {self.name}, {len(self.waiting)} wait>"
 
     def take(self, quantum_bytes: int, now_ms: int) -> list[Arrival]:
         """Give the oldest messages, as many as its turn and its allowance grant."""
@@ -80,54 +80,55 @@ class Lane:
         self.room = math.inf
 
 
-class Lanes:
-    """Finds the lane of a topic. Made by the thread that brings messages; others may look at it."""
+class Queues:
+    """Finds the queue of a topic. Made by the thread that brings messages; others may look at it."""
 
     def __init__(self, agents: Collection[tuple[str, str]] = ()) -> None:
         self._agents = agents
-        self._accounts = Accounts(agents, OF_AN_AGENT, OF_STRANGERS)
-        self._strangers_live = Lane("strangers")
-        self._up: dict[str, Lane] = {}
-        self._live: dict[str, Lane] = {}
-        self._by_topic: dict[str, Lane | None] = {}
+        self._accounts = Accounts(agents, TRAFFIC_OF_AN_AGENT, TRAFFIC_OF_STRANGERS)
+        self._strangers_live = Queue("strangers")
+        self.acks = Queue("acknowledgements")
+        self._up: dict[str, Queue] = {}
+        self._live: dict[str, Queue] = {}
+        self._by_topic: dict[str, Queue] = {}
 
     def __repr__(self) -> str:
-        return f"<Lanes of {len(self._up)} agents>"
+        return f"<Queues of {len(self._up)} agents>"
 
-    def __iter__(self) -> Iterator[Lane]:
-        return iter((*list(self._up.values()), *list(self._live.values()), self._strangers_live))
+    def __iter__(self) -> Iterator[Queue]:
+        return iter((*list(self._up.values()), *list(self._live.values()), self._strangers_live, self.acks))
 
-    def of(self, topic: str) -> Lane | None:
-        """Give the lane of a topic; None for what nobody has to look at: acknowledgements."""
+    def of(self, topic: str) -> Queue:
+        """Give the queue of a topic."""
         try:
             return self._by_topic[topic]
         except KeyError:
             if len(self._by_topic) >= _TOPICS_REMEMBERED:
                 self._by_topic.clear()
-            lane = self._by_topic[topic] = self._find(topic)
-            return lane
+            queue = self._by_topic[topic] = self._find(topic)
+            return queue
 
-    def _find(self, topic: str) -> Lane | None:
+    def _find(self, topic: str) -> Queue:
         try:
             address = contract.parse_topic(topic)
         except ContractError:
-            return self._lane_up(NOBODY)
+            return self._queue_up(NOBODY)
         if address.channel == "up":
-            return self._lane_up(self._accounts.name_of(address.site, address.agent))
+            return self._queue_up(self._accounts.name_of(address.site, address.agent))
         if address.channel == "ack":
-            return None
+            return self.acks
         name = f"{address.site}/{address.agent}"
         if (address.site, address.agent) not in self._agents:
             return self._strangers_live
         if name not in self._live:
-            self._live[name] = Lane(name)
+            self._live[name] = Queue(name)
         return self._live[name]
 
-    def _lane_up(self, name: str) -> Lane:
+    def _queue_up(self, name: str) -> Queue:
         if name not in self._up:
-            self._up[name] = Lane(name, self._accounts.of(name))
+            self._up[name] = Queue(name, self._accounts.of(name))
         return self._up[name]
 
 
 def _cost(arrival: Arrival) -> int:
-    return min(len(arrival.payload) + MESSAGE_BYTES, int(OF_AN_AGENT.burst))
+    return min(len(arrival.payload) + MESSAGE_BYTES, int(TRAFFIC_OF_AN_AGENT.burst))
