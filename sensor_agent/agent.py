@@ -190,7 +190,7 @@ class Agent:
     def trouble(self) -> str | None:
         """What is wrong with this agent itself, None where all is well."""
         first = self.author.trouble or self._courier.trouble_at(boot_ms())
-        troubles = dict.fromkeys((first, *self._upkeep.troubles, self._aside))
+        troubles = dict.fromkeys((first, self._connection.rivalry, *self._upkeep.troubles, self._aside))
         return "; ".join(filter(None, troubles)) or None
 
     @property

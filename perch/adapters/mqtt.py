@@ -13,24 +13,22 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from paho.mqtt.client import Client, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from perch.adapters import crash_points
-from perch.adapters.mqtt_way import credentials, explain, place, refused, shut, tls_context, unanswered, without_delay
-from perch.adapters.mqtt_wire import QuickClient
+from perch.adapters.mqtt_again import SOON_S, TAKEN_OVER, Again, after
+from perch.adapters.mqtt_client import ANSWER_S, expiring, is_five, new_client, subscribe
+from perch.adapters.mqtt_way import credentials, explain, place, refused, shut, tls_context, unanswered
 from perch.contract import QOS, Publication
 from perch.errors import PerchError, UnavailableError
 from perch.settings import Broker
 
 KEEPALIVE_S = 15
-MAX_INFLIGHT = 20  # what mosquitto grants an MQTT 5 client by default
-MAX_QUEUED = 1000
-ANSWER_S = 10.0
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
+
+
+_ONE_NAME = "see that no other machine runs with the same configuration; each agent has a name of its own"
 
 
 class Received(NamedTuple):
@@ -69,9 +67,11 @@ class Connection:
         self._announce = on_connection
         self._client: Client | None = None
         self._last_sent: MQTTMessageInfo | None = None
-        self._expiries: dict[int, Properties] = {}
         self._problem: UnavailableError | None = None
         self._failure: BaseException | None = None
+        self._again = Again()
+        self._risen_s: float | None = None
+        self._taken = False
         self._up = threading.Event()
         self._ended = threading.Event()
         self._tried = threading.Event()
@@ -101,6 +101,13 @@ class Connection:
     def problem(self) -> UnavailableError | None:
         """Why the newest attempt failed, with what to do; None while connected or before the first attempt ended."""
         return self._problem
+
+    @property
+    def rivalry(self) -> str | None:
+        """That another client seems to have this one's name, in a sentence; None while a connection lasts."""
+        risen_s = self._risen_s
+        lasts = risen_s is not None and time.monotonic() - risen_s > SOON_S
+        return None if lasts else self._again.told(self._client_id)
 
     def start(self) -> None:
         """Begin to connect and return at once; raises StorageError where a password or certificate is unreadable."""
@@ -159,53 +166,49 @@ class Connection:
             sent.wait_for_publish(0.05)
 
     def _properties(self, expiry_s: int | None) -> Properties | None:
-        if expiry_s is None or self._broker.protocol != MQTTProtocolVersion.MQTTv5:
-            return None
-        if expiry_s not in self._expiries:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it out
-            properties.MessageExpiryInterval = expiry_s
-            self._expiries[expiry_s] = properties
-        return self._expiries[expiry_s]
+        return None if expiry_s is None or not is_five(self._broker) else expiring(expiry_s)
 
     def _run(self) -> None:
-        wait_s = FIRST_WAIT_S
         try:
             while not self._stopping.is_set():
-                was_up = self._connect_once()
-                wait_s = FIRST_WAIT_S if was_up else min(2 * wait_s, LONGEST_WAIT_S)
-                self._stopping.wait(wait_s * self._chance.uniform(0.5, 1.0))
+                lasted_s = self._connect_once()
+                self._again = after(self._again, lasted_s, taken=self._taken)
+                if lasted_s is not None and self._again.is_contested:
+                    self._fail(UnavailableError(self._again.told(self._client_id) or "", _ONE_NAME))
+                self._stopping.wait(self._again.wait_s * self._chance.uniform(0.5, 1.0))
         except BaseException as error:
             self._failure = self._failure or error
 
-    def _connect_once(self) -> bool:
-        """Connect and stay until the connection has ended; tells whether it ever was up."""
+    def _connect_once(self) -> float | None:
+        """Connect and stay until the connection has ended; tells for how long it was up, None where it never was."""
         self._ended.clear()
+        self._taken, self._risen_s = False, None
         try:
             client = self._new_client()
             client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)  # a new client begins a clean session
         except (OSError, ValueError, PerchError) as error:
             self._fail(explain(self._broker, error))
-            return False
+            return None
         client.loop_start()
         try:
-            return self._stay(client)
+            self._stay(client)
+            return None if self._risen_s is None else time.monotonic() - self._risen_s
         finally:
             self._client = None
             self._hang_up(client)
             self._say(up=False)
             self._tried.set()
 
-    def _stay(self, client: Client) -> bool:
+    def _stay(self, client: Client) -> None:
         deadline = time.monotonic() + ANSWER_S
         while not self._ended.wait(0.5):
             if not self._up.is_set() and time.monotonic() > deadline:
                 self._fail(unanswered(self._broker))
-                return False
+                return
             # paho's thread still lives if it refuses to be started once more; an exception inside paho would end it
             if client.loop_start() != MQTTErrorCode.MQTT_ERR_INVAL:
                 self._fail(UnavailableError("the MQTT client's thread ended by an error", "see the traceback above"))
-                break
-        return self._up.is_set()
+                return
 
     def _hang_up(self, client: Client) -> None:
         wire = client.socket()
@@ -215,25 +218,7 @@ class Connection:
         client.loop_stop()
 
     def _new_client(self) -> Client:
-        client = QuickClient(
-            self._hear,
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            protocol=MQTTProtocolVersion(self._broker.protocol),
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = ANSWER_S
-        client.max_inflight_messages_set(MAX_INFLIGHT)
-        client.max_queued_messages_set(MAX_QUEUED)
-        username, password = credentials(self._broker)
-        if username is not None:
-            client.username_pw_set(username, password)
-        tls = tls_context(self._broker)
-        if tls is not None:
-            client.tls_set_context(tls)
-        if self._will is not None:
-            client.will_set(self._will.topic, self._will.payload, qos=QOS, retain=self._will.retain)
-        client.on_socket_open = without_delay
+        client = new_client(self._broker, self._client_id, self._hear, self._will)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -243,16 +228,9 @@ class Connection:
         if reason.is_failure:
             self._fail(refused(self._broker, str(reason)))
         elif self._subscriptions:
-            self._subscribe(client)
+            subscribe(client, self._broker, self._subscriptions, own_messages=self._own_messages)
         else:
             self._rise(client)
-
-    def _subscribe(self, client: Client) -> None:
-        if self._broker.protocol == MQTTProtocolVersion.MQTTv5:
-            options = SubscribeOptions(qos=QOS, noLocal=not self._own_messages)
-            client.subscribe([(topic, options) for topic in self._subscriptions])
-        else:
-            client.subscribe([(topic, QOS) for topic in self._subscriptions])
 
     def _on_subscribe(self, client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
         denied = [topic for topic, reason in zip(self._subscriptions, reasons, strict=True) if reason.is_failure]
@@ -269,6 +247,7 @@ class Connection:
             self._failure = self._failure or error
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        self._taken |= reason.value == TAKEN_OVER
         if self._problem is None and reason.is_failure:
             self._fail(
                 UnavailableError(
@@ -281,6 +260,7 @@ class Connection:
     def _rise(self, client: Client) -> None:
         self._problem = None
         self._client = client
+        self._risen_s = time.monotonic()
         self._say(up=True)
 
     def _say(self, *, up: bool) -> None:

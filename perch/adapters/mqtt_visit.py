@@ -15,7 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.reasoncodes import ReasonCode
 
 from perch.adapters.mqtt import Received
-from perch.adapters.mqtt_way import credentials, explain, refused, tls_context, unanswered
+from perch.adapters.mqtt_client import introduce
+from perch.adapters.mqtt_way import explain, refused, unanswered
 from perch.contract import QOS
 from perch.errors import PerchError
 from perch.settings import Broker
@@ -118,12 +119,7 @@ class Visit:
             protocol=MQTTProtocolVersion(protocol),
             reconnect_on_failure=False,
         )
-        username, password = credentials(self._broker)
-        if username is not None:
-            client.username_pw_set(username, password)
-        tls = tls_context(self._broker)
-        if tls is not None:
-            client.tls_set_context(tls)
+        introduce(client, self._broker)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish

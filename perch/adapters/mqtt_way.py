@@ -83,11 +83,6 @@ def _unreadable(path: Path | None, error: Exception) -> StorageError:
     return StorageError(f"{path} cannot be read: {error}", "correct the path under [broker], or the file's rights")
 
 
-def without_delay(_client: object, _data: Any, wire: Any) -> None:
-    """Send at once: waiting for more to send (Nagle) costs 40 ms for each window of messages."""
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
 def shut(wire: Any) -> None:
     """Cut a connection that may hang; whatever waits for it is told."""
     try:
