@@ -1,4 +1,4 @@
-"""What is to become of messages on `up`, decided without touching anything."""
+"""What is to become of messages on `up`: decided here, carried out by the intake."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -79,8 +79,9 @@ class Sorted:
 
 
 class Sorting:
-    """Decides on the messages of one transaction, one after the other; it reads the journal and writes nothing.
+    """Decides on the messages of one transaction, one after the other; it reads the journal and stores nothing.
 
+    Whom it lets bring new names, it lets pay for them at once: `admission` remembers that.
     A batch beyond everything known of its stream, as nearly all are, is accepted as a whole; the others are judged
     event by event.
     """
@@ -109,7 +110,7 @@ class Sorting:
 
     def _sort(self, arrival: Arrival, stream: Stream, batch: ParsedBatch) -> None:
         result, events, mark = self.result, batch.events, self._mark(stream)
-        if not self._may_grow(arrival, stream, batch, mark):
+        if not (self._may_grow(arrival, stream, batch, mark) and self._may_settle(arrival, stream, batch, mark)):
             result.deferred[f"{stream.site}/{stream.agent}"] += 1
             return
         result.events += len(events)
@@ -129,6 +130,17 @@ class Sorting:
         if mark.highest and self._journal.knows(batch.boot):
             return True
         return self._admission.admits_stream(stream, batch.boot, arrival.mono_ms)
+
+    def _may_settle(self, arrival: Arrival, stream: Stream, batch: ParsedBatch, mark: Watermark) -> bool:
+        """Tell whether what new `lost` events name may count as received: whoever acknowledges them says so."""
+        for event in batch.events:
+            if type(event) is LostEvent and event.seq not in mark:
+                named = stream._replace(epoch=event.epoch)
+                if not self._admission.admits_epoch(named, arrival.mono_ms):
+                    return False
+                if len(self._mark(named).add(*event.lost).have) > MAX_RANGES:
+                    return False
+        return True
 
     def _admits(self, arrival: Arrival, stream: Stream, space: str) -> bool:
         return self._admission.admits_space(stream, space, arrival.mono_ms)
@@ -157,7 +169,7 @@ class Sorting:
             refused.setdefault("undecodable", []).extend(nameless)
         for run in consecutive(fresh):
             self._keep(arrival, stream, batch, run, self._strange(stream, run))
-        self._settle_lost(arrival, stream, fresh)
+        self._settle_lost(stream, fresh)
         for code, whys in refused.items():
             self.refuse(arrival, code, "; ".join(whys))
 
@@ -169,13 +181,12 @@ class Sorting:
             return "too-many-names", f"event {event.seq}: no layout names {event.space}, and there were too many such"
         return None
 
-    def _settle_lost(self, arrival: Arrival, stream: Stream, events: Sequence[Event]) -> None:
+    def _settle_lost(self, stream: Stream, events: Sequence[Event]) -> None:
         for event in events:
             if isinstance(event, LostEvent):
                 epoch = stream._replace(epoch=event.epoch)
-                if self._admission.admits_epoch(epoch, arrival.mono_ms) and len(self._mark(epoch).have) < MAX_RANGES:
-                    self.result.touched[epoch] = None
-                    self._settle(epoch, *event.lost)
+                self.result.touched[epoch] = None
+                self._settle(epoch, *event.lost)
 
     def _keep(
         self, arrival: Arrival, stream: Stream, batch: ParsedBatch, events: tuple[Event, ...], strange: Sequence[str]

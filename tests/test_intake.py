@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from collector.intake import Intake
 from collector.live import Live
-from collector.sorting import Arrival, consecutive
+from collector.sorting import MAX_RANGES, Arrival, consecutive
 from perch import contract
-from perch.adapters.journal import Journal, JournalReader
+from perch.adapters.journal import Journal, JournalReader, Stream
 from perch.adapters.quarantine import Quarantine, Quarantined, QuarantineReader
 from perch.contract import Ack, AliveEvent, Batch, Event, LostEvent, Publication, StateEvent
 from perch.delivery.liveness import Instant
@@ -226,6 +226,27 @@ def test_lost_events_count_as_received_in_the_epoch_they_name(desk: Desk) -> Non
     }
     assert [type(event) for event in desk.events()] == [LostEvent, LostEvent]
     assert desk.codes() == []
+
+
+def test_a_tombstone_is_acknowledged_only_where_its_numbers_count_as_received(desk: Desk) -> None:
+    """Whoever invents epochs comes to a bound, and what is beyond it is neither stored nor acknowledged."""
+    named = [f"{number:032x}" for number in range(1, 1_201)]
+    for seq, epoch in enumerate(named, 1):
+        desk.intake.take([up(lost(seq, 5, 9, epoch))])
+    stored = [event.epoch for event in desk.events() if isinstance(event, LostEvent)]
+    assert 900 < len(stored) < 1_100
+    assert stored == named[: len(stored)]
+    assert desk.take(up(alive(len(stored) + 1))) == {EPOCH: Watermark(len(stored) + 1)}
+    assert all(7 in desk.journal.watermark(Stream("hq", "pi-1", epoch)) for epoch in stored)
+
+
+def test_a_tombstone_that_would_leave_too_many_gaps_is_put_off(desk: Desk) -> None:
+    scattered = [lost(seq, 4 * seq, 4 * seq, OTHER) for seq in range(1, 1_003)]
+    for event in scattered:
+        desk.intake.take([up(event)])
+    assert len(desk.events()) == MAX_RANGES
+    assert len(desk.journal.watermark(Stream("hq", "pi-1", OTHER)).have) == MAX_RANGES
+    assert desk.take(up(lost(MAX_RANGES + 1, 1, 20, OTHER)))[EPOCH].upto == MAX_RANGES + 1
 
 
 def test_an_event_that_was_given_up_for_lost_and_comes_after_all_is_stored_once(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""What a collector does with an event: a verdict, reached without touching anything.
+"""What a collector does with an event: a verdict.
 
 An event's identity is (agent, epoch, sequence number), for ever. Its first arrival is stored; every further one with
 the same content is a repeat, which needs nothing but a fresh acknowledgement; one with other content is a conflict,
