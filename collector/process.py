@@ -16,7 +16,7 @@ from collector.live import Live
 from collector.parts import Parts
 from perch.adapters.errands import Errands
 from perch.adapters.influx_live import BestEffortWriter
-from perch.adapters.instants import now
+from perch.adapters.instants import boot_ms, now
 from perch.adapters.journal import Journal
 from perch.adapters.mqtt import Connection
 from perch.adapters.quarantine import Quarantine
@@ -85,11 +85,13 @@ def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
     """Take in what comes, until told to stop or until any part has died."""
     woken_end, woken_s = parts.journal.end, 0.0
     while not stop.is_set():
-        parts.intake.take(parts.inbox.take(0 if parts.chores.is_busy else WAIT_S))
+        arrivals = parts.inbox.take(0 if parts.chores.is_busy else WAIT_S)
+        parts.check()
+        parts.intake.take(arrivals)
         parts.chores.settle(now())
         parts.live.settle(now())
+        parts.quarantine.pass_time(boot_ms())
         reporter.settle(now())
-        parts.check()
         if parts.journal.end != woken_end and time.monotonic() - woken_s >= WAIT_S:
             woken_end, woken_s = parts.journal.end, time.monotonic()
             parts.wake_followers()

@@ -281,6 +281,26 @@ def test_a_part_that_dies_takes_the_collector_down_with_its_error(mosquitto: par
         assert not collector.health().running
 
 
+@pytest.mark.parametrize(
+    "taken", ["journal.db", "quarantine.db", "journal.db-wal", ""], ids=["journal", "quarantine", "log", "folder"]
+)
+def test_files_taken_away_beneath_it_end_it_with_a_word_and_nothing_more_is_acknowledged(
+    mosquitto: parts.Broker, tmp_path: Path, taken: str
+) -> None:
+    """It would go on writing into files that end with it."""
+    served = settings(tmp_path, mosquitto)
+    with Running(served) as collector, Agent(mosquitto) as agent:
+        until(collector.hears)
+        agent.send(state(1))
+        agent.heard()
+        (served.data / taken).rename(tmp_path / "taken")
+        agent.send(state(2))
+        until(collector.ended)
+        assert isinstance(collector.failure, StorageError)
+        assert "was moved, removed or replaced while it was in use" in collector.failure.what
+        assert agent.acks.empty()
+
+
 def test_a_second_collector_in_the_same_folder_is_refused(mosquitto: parts.Broker, tmp_path: Path) -> None:
     served = settings(tmp_path, mosquitto)
     with collecting(served), Running(served) as second:

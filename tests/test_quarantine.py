@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.adapters.quarantine import (
-    LOOK_FOR_OLD_MS,
-    MAX_AGE_MS,
+    MAX_AGE_DAYS,
     MAX_PAYLOAD_BYTES,
     Quarantine,
     QuarantineReader,
     Suspect,
 )
 from perch.errors import StorageError
+
+DAY_MS = 86_400_000
 
 
 @pytest.fixture
@@ -117,13 +118,34 @@ def test_a_sender_who_floods_it_pushes_out_its_own_and_nobody_else_s(path: Path)
     assert len([number for number in kept if 100 <= number < 400]) == 10
 
 
-def test_what_is_old_makes_room_too(path: Path) -> None:
+def work(quarantine: Quarantine, days: int, after_days: int = 0) -> None:
+    """Let a collector be at work for so many days, as its loop does, after as many since its machine was started."""
+    for halves in range(2 * days + 1):
+        quarantine.pass_time(after_days * DAY_MS + halves * DAY_MS // 2)
+
+
+def test_what_is_old_makes_room_too_over_restarts(path: Path) -> None:
     with Quarantine.open(path) as quarantine:
-        quarantine.add([suspect(0), suspect(LOOK_FOR_OLD_MS)])
-        quarantine.add([suspect(MAX_AGE_MS + LOOK_FOR_OLD_MS)])
+        quarantine.add([suspect(1)])
+        work(quarantine, 45)
+        quarantine.add([suspect(2)])
+    with Quarantine.open(path) as quarantine:
+        work(quarantine, MAX_AGE_DAYS - 45)
         assert quarantine.kept == 2
-        assert quarantine.seen == {"undecodable": 3}
-    assert numbers(path) == [LOOK_FOR_OLD_MS, MAX_AGE_MS + LOOK_FOR_OLD_MS]
+        work(quarantine, 2, after_days=MAX_AGE_DAYS - 45)
+        assert quarantine.kept == 1
+        assert quarantine.seen == {"undecodable": 2}
+    assert numbers(path) == [2]
+
+
+def test_a_wall_clock_that_jumps_lets_nothing_go_and_keeps_nothing_for_ever(path: Path) -> None:
+    with Quarantine.open(path) as quarantine:
+        quarantine.add([suspect(1)])
+        quarantine.add([suspect(4_102_444_800_000), suspect(3)])
+        work(quarantine, MAX_AGE_DAYS)
+        assert quarantine.kept == 3
+        work(quarantine, 2, after_days=MAX_AGE_DAYS)
+        assert quarantine.kept == 0
 
 
 def test_messages_are_found_by_code_and_by_agent_and_the_newest_first(path: Path) -> None:

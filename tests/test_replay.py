@@ -199,3 +199,11 @@ def test_an_agent_may_tell_of_lost_events_of_only_so_many_other_epochs(desk: Des
     named = sum(desk.journal.has(desk.stream()._replace(epoch=f"{seq:032x}")) for seq in range(1, 1_500))
     assert 900 <= named <= 1_000
     assert len(desk.events()) == 1_499
+
+
+def test_what_is_refused_again_raises_no_alarm_anew(desk: Desk) -> None:
+    """A conflict was counted when it came; its message may be tried again at any time."""
+    desk.intake.take([up(state(1))])
+    desk.replay(desk.keep(up(state(1, "d02")).payload, code="conflict"))
+    assert desk.intake.counts.conflicts == {}
+    assert desk.ids() == [1]

@@ -1,12 +1,14 @@
 """Messages that the collector could not take in, kept for people to look at and to try again.
 
 Bounded by number, size and age; the oldest make room. So that one sender cannot push out what others left behind, those
-who have more than their share make room first.
+who have more than their share make room first. Age is counted in time that the collector was at work: a wall clock that
+jumps a year ahead lets nothing go.
 """
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -29,8 +31,14 @@ MAX_BYTES = 64 * 2**20
 SHARES = 5
 """A sender's share is a fifth of either; it may have more while there is room."""
 
-MAX_AGE_MS = 90 * 86_400_000
-LOOK_FOR_OLD_MS = 3_600_000
+MAX_AGE_DAYS = 90
+LOOK_FOR_OLD_MS = 600_000
+_DAY_MS = 86_400_000
+_AGES = """
+CREATE TABLE IF NOT EXISTS day (day INTEGER PRIMARY KEY, worked_ms INTEGER NOT NULL, last INTEGER NOT NULL)
+"""
+# For each day of work, how much work there was up to its end, and the id of the last message that came by then.
+
 MAX_PAYLOAD_BYTES = 64 * 2**10
 MAX_TOPIC_CHARACTERS = 1_000
 
@@ -67,7 +75,7 @@ class Quarantine:
         self._place = InPlace(path)
         self._most = _Size(max_messages, max_bytes)
         self._share = _Size(-(-max_messages // SHARES), -(-max_bytes // SHARES))
-        self._look_ms = 0
+        self._looked_ms: int | None = None
         with reported(path):
             rows = connection.execute("SELECT agent, count(*), sum(length(payload)) FROM message GROUP BY agent")
             self._sizes = {agent: _Size(messages, size) for agent, messages, size in rows}
@@ -80,6 +88,8 @@ class Quarantine:
         try:
             _upgrade(connection, path)
             adopt_schema(connection, path, SCHEMA_VERSION, SCHEMA)
+            with transaction(connection, path):
+                connection.execute(_AGES)
             return cls(connection, path, max_messages, max_bytes)
         except BaseException:
             connection.close()
@@ -116,16 +126,22 @@ class Quarantine:
 
     def add(self, suspects: Sequence[Suspect]) -> None:
         """Keep messages, in one transaction; what is too long is cut."""
-        before = dict(self._sizes)
-        try:
-            with transaction(self._db, self._path):
-                self._insert(suspects)
-                self._make_room(max((suspect.received_ms for suspect in suspects), default=0))
-        except BaseException:
-            self._sizes = before
-            raise
+        with self._changing():
+            self._insert(suspects)
+            self._make_room()
         for suspect in suspects:
             self._seen[suspect.code] = self._seen.get(suspect.code, 0) + 1
+
+    def pass_time(self, mono_ms: int) -> None:
+        """Let go what has become too old; to be called now and then while the collector is at work."""
+        if self._looked_ms is None:
+            self._looked_ms = mono_ms
+        worked_ms = mono_ms - self._looked_ms
+        if worked_ms < LOOK_FOR_OLD_MS:
+            return
+        self._looked_ms = mono_ms
+        with self._changing():
+            self._grow_old(worked_ms)
 
     def find(self, ids: Collection[int]) -> list[Quarantined]:
         """Give the messages of these ids that are still there, in order of arrival."""
@@ -134,8 +150,30 @@ class Quarantine:
 
     def remove(self, ids: Collection[int]) -> None:
         """Let messages go that were taken in after all."""
-        with transaction(self._db, self._path):
+        with self._changing():
             self._delete(*_among(ids))
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        before = dict(self._sizes)
+        try:
+            with transaction(self._db, self._path):
+                yield
+        except BaseException:
+            self._sizes = before
+            raise
+
+    def _grow_old(self, worked_ms: int) -> None:
+        (worked_ms,) = self._db.execute("SELECT coalesce(max(worked_ms), 0) + ? FROM day", [worked_ms]).fetchone()
+        today = worked_ms // _DAY_MS
+        self._db.execute(
+            "INSERT OR REPLACE INTO day SELECT ?, ?, coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'message'",
+            [today, worked_ms],
+        )
+        (last,) = self._db.execute("SELECT max(last) FROM day WHERE day < ?", [today - MAX_AGE_DAYS]).fetchone()
+        if last is not None:
+            self._drop("id <= ?", [last])
+            self._db.execute("DELETE FROM day WHERE day < ?", [today - MAX_AGE_DAYS])
 
     def _kept(self) -> _Size:
         return _Size(
@@ -162,10 +200,7 @@ class Quarantine:
         for _, _, _, _, payload, _, agent in rows:
             self._grow(agent, 1, len(payload))
 
-    def _make_room(self, now_ms: int) -> None:
-        if now_ms >= self._look_ms:
-            self._look_ms = now_ms + LOOK_FOR_OLD_MS
-            self._drop("received_ms < ?", [now_ms - MAX_AGE_MS])
+    def _make_room(self) -> None:
         for agent in sorted(self._sizes, key=lambda agent: self._sizes[agent].payload_bytes, reverse=True):
             if not (kept := self._kept()).exceeds(self._most):
                 return
