@@ -7,6 +7,7 @@ runs on the agent's `Clock`, delivery and heartbeats on the machine's monotonic 
 import random
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -105,18 +106,22 @@ class Agent:
             self.author.start(self.inputs.levels())
             self._connection.start()
         except BaseException:
-            self._close()
+            with ExitStack() as last:
+                last.callback(self._outbox.close)
+                self.inputs.close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self.author.note()
-        self._herald.farewell()
-        self._connection.stop(1.0)
-        self._close()
+        with ExitStack() as last:  # whatever of this fails, the rest is done
+            last.callback(self._outbox.close)
+            last.callback(self.inputs.close)
+            last.callback(self._connection.stop, 1.0)
+            last.callback(self._herald.farewell)
+            if error is None:
+                self.author.note()
 
     @property
     def unsettled(self) -> int:
@@ -252,7 +257,3 @@ class Agent:
 
     def _publish(self, publication: contract.Publication) -> bool:
         return self._connection.publish(publication)
-
-    def _close(self) -> None:
-        self.inputs.close()
-        self._outbox.close()

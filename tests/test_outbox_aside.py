@@ -10,13 +10,15 @@ from gpiozero import Device
 
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_aside import KEEP, aside, open_or_begin, set_aside
+from perch.adapters.outbox_memory import Mark
 from perch.contract import AliveEvent, Event
 from perch.errors import DamagedError, StorageError
 from perch.model import Clock, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.settings import AgentSettings, Broker, SensingSettings
 from sensor_agent import process
-from sensor_agent.agent import outbox_path
-from sensor_agent.inputs import use_mock_pins
+from sensor_agent.agent import Agent, outbox_path
+from sensor_agent.clock import SystemClock
+from sensor_agent.inputs import Inputs, use_mock_pins
 from tests import parts
 from tests.acknowledging import Acknowledging
 from tests.parts import until
@@ -185,3 +187,37 @@ def test_an_agent_begins_with_a_fresh_outbox_where_its_own_is_torn(settings: Age
         finally:
             stop.set()
             agent.join()
+
+
+class Breaking(Outbox):
+    """An outbox that is found to be damaged at the very end, when the last mark is left."""
+
+    ends = False
+
+    @property
+    def mark(self) -> Mark | None:
+        return super().mark
+
+    @mark.setter
+    def mark(self, mark: Mark) -> None:
+        if self.ends:
+            raise DamagedError("the outbox is damaged", "")
+        self._set_meta("mark", f"{mark.wall_ms} {mark.mono_ms} {mark.boot} {mark.clock}")
+
+
+def test_an_agent_whose_outbox_breaks_at_its_end_says_farewell_and_lets_go_of_all(settings: AgentSettings) -> None:
+    opened: list[Breaking] = []
+
+    def open_outbox(path: Path) -> Outbox:
+        opened.append(Breaking.open(path))
+        return opened[-1]
+
+    with Acknowledging(settings.broker) as heard:
+        agent = Agent(settings, SystemClock(), (SEAT,), open_outbox).__enter__()
+        until(lambda: agent.turn(0.01) or agent.connected)
+        opened[0].ends = True
+        with pytest.raises(DamagedError):
+            agent.__exit__(None, None, None)
+        until(lambda: heard.statuses and not heard.statuses[-1].online)
+        Inputs((SEAT,), lambda *_: None).close()
+        Outbox.open(outbox_path(settings)).close()
