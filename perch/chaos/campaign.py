@@ -2,12 +2,14 @@
 
 import heapq
 import itertools
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
 
 from perch.adapters.collector_health import read_health
 from perch.adapters.sqlite import open_reader
@@ -19,6 +21,7 @@ from perch.chaos.faults_of_links import FAULTS as LINKS
 from perch.chaos.faults_of_messages import FAULTS as MESSAGES
 from perch.chaos.faults_of_messages import say_visitors
 from perch.chaos.faults_of_processes import FAULTS as PROCESSES
+from perch.chaos.part import memory_kib
 from perch.chaos.proxy import FAIR
 from perch.chaos.stage import Stage
 from perch.chaos.venue_files import SITE
@@ -26,19 +29,35 @@ from perch.errors import PerchError, UnavailableError
 
 FAULTS: tuple[Fault, ...] = (*LINKS, *PROCESSES, *MESSAGES, *DISKS)
 LOOK_S = 0.02
+QUIET_S = 0.7
+"""So long after an agent was told to be quiet, its last event has been accepted."""
+
 MEMORY_EVERY_S, TELL_EVERY_S = 10.0, 60.0
+ITSELF = "perch chaos"
+CALM_FROM, CALM_UNTIL = 0.4, 0.6
+"""In a campaign that is long enough nothing is ended between these parts of it: memory grows only in what lives."""
+
+CALM_MINUTES = 10.0
+
+
+class Weighed(NamedTuple):
+    """What a process held in memory (KiB) so long after the beginning, and when it had been started (both s)."""
+
+    at_s: float
+    kib: int
+    started_s: float
 
 
 @dataclass(slots=True)
 class Course:
-    """What happened: faults by name, how often one was not possible, and memory (KiB) by process over time (s).
+    """What happened: faults by name, how often one was not possible, and what processes held in memory.
 
     `trouble` is what did not become whole again in time.
     """
 
     faults: Counter[str] = field(default_factory=Counter)
     impossible: Counter[str] = field(default_factory=Counter)
-    memory: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    memory: dict[str, list[Weighed]] = field(default_factory=dict)
     broken_s: float = 0.0
     settled_s: float = 0.0
     trouble: str | None = None
@@ -80,7 +99,7 @@ class Campaign:
             self._keep_going()
             if time.monotonic() >= next_s:
                 next_s = max(next_s + chance.expovariate(plan.faults_per_s), time.monotonic() - 1.0)
-                self._break(next(faults))
+                self._break(next(fault for fault in faults if not (fault.deadly and self._is_calm())))
         self.course.broken_s = time.monotonic() - self._began_s
 
     def make_whole(self) -> None:
@@ -96,6 +115,10 @@ class Campaign:
             self.course.trouble = error.what
         self._end_perch()
         self.course.settled_s = time.monotonic() - began_s
+
+    def _is_calm(self) -> bool:
+        minutes, past_s = self._stage.plan.minutes, time.monotonic() - self._began_s
+        return minutes >= CALM_MINUTES and CALM_FROM <= past_s / (minutes * 60) < CALM_UNTIL
 
     def _break(self, fault: Fault) -> None:
         broken = fault.deed(self._stage)
@@ -121,9 +144,11 @@ class Campaign:
             self._tell(f"{minutes} min: {self.course.faults.total():,} faults, {accepted:,} events accepted")
 
     def _weigh(self, at_s: float) -> None:
-        for name, part in self._stage.parts.items():
-            if (held := part.memory_kib) is not None:
-                self.course.memory.setdefault(name, []).append((round(at_s, 1), held))
+        held = {name: (part.memory_kib, part.started_s) for name, part in self._stage.parts.items()}
+        held[ITSELF] = memory_kib(os.getpid()), self._began_s
+        for name, (kib, started_s) in held.items():
+            if kib is not None:
+                self.course.memory.setdefault(name, []).append(Weighed(at_s, kib, started_s - self._began_s))
 
     def _undo_all(self) -> None:
         while self._undo:
@@ -168,7 +193,7 @@ class Campaign:
         """Whether each agent said, a while after it was told to be quiet, that nothing waits in its outbox."""
         for agent in self._stage.agents:
             _, outbox, said_s = self._stage.reader.listener.backlog.get(agent, ("", -1, 0.0))
-            if outbox != 0 or said_s < since_s + 1.5:
+            if outbox != 0 or said_s < since_s + QUIET_S:
                 self._stage.parts[agent].tell("load 0")
                 return False
         return True

@@ -26,10 +26,12 @@ Deed = Callable[[Stage], Broken | None]
 class Fault:
     """A kind of fault; `weight` is how often it is drawn in relation to others.
 
-    One that `disturbs` all who watch is kept back at first, so that a short campaign sees something, too.
+    One that `disturbs` all who watch is kept back at first, so that a short campaign sees something, too. One that is
+    `deadly` ends processes.
     """
 
     name: str
     weight: float
     deed: Deed
     disturbs: bool = False
+    deadly: bool = False

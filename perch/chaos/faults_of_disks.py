@@ -47,8 +47,8 @@ def _the_collector(stage: Stage) -> tuple[str, Path]:
 
 
 FAULTS = (
-    Fault("agent's disk full", 1, _fill(_an_agent)),
-    Fault("collector's disk full", 0.5, _fill(_the_collector)),
-    Fault("agent's writes failed", 1, _fail_writes(_an_agent)),
-    Fault("collector's writes failed", 0.5, _fail_writes(_the_collector)),
+    Fault("agent's disk full", 1, _fill(_an_agent), deadly=True),
+    Fault("collector's disk full", 0.5, _fill(_the_collector), deadly=True),
+    Fault("agent's writes failed", 1, _fail_writes(_an_agent), deadly=True),
+    Fault("collector's writes failed", 0.5, _fail_writes(_the_collector), deadly=True),
 )

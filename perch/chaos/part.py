@@ -60,10 +60,8 @@ class Part:
     @property
     def memory_kib(self) -> int | None:
         """What it holds in memory (resident), None while it does not run."""
-        try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE // 1024
-        except (OSError, IndexError):
-            return None
+        pid = self.pid
+        return None if pid is None else memory_kib(pid)
 
     def start(self) -> None:
         """Start it now, to die at a named point where `die_at` said so."""
@@ -171,6 +169,14 @@ class Part:
             if wire is not None:
                 with contextlib.suppress(OSError):
                     wire.close()
+
+
+def memory_kib(pid: int) -> int | None:
+    """Give what a process holds in memory (resident), None where there is no such process."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE // 1024
+    except (OSError, IndexError):
+        return None
 
 
 def _listen(wire: IO[bytes], heard: Callable[[list[bytes]], None]) -> None:

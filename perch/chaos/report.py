@@ -1,10 +1,12 @@
 """What a campaign found, as a table and as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from perch.chaos.campaign import Course
+from perch.chaos.campaign import Course, Weighed
 from perch.chaos.checker import Line
+
+GROWN_UP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,20 @@ class Report:
         if self.course.trouble is not None:
             deaths.append(self.course.trouble)
         verdict = "nothing lost, nothing twice, nothing stale" if self.good else "THIS CAMPAIGN HAS FAILED"
-        return "\n".join([f"seed {self.seed}; {faults}, {whole}", parts, "", *rows, *deaths, "", verdict])
+        head = f"seed {self.seed}; {faults}, {whole}"
+        return "\n".join([head, parts, "", *rows, "", *_memory(self.course), *deaths, "", verdict])
+
+
+def _memory(course: Course) -> Iterator[str]:
+    """Say what each process held in memory (MiB) over the campaign, and over its longest life."""
+    yield f"{'memory (MiB)':<14}{'start':>7}{'middle':>8}{'end':>6}{'most':>6}   in the longest life"
+    for name, samples in sorted(course.memory.items()):
+        told = weighed(samples)
+        start, middle, end, most, first, last = (
+            f"{told[key] / 1024:.0f}" for key in ("start", "middle", "end", "most", "in_it_first", "in_it_last")
+        )
+        life = f"{first} → {last} in {told['longest_life_seconds']} s"
+        yield f"{name:<14}{start:>7}{middle:>8}{end:>6}{most:>6}   {life}"
 
 
 def _row(line: Line, width: int) -> str:
@@ -65,11 +80,29 @@ def _row(line: Line, width: int) -> str:
     return f"{line.what:<{width}}  {line.count:>9,}{mark}{examples}"
 
 
-def weighed(samples: Sequence[tuple[float, int]]) -> dict[str, int]:
-    """Sum up memory over time: the median of the first and of the last third of the samples, and the most."""
-    held = [kib for _, kib in samples]
+def weighed(samples: Sequence[Weighed]) -> dict[str, int]:
+    """Sum up memory over time (KiB): medians of the first, middle and last third of the samples, and the most.
+
+    Who is killed often forgets often, so that its longest life is told too: how long it was (s), and what was held
+    when it was a minute old, or younger if it never became so old, and at its end.
+    """
+    held = [one.kib for one in samples]
     third = max(1, len(held) // 3)
-    return {"first_third": _median(held[:third]), "last_third": _median(held[-third:]), "most": max(held)}
+    middle = held[third:-third] or held
+    lives: dict[float, list[Weighed]] = {}
+    for one in samples:
+        lives.setdefault(one.started_s, []).append(one)
+    life = max(lives.values(), key=lambda life: life[-1].at_s - life[0].started_s)
+    grown = [one for one in life if one.at_s - one.started_s >= GROWN_UP_S] or life
+    return {
+        "start": _median(held[:third]),
+        "middle": _median(middle),
+        "end": _median(held[-third:]),
+        "most": max(held),
+        "longest_life_seconds": round(life[-1].at_s - life[0].started_s),
+        "in_it_first": grown[0].kib,
+        "in_it_last": life[-1].kib,
+    }
 
 
 def _median(values: Sequence[int]) -> int:

@@ -27,7 +27,7 @@ from perch.settings.values import Broker
 START_S = 60.0
 EDGES_PER_S = 15.0
 OUTBOX_EVENTS = 20_000
-LONGER_THAN_ITS_WORD_S = 9.0, 13.0
+LONGER_THAN_ITS_WORD_S = 8.5, 10.5
 """States of agents under test may be believed for 3 s, and the API has 5 s to notice."""
 
 CAUGHT_UP_S = 2.0

@@ -38,6 +38,7 @@ AGENT = "perch.commands.chaos_agent"
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--agent-module", default=AGENT, hidden=True)
 @click.option("--patience", type=float, default=120.0, hidden=True)
+@click.option("--faults-per-second", type=click.FloatRange(min=0.1), default=3.5, hidden=True)
 def chaos(
     minutes: float,
     seed: int | None,
@@ -46,6 +47,7 @@ def chaos(
     as_json: bool,
     agent_module: str,
     patience: float,
+    faults_per_second: float,
 ) -> int:
     """Example: perch chaos --minutes 5 --seed 7
 
@@ -54,7 +56,7 @@ def chaos(
     stored twice or changed, or a space was shown free past its time.
     """
     how, stop = programs(agent_module, influx), stop_on_signals()
-    plan = Plan(minutes, secrets.randbelow(1_000_000) if seed is None else seed, patience_s=patience)
+    plan = Plan(minutes, secrets.randbelow(1_000_000) if seed is None else seed, faults_per_second, patience_s=patience)
     warn(f"seed {plan.seed}, {minutes:g} minutes")
     disks = small_disks.keep_mounts_to_ourselves()
     folder = Path(tempfile.mkdtemp(prefix="perch-chaos-")) if keep is None else keep.absolute()

@@ -20,7 +20,7 @@ from perch.adapters import journal_backup
 from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.adapters.quarantine import Quarantine, QuarantineReader
 from perch.chaos import testimony
-from perch.chaos.campaign import FAULTS, deal
+from perch.chaos.campaign import FAULTS, Weighed, deal
 from perch.chaos.corpus import bad_inputs, visitors
 from perch.chaos.intruder import altered
 from perch.chaos.proxy import FAIR, Link, Weather
@@ -281,9 +281,10 @@ class TestCorpus:
         assert contract.VERSION == 1
 
 
-def test_memory_is_summed_up_by_thirds() -> None:
-    samples = [(float(at), held) for at, held in enumerate((10, 11, 12, 50, 13, 14, 30, 31, 32))]
-    assert weighed(samples) == {"first_third": 11, "last_third": 31, "most": 50}
+def test_memory_is_summed_up_by_thirds_and_over_the_longest_life() -> None:
+    held = ((0, 10), (0, 11), (0, 12), (29, 50), (29, 13), (29, 60), (29, 30), (29, 31), (29, 32))
+    told = weighed([Weighed(at * 10.0, kib, started_s) for at, (started_s, kib) in enumerate(held)])
+    assert list(told.values()) == [11, 50, 31, 60, 51, 50, 32]
 
 
 def test_a_link_says_since_when_its_newest_connection_stands() -> None:
