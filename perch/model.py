@@ -10,6 +10,14 @@ QUARTER_MS = 15 * 60 * 1000
 SENSIBLE_MS = 946_684_800_000
 """The year 2000: a clock that reads less is wrong, whatever it claims."""
 
+EARLIEST_MS = 1_735_689_600_000
+"""2025-01-01: a machine of Perch's that thinks it is earlier has not been told the time."""
+
+STEP_MS = 5_000
+"""A wall clock that goes by more than this from where it was has been set; anything less is its own wandering."""
+
+DAY_MS = 86_400_000
+
 
 def is_id(text: str) -> bool:
     """Tell whether a text may name a site, floor, zone, space, agent or sensor."""

@@ -13,7 +13,7 @@ from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_memory import Mark
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
 from perch.delivery.lost import Moment
-from perch.model import QUARTER_MS, Clock, Occupancy, Reading, Reason, SensedSpace, Sensor, State
+from perch.model import QUARTER_MS, STEP_MS, Clock, Occupancy, Reading, Reason, SensedSpace, Sensor, State
 from perch.sensing.watch import Change, Watch
 from sensor_agent import clock as clocks
 from sensor_agent.ledger import Ledger
@@ -22,7 +22,6 @@ MARK_EVERY_MS = 50_000
 """Local marks come a little more often than each minute, so that a loop that is a moment late has no gap."""
 
 GAP_MS = 60_000
-STEP_MS = 5_000
 
 
 class Author:

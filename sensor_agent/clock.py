@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 from perch.adapters import age, instants
+from perch.model import EARLIEST_MS
 from perch.model import Clock as ClockState
 
 _TIMESYNC = Path("/run/systemd/timesync")
-_EARLIEST_WALL_MS = 1_735_689_600_000
-"""2025-01-01: a machine that thinks it is earlier has not been told the time."""
 
 
 class Clock(Protocol):
@@ -47,7 +46,7 @@ class SystemClock:
     def state(self) -> ClockState:
         """Whether wall time has been synchronised since boot, as far as can be told."""
         waiting = _TIMESYNC.is_dir() and not (_TIMESYNC / "synchronized").exists()
-        return ClockState.UNSYNCED if waiting or self.wall_ms() < _EARLIEST_WALL_MS else ClockState.OK
+        return ClockState.UNSYNCED if waiting or self.wall_ms() < EARLIEST_MS else ClockState.OK
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from perch.adapters.outbox import Outbox
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
-from perch.model import QUARTER_MS, Clock, Reason, SensedSpace, Sensor, SensorKind, SpaceKind
-from sensor_agent.author import GAP_MS, MARK_EVERY_MS, STEP_MS, Author
+from perch.model import QUARTER_MS, STEP_MS, Clock, Reason, SensedSpace, Sensor, SensorKind, SpaceKind
+from sensor_agent.author import GAP_MS, MARK_EVERY_MS, Author
 
 BOOT = "b" * 16
 TRUE_OFFSET_MS = 1_760_001_234_567

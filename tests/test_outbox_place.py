@@ -1,6 +1,8 @@
 """An outbox whose file is removed or replaced while an agent has it open: it is written anew, and nothing is lost."""
 
+import fcntl
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_aside import aside, put_back
+from perch.adapters.outbox_look import look_at_outbox
+from perch.adapters.sqlite import lock_of
 from perch.contract import AliveEvent
 from perch.errors import StorageError
 from perch.model import Clock
@@ -141,3 +145,20 @@ def test_room_that_was_not_there_is_asked_for_again(tmp_path: Path) -> None:
             upkeep.work(now_ms)
         assert upkeep.troubles == ()
         assert outbox.path.stat().st_size >= 20_000 * 256
+
+
+def test_whoever_looks_whether_an_agent_runs_keeps_none_from_starting(outbox: Outbox) -> None:
+    outbox.close()
+    looks = lock_of(outbox.path).open("rb")
+    fcntl.flock(looks, fcntl.LOCK_SH)
+    done = threading.Timer(0.02, looks.close)
+    done.start()
+    Outbox.open(outbox.path).close()
+    done.join()
+
+
+def test_an_outbox_in_use_is_not_taken_for_one_that_can_be_copied(outbox: Outbox) -> None:
+    with pytest.raises(BlockingIOError):
+        look_at_outbox(outbox.path)
+    outbox.close()
+    assert look_at_outbox(outbox.path).events == 500

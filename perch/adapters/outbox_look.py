@@ -7,15 +7,14 @@ import fcntl
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from perch import contract
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_file import SCHEMA_VERSION
-from perch.adapters.sqlite import refuse_other_schema, reported
+from perch.adapters.sqlite import lock_of, refuse_other_schema, reported
 from perch.contract import Batch
 from perch.delivery.sender import Lane
 from perch.errors import PerchError, StorageError
@@ -44,21 +43,29 @@ class OutboxLook(NamedTuple):
 def is_in_use(path: Path) -> bool:
     """Tell whether an agent runs on an outbox; raises OSError."""
     try:
-        with _claimed(path):
-            return False
+        with lock_of(path).open("rb") as held:  # it is not made here: it would belong to whoever runs this
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
     except BlockingIOError:
         return True
+    return False
 
 
 def look_at_outbox(path: Path) -> OutboxLook:
-    """Examine a copy of an outbox that no agent has open; raises StorageError, BlockingIOError where one has."""
+    """Examine a copy of an outbox that no agent has open; raises StorageError, BlockingIOError where one has.
+
+    It keeps no agent from starting meanwhile: a copy during which one did is thrown away.
+    """
     size = sum(part.stat().st_size for part in _parts(path))
     if size > LARGEST_BYTES:
         raise StorageError(f"{path} is larger than an outbox gets ({size} bytes)", "move it away to begin a new one")
     with tempfile.TemporaryDirectory(prefix="perch-doctor-") as folder:
-        with _claimed(path):
-            for part in _parts(path):
-                shutil.copyfile(part, Path(folder) / part.name)
+        before = _traces(path)
+        for part in _parts(path):
+            shutil.copyfile(part, Path(folder) / part.name)
+        if is_in_use(path) or _traces(path) != before:
+            raise BlockingIOError(f"{path} is in use")
         return _examined(Path(folder) / path.name, path)
 
 
@@ -66,16 +73,10 @@ def _parts(path: Path) -> list[Path]:
     return [part for part in (path, path.with_name(path.name + "-wal")) if part.exists()]
 
 
-@contextmanager
-def _claimed(path: Path) -> Iterator[None]:
-    """Keep agents off for a moment; the lock file is not made, as it would belong to whoever runs this."""
-    lock = path.with_name(path.name + ".lock")
-    if not lock.exists():
-        yield
-        return
-    with lock.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+def _traces(path: Path) -> list[tuple[int, int, int]]:
+    """Give what changes when an agent opens or writes an outbox."""
+    found = [part.stat() for part in _parts(path)]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
 
 
 def _examined(copy: Path, path: Path) -> OutboxLook:

@@ -6,8 +6,9 @@ One process writes a file, over one connection. Others open it with `open_reader
 
 import fcntl
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from perch.adapters import crash_points
 from perch.errors import DamagedError, StorageError
 
 BUSY_SECONDS = 5.0
+_LOOKS, _LOOK_S = 5, 0.02
 _FULL = 2
 
 _RIGHTS = "check that its folder exists and that this user may write there"
@@ -90,13 +92,22 @@ def claim(path: Path) -> IO[bytes]:
     except OSError as error:
         raise StorageError(f"{lock} cannot be written: {error.strerror}", _RIGHTS) from error
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(held)
     except OSError as error:
         held.close()
         raise StorageError(
             f"{path} is in use by another process", "end that one, or give this one another data folder"
         ) from error
     return held
+
+
+def _lock(held: IO[bytes]) -> None:
+    """Lock a file; whoever only looks whether it is locked has it for a moment, so one try would not do."""
+    for _ in range(_LOOKS):
+        with suppress(BlockingIOError):
+            return fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(_LOOK_S)
+    return fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def lock_of(path: Path) -> Path:

@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 
 from perch.adapters.clock_probe import ClockLook
 from perch.doctor.findings import Finding, fault, ok, warn
-
-EARLIEST_MS = 1_735_689_600_000
-"""2025-01-01: a machine that thinks it is earlier has not been told the time."""
+from perch.model import EARLIEST_MS
 
 _SYNC = "let systemd-timesyncd or chrony set it: timedatectl set-ntp true"
 
