@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from gpiozero.pins.mock import MockPin, MockTriggerPin
 
 from perch import contract
 from perch.adapters.csv_files import read_readings
-from perch.contract import LostEvent, StateEvent
+from perch.adapters.mqtt import Connection
+from perch.adapters.outbox import Outbox
+from perch.contract import Ack, Event, LostEvent, StateEvent
 from perch.errors import PerchError, UnavailableError
 from perch.model import Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.sensing import offline
@@ -281,6 +283,41 @@ def test_what_a_full_outbox_gave_up_is_told_once_a_collector_answers_and_every_s
     assert numbers == list(range(numbers[0], anew.seq + 1))
     assert isinstance(anew, StateEvent)
     assert (anew.space, anew.reason, anew.wall_ms) == ("d01", Reason.QUIET, clock.wall_ms())
+
+
+class Confessing(Outbox):
+    """An outbox that keeps count of the tombstones it was given."""
+
+    confessions = 0
+
+    def append(self, epoch: str, events: Sequence[Event]) -> None:
+        super().append(epoch, events)
+        self.confessions += sum(isinstance(event, LostEvent) for event in events)
+
+
+def test_a_full_outbox_is_not_filled_with_confessions(mosquitto: parts.Broker, tmp_path: Path) -> None:
+    """Each pushes out others; so however often somebody answers, they come no more often than once a minute."""
+    use_mock_pins()
+    settings = replace(settings_for(mosquitto, tmp_path), outbox_events=40)
+    clock, opened = RecordedClock(T0), []
+
+    def open_outbox(path: Path) -> Outbox:
+        opened.append(Confessing.open(path))
+        return opened[-1]
+
+    answers = Connection(settings.broker, "answers", subscriptions=[], on_message=lambda _: None)
+    with Agent(settings, clock, (PIR,), open_outbox) as agent, answers:
+        clock.now_ms += 20 * 3_600_000
+        agent.advance()
+        until(lambda: turn(agent) or (agent.connected and answers.connected))
+        nothing = contract.build_ack("hq", "pi-1", Ack(v=1, journal="a" * 16, epoch="e" * 32, upto=0))
+        for _ in range(30):
+            assert answers.publish(nothing)
+        until(lambda: turn(agent) or opened[0].confessions)
+        while agent.take(0.3):
+            agent.deliver()
+        assert opened[0].confessions == 1
+        assert opened[0].lost
 
 
 def test_events_of_an_earlier_life_are_delivered_in_their_own_epoch(mosquitto: parts.Broker, tmp_path: Path) -> None:
