@@ -1,15 +1,18 @@
 """An outbox whose file is removed or replaced while an agent has it open: it is written anew, and nothing is lost."""
 
 import fcntl
+import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_aside import aside, put_back
+from perch.adapters.outbox_aside import aside, open_or_begin, put_back
 from perch.adapters.outbox_look import look_at_outbox
 from perch.adapters.sqlite import lock_of
 from perch.contract import AliveEvent
@@ -18,6 +21,7 @@ from perch.model import Clock
 from sensor_agent.upkeep import LOOK_EVERY_MS, PURGE_EVERY_MS, ROOM_AGAIN_MS, Upkeep
 
 EPOCH, BOOT = "e" * 32, "b" * 16
+NOBODY = 65_534
 
 
 def alive(first: int, last: int) -> list[AliveEvent]:
@@ -162,3 +166,29 @@ def test_an_outbox_in_use_is_not_taken_for_one_that_can_be_copied(outbox: Outbox
         look_at_outbox(outbox.path)
     outbox.close()
     assert look_at_outbox(outbox.path).events == 500
+
+
+@contextmanager
+def an_ordinary_user() -> Iterator[Path]:
+    """Be one for a while, in a folder of its own: nothing is read-only for root."""
+    root, folder = os.geteuid() == 0, Path(tempfile.mkdtemp())
+    if root:
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    try:
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_an_outbox_that_may_not_be_written_is_told_with_what_to_do_and_stays() -> None:
+    with an_ordinary_user() as folder:
+        path = folder / "outbox.db"
+        Outbox.open(path).close()
+        path.chmod(0o444)
+        with pytest.raises(StorageError, match="cannot be written") as told:
+            open_or_begin(path, Outbox.open)
+        assert "rights" in told.value.remedy
+        assert aside(path) == []

@@ -5,6 +5,7 @@ One process writes a file, over one connection. Others open it with `open_reader
 """
 
 import fcntl
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -21,13 +22,14 @@ _LOOKS, _LOOK_S = 5, 0.02
 _FULL = 2
 
 _RIGHTS = "check that its folder exists and that this user may write there"
+_READ_ONLY = ("cannot be written", "check the rights of the file and of its folder")
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: ("is locked by another program", "end the other program that writes it"),
     sqlite3.SQLITE_LOCKED: ("is locked by another program", "end the other program that writes it"),
     sqlite3.SQLITE_FULL: ("cannot grow, the disk is full", "free some space on the disk, then start again"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", _RIGHTS),
-    sqlite3.SQLITE_READONLY: ("cannot be written", "check the rights of the file and of its folder"),
-    sqlite3.SQLITE_PERM: ("cannot be written", "check the rights of the file and of its folder"),
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_PERM: _READ_ONLY,
     sqlite3.SQLITE_CORRUPT: ("is damaged", "restore it from a backup, or move it away to begin a new one"),
     sqlite3.SQLITE_NOTADB: ("is no database", "restore it from a backup, or move it away to begin a new one"),
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk; the system's log may say more"),
@@ -54,6 +56,8 @@ def _open(path: Path, locking: str) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"the folder {path.parent} cannot be made: {error.strerror}", _RIGHTS) from error
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        raise StorageError(f"{path} {_READ_ONLY[0]}", _READ_ONLY[1])  # SQLite would call it a broken disk
     with reported(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
