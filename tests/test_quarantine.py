@@ -1,6 +1,7 @@
 """What cannot be taken in is kept for people to look at, within bounds, and counted for ever."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -116,6 +117,23 @@ def test_a_sender_who_floods_it_pushes_out_its_own_and_nobody_else_s(path: Path)
     assert kept[:10] == list(range(10))
     assert len(kept) == 50
     assert len([number for number in kept if 100 <= number < 400]) == 10
+
+
+def seconds_when_full(path: Path, agent: str) -> float:
+    """How long a further group of messages takes, where senders are named by number."""
+    with Quarantine.open(path, max_messages=3_000) as quarantine:
+        quarantine.add([suspect(number, agent=agent.format(number)) for number in range(3_000)])
+        begun_s = time.perf_counter()
+        quarantine.add([suspect(number, agent=agent.format(number)) for number in range(50)])
+        assert quarantine.kept == 3_000
+        return time.perf_counter() - begun_s
+
+
+def test_a_flood_under_thousands_of_names_costs_about_as_much_as_one_under_a_single_name(tmp_path: Path) -> None:
+    one, many = (
+        min(seconds_when_full(tmp_path / f"{agent}{turn}.db", agent) for turn in range(2)) for agent in ("pi", "pi-{}")
+    )
+    assert many < 10 * one + 0.05
 
 
 def work(quarantine: Quarantine, days: int, after_days: int = 0) -> None:

@@ -64,6 +64,9 @@ class _Size(NamedTuple):
         return _Size(self.messages - messages, self.payload_bytes - payload_bytes)
 
 
+_NOTHING = _Size(0, 0)
+
+
 class Quarantine:
     """The one writer of a quarantine; one thread at a time, raises StorageError."""
 
@@ -79,6 +82,7 @@ class Quarantine:
         with reported(path):
             rows = connection.execute("SELECT agent, count(*), sum(length(payload)) FROM message GROUP BY agent")
             self._sizes = {agent: _Size(messages, size) for agent, messages, size in rows}
+            self._all = _Size(*map(sum, zip(*self._sizes.values(), strict=True))) if self._sizes else _NOTHING
             self._seen: dict[str, int] = dict(connection.execute("SELECT code, seen FROM tally"))
 
     @classmethod
@@ -122,7 +126,7 @@ class Quarantine:
     @property
     def kept(self) -> int:
         """How many messages are in quarantine now."""
-        return self._kept().messages
+        return self._all.messages
 
     def add(self, suspects: Sequence[Suspect]) -> None:
         """Keep messages, in one transaction; what is too long is cut."""
@@ -155,12 +159,12 @@ class Quarantine:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        before = dict(self._sizes)
+        before = dict(self._sizes), self._all
         try:
             with transaction(self._db, self._path):
                 yield
         except BaseException:
-            self._sizes = before
+            self._sizes, self._all = before
             raise
 
     def _grow_old(self, worked_ms: int) -> None:
@@ -175,15 +179,9 @@ class Quarantine:
             self._drop("id <= ?", [last])
             self._db.execute("DELETE FROM day WHERE day < ?", [today - MAX_AGE_DAYS])
 
-    def _kept(self) -> _Size:
-        return _Size(
-            sum(size.messages for size in self._sizes.values()),
-            sum(size.payload_bytes for size in self._sizes.values()),
-        )
-
     def _grow(self, agent: str, messages: int, size: int) -> None:
-        before = self._sizes.get(agent, _Size(0, 0))
-        self._sizes[agent] = _Size(before.messages + messages, before.payload_bytes + size)
+        self._all = self._all.without(-messages, -size)
+        self._sizes[agent] = self._sizes.get(agent, _NOTHING).without(-messages, -size)
         if self._sizes[agent].messages <= 0:
             del self._sizes[agent]
 
@@ -201,14 +199,16 @@ class Quarantine:
             self._grow(agent, 1, len(payload))
 
     def _make_room(self) -> None:
-        for agent in sorted(self._sizes, key=lambda agent: self._sizes[agent].payload_bytes, reverse=True):
-            if not (kept := self._kept()).exceeds(self._most):
+        if not self._all.exceeds(self._most):
+            return
+        large = [agent for agent, size in self._sizes.items() if size.exceeds(self._share)]  # ten at the very most
+        for agent in sorted(large, key=lambda agent: self._sizes[agent].payload_bytes, reverse=True):
+            if not self._all.exceeds(self._most):
                 return
-            if (size := self._sizes[agent]).exceeds(self._share):
-                last = self._last_to_go("WHERE agent = ?", [agent], (kept, self._most), (size, self._share))
-                self._drop("agent = ? AND id <= ?", [agent, last])
-        if (kept := self._kept()).exceeds(self._most):
-            self._drop("id <= ?", [self._last_to_go("", [], (kept, self._most))])
+            bounds = (self._all, self._most), (self._sizes[agent], self._share)
+            self._drop("agent = ? AND id <= ?", [agent, self._last_to_go("WHERE agent = ?", [agent], *bounds)])
+        if self._all.exceeds(self._most):
+            self._drop("id <= ?", [self._last_to_go("", [], (self._all, self._most))])
 
     def _last_to_go(self, where: str, values: list[str], *bounds: tuple[_Size, _Size]) -> int:
         """Give the id up to which messages make room, so that one of several sizes is within its bound."""
