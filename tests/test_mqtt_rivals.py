@@ -1,10 +1,18 @@
 """Two clients with one name: each says so, and gives the other more and more room."""
 
+from pathlib import Path
+
 import pytest
 
+from perch.adapters.agent_health import read_agent_health
 from perch.adapters.mqtt import Connection
 from perch.adapters.mqtt_again import LONGEST_WAIT_S, SOON_S, SUSPICIOUS, Again, after
-from perch.settings import Broker
+from perch.model import SensedSpace, SpaceKind
+from perch.settings import AgentSettings, Broker, SensingSettings
+from sensor_agent.agent import Agent
+from sensor_agent.clock import SystemClock
+from sensor_agent.inputs import use_mock_pins
+from sensor_agent.reporter import Reporter
 from tests import parts
 from tests.parts import until
 
@@ -49,14 +57,25 @@ def test_one_that_lasts_ends_the_suspicion() -> None:
     assert after(ended(*[1.0] * 9), SOON_S, taken=False) == Again()
 
 
-def test_two_clients_with_one_name_each_say_so(mosquitto: parts.Broker) -> None:
-    def client() -> Connection:
-        return Connection(Broker(port=mosquitto.port), "hq_a1", subscriptions=["a"], on_message=lambda _: None)
+def test_two_agents_with_one_name_each_say_so(mosquitto: parts.Broker, tmp_path: Path) -> None:
+    """In their own logs and files: what they tell the broker is the other's word, too."""
+    use_mock_pins()
+    sensing = SensingSettings((SensedSpace("d01", SpaceKind.DESK),), ())
+    folders = [tmp_path / "one", tmp_path / "other"]
+    of = [AgentSettings("hq", "a1", folder, Broker(port=mosquitto.port), sensing) for folder in folders]
+    clock = SystemClock()
+    with Agent(of[0], clock, ()) as one, Agent(of[1], clock, ()) as other:
+        reporters = [Reporter(folder, agent, clock) for folder, agent in zip(folders, (one, other), strict=True)]
 
-    with client() as one, client() as other:
-        until(lambda: one.rivalry and other.rivalry, timeout_s=30)
-        assert "'hq_a1'" in (one.rivalry or "")
-        until(lambda: any("'hq_a1'" in (each.problem.what if each.problem else "") for each in (one, other)))
+        def told() -> bool:
+            for agent, reporter in zip((one, other), reporters, strict=True):
+                agent.turn(0.01)
+                reporter.settle()
+            kept = [read_agent_health(folder) for folder in folders]
+            return all(health is not None and "'hq_a1'" in (health.trouble or "") for health in kept)
+
+        until(told, timeout_s=30)
+        until(lambda: told() and any("'hq_a1'" in (agent.problem or "") for agent in (one, other)), timeout_s=30)
 
 
 @pytest.mark.parametrize("times", [1, 2])
