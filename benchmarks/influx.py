@@ -20,6 +20,7 @@ from perch.adapters.history_store import HistoryReader
 from perch.adapters.influx import MAX_LINES, InfluxWriter
 from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import JournalReader
+from perch.history.eras import eras
 from perch.model import Site
 from tests.line_parser import Parsed, parse
 from tests.parts import Influx
@@ -38,7 +39,7 @@ def figures() -> list[Figure]:
         venue.journal_of(where / "journal.db", venue.messages(SPACES, EVENTS, DAYS * DAY_MS, marks=True))
         venue.follow_history(files, where)
         with HistoryReader(where / "history.db") as history:
-            lines = list(all_lines(Ground.of(place), history))
+            lines = list(all_lines(Ground.of(place), eras(place.id, history), history))
         rows = [(bucket, parse(line)) for bucket, line in lines]
         for run in range(RUNS):
             anew = _projected(where, f"anew{run}", fresh(), place, len(lines))

@@ -5,45 +5,35 @@ writing one again changes nothing, so a failure is answered by doing the whole b
 of its own and saved after the rows. InfluxDB being away is an UnavailableError, which stops nothing but this.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from collector.influx_changes import NOTHING, Deleted, Eras, all_deleted, changed
 from collector.influx_reach import Reach
-from collector.influx_rows import (
-    EVER,
-    Ground,
-    Line,
-    agent_lines,
-    all_lines,
-    gained,
-    given_up,
-    quarter_lines,
-    shining_through,
-    space_lines,
-)
+from collector.influx_rows import Ground, all_lines
+from collector.influx_writing import write_lines
 from collector.projection import Log
-from collector.telling import tell
+from collector.telling import tell_each
 from perch.adapters.cursor import Cursor
-from perch.adapters.influx import MAX_LINES, RowStore
+from perch.adapters.influx import RowStore
 from perch.adapters.influx_cursor import DeadLetters, Progress, ProgressFile
 from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Entry
 from perch.delivery.boots import Boots
 from perch.errors import UnavailableError
+from perch.history.eras import eras, quarters_of
 from perch.history.source import END_MS, Moved, Stretch, WordSource
-from perch.history.spans import Span, Touched, joined, touched
-from perch.history.told import Lost, Told, evidence
-from perch.model import QUARTER_MS, Site
-
-MEASUREMENTS = (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_15min", Bucket.ZONES))
+from perch.history.spans import Span, latest, touched
+from perch.history.told import Lost, Marked, Stated, Told
+from perch.model import Site
 
 Placed = tuple[int, Told]
 """A position in the journal, and what was told there."""
 
-Horizons = Mapping[str, tuple[int, int]]
-"""First and last evidence (ms), by site."""
+Lived = Mapping[str, Eras]
+"""The eras of sites."""
 
 
 class FollowedHistory(WordSource, Protocol):
@@ -58,18 +48,12 @@ class FollowedHistory(WordSource, Protocol):
         ...
 
 
-def _given_up(site: str, moves: Sequence[Moved], before: Horizons, after: Horizons) -> list[Span]:
-    """Give where the site's horizon gave way, by itself or behind our back."""
-    spans = [Span(move.from_ms, move.to_ms + 1) for move in moves if move.site == site and move.agent is None]
-    return joined((*spans, *given_up(before.get(site), after.get(site))))
-
-
 class InfluxProjection:
     """Keeps an InfluxDB in step with the journal; a `Projection`. One thread at a time.
 
     `journal` is the whole log, `history` made from it and at least as far as the entries given to `apply`. `connect` is
-    called on the thread that uses it. `expired` counts rows that were older than a bucket keeps; those that InfluxDB
-    will not have are in the file `influx.refused`, and stop nothing.
+    called on the thread that uses it. Rows that InfluxDB will not have are in the file `influx.refused`, and stop
+    nothing.
     """
 
     def __init__(
@@ -89,15 +73,9 @@ class InfluxProjection:
         self._refused = DeadLetters(data / "influx.refused")
         self._progress: Progress | None = None
         self._reach: dict[str, Reach] = {}
-        self.expired = 0
 
     def __repr__(self) -> str:
         return f"<InfluxProjection of {', '.join(self._grounds)}: {self._progress}>"
-
-    @property
-    def refused(self) -> int:
-        """How many rows InfluxDB refused since the start."""
-        return self._refused.count
 
     def cursor(self) -> Cursor | None:
         """Tell how far it has come; None where there is nothing to go on from.
@@ -124,20 +102,18 @@ class InfluxProjection:
     def has_quarters(self) -> bool:
         """Tell whether it has written quarter hours of zones."""
         progress = self._progress or self._file.load()
-        spans = [] if progress is None else progress.horizons.values()
-        return any(last_ms // QUARTER_MS - -(-first_ms // QUARTER_MS) >= 1 for first_ms, last_ms in spans)
+        return progress is not None and any(quarters_of(lived) for lived in _lived_of(progress).values())
 
     def reset(self, journal: str) -> None:
         """Delete all rows that come from a journal, and write all that history holds already."""
         self._file.forget()
         self._progress = None
-        store, come = self._connected(), self._come()
-        for measurement, bucket in MEASUREMENTS:
-            store.delete(bucket, measurement, *EVER, {})
-        horizons = self._horizons()
+        store, come, lived = self._connected(), self._come(), self._lived()
+        self._delete(all_deleted({}))
         for ground in self._grounds.values():
-            self._write_anew(ground)
-        self._save(Progress(journal, come, store.target, self._digests(), horizons))
+            self._write_anew(ground, lived)
+        self._require(come)
+        self._save(Progress(journal, come, store.target, self._digests(), lived))
 
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         """Write what new entries changed, then move the cursor; raises UnavailableError and StorageError."""
@@ -147,10 +123,10 @@ class InfluxProjection:
             return
         with self._history.moment():
             self._require(new[-1].position)
-            horizons = self._horizons()
+            lived = self._lived()
             moves = self._history.moves(progress.position, new[-1].position)
-            self._project(self._words(new), moves, progress.horizons, horizons)
-        self._save(replace(progress, journal=journal, position=new[-1].position, horizons=horizons))
+            self._project(self._words(new), moves, _lived_of(progress), lived)
+        self._save(replace(progress, journal=journal, position=new[-1].position, lived=lived))
         for reach in self._reach.values():
             reach.settle(new[-1].position)
 
@@ -158,72 +134,48 @@ class InfluxProjection:
         """Say what entries tell as history places them now; what moves later is heard of then."""
         agents = {(entry.site, entry.agent) for entry in entries}
         known = {agent: self._history.boots(*agent) for agent in agents}
-        return [(entry.position, word) for entry in entries for word in tell([entry], known)]
+        return list(tell_each(entries, known))
 
-    def _project(self, words: Sequence[Placed], moves: Sequence[Moved], before: Horizons, after: Horizons) -> None:
+    def _project(self, words: Sequence[Placed], moves: Sequence[Moved], before: Lived, after: Lived) -> None:
         come = self._come()
-        for site, changed in touched((word for _, word in words), self._history, moves).items():
-            if site in self._grounds:
-                late = self._late(site, words, moves)
-                grown, gone = gained(before.get(site), after.get(site)), _given_up(site, moves, before, after)
-                changed = replace(changed, quarters=joined((*grown, *gone)))
-                try:
-                    self._write(self._changed_lines(self._grounds[site], changed, late, gone))
-                finally:  # A part of the rows may stand there after a failure, too.
-                    self._extend_reach(site, come)
+        by_site = touched((word for _, word in words), self._history, moves)
+        for site, ground in self._grounds.items():
+            had, has = before.get(site, ()), after.get(site, ())
+            if site not in by_site and had == has:
+                continue
+            late = self._late(site, words, moves)
+            change = changed(ground.served, by_site.get(site, NOTHING), late, moves, had, has, self._history)
+            try:
+                self._delete(change.deleted)
+                write_lines(change.lines(ground, has, self._history), self._store_lines)
+            finally:  # A part of the rows may stand there after a failure, too.
+                self._extend_reach(site, come)
 
     def _late(self, site: str, words: Sequence[Placed], moves: Sequence[Moved]) -> dict[str, list[int]]:
         """Name the agents whose words may contradict rows that stand there, and where each lost a span (ms)."""
-        reach = self._reach[site]
-        moved = {move.agent for move in moves if move.site == site and move.agent is not None}
-        late = {agent: self._lost(site, agent) for agent in moved}
+        reach, late = self._reach[site], {move.agent for move in moves if move.site == site and move.agent is not None}
         for position, word in words:
-            vouched = evidence(word)
-            if word.site == site and word.agent not in late and vouched is not None:
-                from_ms = word.span.from_ms if isinstance(word, Lost) else vouched.time_ms
+            if word.site == site and word.agent not in late:
+                if isinstance(word, Stated | Marked):
+                    from_ms = word.time_ms
+                elif isinstance(word, Lost):
+                    from_ms = word.span.from_ms
+                else:
+                    continue
                 if reach.is_late(word.agent, position, from_ms):
-                    late[word.agent] = self._lost(site, word.agent)
-        return late
+                    late.add(word.agent)
+        return {agent: self._lost(site, agent) for agent in late}
 
     def _lost(self, site: str, agent: str) -> list[int]:
         [columns] = self._history.read(site, [Stretch("-", agent, END_MS, END_MS)])
         return [span.from_ms for span in columns.lost]
 
-    def _changed_lines(
-        self, ground: Ground, changed: Touched, late: Mapping[str, list[int]], gone: Sequence[Span]
-    ) -> Iterator[Line]:
-        """Give what changed, after deleting what may be stale; where the horizon gave way, nothing may be left."""
-        site = ground.site.id
-        for space, alone in ground.alone.items():
-            late_here = late.keys() & {row.agent for row in alone.spaces}
-            lost_ms = [ms for agent in late_here for ms in late[agent]]
-            for span in shining_through(changed.of_space(alone, space), lost_ms):
-                if late_here or gone:
-                    self._connected().delete(Bucket.SPACES, "occupancy", *span, {"site": site, "space": space})
-                yield from space_lines(alone, space, span, self._history)
-        for agent, spans in changed.agents.items():
-            for span in spans:
-                # The last evidence of an epoch is a row only until a later one comes.
-                self._connected().delete(Bucket.SPACES, "alive", *span, {"site": site, "agent": agent})
-                yield from agent_lines(site, agent, span, self._history)
-        for span in changed.of_quarters():
-            if gone:
-                self._connected().delete(Bucket.ZONES, "zone_15min", *span, {"site": site})
-            yield from quarter_lines(ground, span, self._history)
-
-    def _write(self, lines: Iterable[Line]) -> None:
-        waiting: dict[Bucket, list[str]] = {bucket: [] for bucket in Bucket}
-        for bucket, line in lines:
-            waiting[bucket].append(line)
-            if len(waiting[bucket]) == MAX_LINES:
-                self._store_lines(bucket, waiting[bucket])
-                waiting[bucket] = []
-        for bucket, rest in waiting.items():
-            self._store_lines(bucket, rest)
+    def _delete(self, deleted: Iterable[Deleted]) -> None:
+        for bucket, measurement, span, tags in deleted:
+            self._connected().delete(bucket, measurement, *span, tags)
 
     def _store_lines(self, bucket: Bucket, lines: Sequence[str]) -> None:
         written = self._connected().write(bucket, lines)
-        self.expired += written.expired
         if written.refused:
             self._refused.add(written.refused)
 
@@ -259,19 +211,18 @@ class InfluxProjection:
         """Write the sites anew whose layout is another one than their rows were made of."""
         digests = self._digests()
         edited = {site for site in {*digests, *progress.layouts} if digests.get(site) != progress.layouts.get(site)}
-        written = {site: horizon for site, horizon in self._horizons().items() if site in edited}
+        if not edited:
+            return
+        lived = {site: eras for site, eras in self._lived().items() if site in edited}
         for site in sorted(edited):
-            for measurement, bucket in MEASUREMENTS:
-                self._connected().delete(bucket, measurement, *EVER, {"site": site})
+            self._delete(all_deleted({"site": site}))
             if site in self._grounds:
-                self._write_anew(self._grounds[site])
-        if edited:
-            horizons = {site: horizon for site, horizon in progress.horizons.items() if site not in edited}
-            self._save(replace(progress, layouts=digests, horizons={**horizons, **written}))
+                self._write_anew(self._grounds[site], lived)
+        kept = {site: eras for site, eras in progress.lived.items() if site not in edited}
+        self._save(replace(progress, layouts=digests, lived={**kept, **lived}))
 
-    def _horizons(self) -> Horizons:
-        found = ((site, self._history.horizon(site)) for site in self._grounds)
-        return {site: (horizon.first_ms, horizon.last_ms) for site, horizon in found if horizon is not None}
+    def _lived(self) -> Lived:
+        return {site: found for site in self._grounds if (found := eras(site, self._history))}
 
     def _digests(self) -> dict[str, str]:
         return {site: ground.digest for site, ground in self._grounds.items()}
@@ -280,15 +231,16 @@ class InfluxProjection:
         self._file.save(progress)
         self._progress = progress
 
-    def _write_anew(self, ground: Ground) -> None:
+    def _write_anew(self, ground: Ground, lived: Lived) -> None:
         """Write all rows of a site, of which none is there."""
-        site, come = ground.site.id, self._come()
-        self._write(all_lines(ground, self._history))
+        site, come = ground.served.site, self._come()
+        write_lines(all_lines(ground, lived.get(site, ()), self._history), self._store_lines)
         self._reach[site] = Reach(empty=True)
         self._extend_reach(site, come)
 
     def _extend_reach(self, site: str, position: int) -> None:
-        until_ms: dict[str, int] = {}
-        for span in self._history.epochs(site):
-            until_ms[span.agent] = max(span.until_ms, until_ms.get(span.agent, span.until_ms))
-        self._reach[site].extend(position, until_ms)
+        self._reach[site].extend(position, latest(self._history.epochs(site)))
+
+
+def _lived_of(progress: Progress) -> Lived:
+    return {site: [Span(*span) for span in spans] for site, spans in progress.lived.items()}

@@ -1,55 +1,61 @@
 """Rows of history as lines of InfluxDB: what they are made of, and which number is which tag, field and nanosecond."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
+from typing import TypeVar
 
 from perch.adapters.influx_query import Bucket
 from perch.adapters.line_protocol import (
+    CARRIED_NS,
     NS_PER_MS,
     alive_line,
-    carried_ns,
-    integers_line,
-    occupancy_line,
-    row_ns,
+    count_fields,
+    float_field,
+    said_fields,
     space_key,
     zone_key,
 )
+from perch.codes import DATINGS, REASONS, STATES
 from perch.history.calendar import DAY_MS, Calendar
-from perch.history.rows import OccupancyRow, ZoneQuarter, occupancy_rows, zone_rows
-from perch.history.source import BEGINNING_MS, END_MS, Mark, WordSource
-from perch.history.spans import Span, joined
-from perch.model import Site, Space
+from perch.history.eras import quarters_of
+from perch.history.quarters import ZoneQuarter, zone_quarters
+from perch.history.rows import Occupancies, occupancies
+from perch.history.served import Group, Served
+from perch.history.source import BEGINNING_MS, END_MS, NO_COUNT, Mark, WordSource
+from perch.history.spans import Span, common
+from perch.model import Site
 from perch.settings.holidays import closed_days
 
-ROWS_VERSION = 1
+ROWS_VERSION = 2
 """Changes whenever the same journal and layout give other rows than before, so that an upgrade writes them anew."""
 
+MEASUREMENTS = (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_15min", Bucket.ZONES))
+"""What comes from a journal, and where it is."""
+
 EVER = Span(BEGINNING_MS, END_MS)
-CHUNK_MS = 28 * DAY_MS
+SPACE_DAYS = 1_400
+"""How much is worked out in one piece: so many spaces for a day, or one for so many days, but a day at least."""
+MOST_DAYS = 28
 _ALIVE_PLACES = 999_999
 
 Line = tuple[Bucket, str]
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A site as rows are made of it: `alone` is the site with a single space, by space; `digest` tells its layout."""
+    """A site as rows are made of it; `digest` tells its layout."""
 
-    site: Site
-    calendar: Calendar
-    alone: Mapping[str, Site]
+    served: Served
     digest: str
 
     @classmethod
     def of(cls, site: Site) -> "Ground":
         """Prepare a site."""
-        by_space: dict[str, list[Space]] = {}
-        for space in site.spaces:
-            by_space.setdefault(space.id, []).append(space)
-        alone = {space: replace(site, spaces=tuple(rows)) for space, rows in by_space.items()}
-        return cls(site, Calendar(site.time_zone, site.hours, closed_days(site)), alone, _digest(site))
+        return cls(Served.of(site, Calendar(site.time_zone, site.hours, closed_days(site))), _digest(site))
 
 
 def _digest(site: Site) -> str:
@@ -59,60 +65,23 @@ def _digest(site: Site) -> str:
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
-def all_lines(ground: Ground, history: WordSource) -> Iterator[Line]:
-    """Give every row of a site."""
-    site = ground.site.id
+def all_lines(ground: Ground, lived: Sequence[Span], history: WordSource) -> Iterator[Line]:
+    """Give every row of a site; `lived` are its eras."""
+    site, served = ground.served.site, ground.served
     for agent in sorted({span.agent for span in history.epochs(site)}):
         yield from agent_lines(site, agent, EVER, history)
-    for span in _chunks(site, history):
-        for space, alone in ground.alone.items():
-            yield from space_lines(alone, space, span, history)
-        yield from quarter_lines(ground, span, history)
+    yield from space_lines(ground, dict.fromkeys(served.rows, (EVER,)), lived, history)
+    yield from quarter_lines(ground, dict.fromkeys(served.groups, (EVER,)), lived, history)
 
 
-def _chunks(site: str, history: WordSource) -> Iterator[Span]:
-    """Cut all time so that no piece holds too many rows: weeks where there is evidence, and the rest around them."""
-    horizon = history.horizon(site)
-    if horizon is not None:
-        bounds = [BEGINNING_MS, *range(horizon.first_ms, horizon.last_ms + 1, CHUNK_MS), horizon.last_ms + 1, END_MS]
-        yield from (Span(*pair) for pair in pairwise(bounds))
-
-
-def gained(before: tuple[int, int] | None, after: tuple[int, int] | None) -> list[Span]:
-    """Give where quarter hours came to be when a site's first and last evidence (ms) moved."""
-    if after is None:
-        return []
-    first_ms, last_ms = after
-    if before is None:
-        return [Span(first_ms, last_ms + 1)]
-    return joined((Span(first_ms, before[0]), Span(before[1], last_ms + (last_ms > before[1]))))
-
-
-def given_up(before: tuple[int, int] | None, after: tuple[int, int] | None) -> list[Span]:
-    """Give where rows may stand that a site's first and last evidence (ms) no longer cover."""
-    if before is None:
-        return []
-    if after is None:
-        return [Span(before[0], before[1] + 1)]
-    first_ms, last_ms = before
-    return joined(
-        (Span(first_ms, min(after[0], last_ms + 1)), Span(max(after[1], first_ms), last_ms + (last_ms > after[1])))
-    )
-
-
-def shining_through(spans: list[Span], lost_ms: Iterable[int]) -> list[Span]:
-    """Widen what late words changed where spans were lost: what was stated before them shows in what comes after."""
-    lost_ms = list(lost_ms)
-    if not spans or not lost_ms:
-        return spans
-    first_ms = spans[0].from_ms
-    return [Span(max((ms for ms in lost_ms if ms <= first_ms), default=first_ms), END_MS)]
-
-
-def space_lines(alone: Site, space: str, span: Span, history: WordSource) -> Iterator[Line]:
-    """Give the rows of a space in a span; `alone` is its site, of which no other space is looked at."""
-    rows = occupancy_rows(alone, space, span.from_ms, span.to_ms, history)
-    return ((Bucket.SPACES, line) for line in occupancy_lines(alone.id, rows))
+def space_lines(
+    ground: Ground, wanted: Mapping[str, Sequence[Span]], lived: Sequence[Span], history: WordSource
+) -> Iterator[Line]:
+    """Give the rows of spaces, each in spans of its own."""
+    for piece in in_pieces(wanted, lived):
+        for found in occupancies(ground.served, piece, lived, history):
+            for line in occupancy_lines(ground.served.site, found):
+                yield Bucket.SPACES, line
 
 
 def agent_lines(site: str, agent: str, span: Span, history: WordSource) -> Iterator[Line]:
@@ -121,23 +90,74 @@ def agent_lines(site: str, agent: str, span: Span, history: WordSource) -> Itera
     return ((Bucket.SPACES, line) for line in alive_lines(site, agent, marks))
 
 
-def quarter_lines(ground: Ground, span: Span, history: WordSource) -> Iterator[Line]:
-    """Give the quarter hours of a site's zones that begin in a span."""
-    rows = zone_rows(ground.site, ground.calendar, span.from_ms, span.to_ms, history)
-    return ((Bucket.ZONES, line) for line in zone_lines(ground.site.id, rows))
+def quarter_lines(
+    ground: Ground, wanted: Mapping[Group, Sequence[Span]], lived: Sequence[Span], history: WordSource
+) -> Iterator[Line]:
+    """Give the quarter hours of groups that begin in spans of theirs."""
+    standing = quarters_of(lived)
+    there = {group: common(spans, standing) for group, spans in wanted.items()}
+    for piece in in_pieces(there, lived):
+        for line in zone_lines(ground.served.site, zone_quarters(ground.served, piece, history)):
+            yield Bucket.ZONES, line
 
 
-def occupancy_lines(site: str, rows: Iterable[OccupancyRow]) -> list[str]:
-    """Give a line for each row, in order; where two would be one point of InfluxDB, the later one."""
-    lines: dict[tuple[str, int], str] = {}
-    for row in rows:
-        space, said = row.space, row.state
-        key = space_key(site, space.floor, space.zone, space.kind, space.id)
-        ns = carried_ns(row.time_ms) if row.carried else row_ns(row.time_ms, said.seq)
-        lines[key, ns] = occupancy_line(
-            key, ns, said.state, said.reason, said.clock, said.probability, said.count, carried=row.carried
+def in_pieces(wanted: Mapping[Key, Sequence[Span]], lived: Sequence[Span]) -> Iterator[Mapping[Key, Sequence[Span]]]:
+    """Cut spans so that no piece holds too many rows: by days where there is evidence, and the rest around them."""
+    spans = [span for of_key in wanted.values() for span in of_key]
+    if not spans:
+        return
+    from_ms, to_ms = min(span.from_ms for span in spans), max(span.to_ms for span in spans)
+    piece_ms = DAY_MS * max(1, min(MOST_DAYS, SPACE_DAYS // len(wanted)))
+    if not lived or to_ms - from_ms <= piece_ms:
+        yield wanted
+        return
+    cuts = {
+        ms
+        for era in lived
+        for ms in (era.from_ms, *range((era.from_ms // DAY_MS + 1) * DAY_MS, era.to_ms, piece_ms), era.to_ms)
+    }
+    bounds = [from_ms, *sorted(ms for ms in cuts if from_ms < ms < to_ms), to_ms]
+    for piece in pairwise(bounds):
+        cut = {key: common(of_key, [Span(*piece)]) for key, of_key in wanted.items()}
+        if any(cut.values()):
+            yield {key: of_key for key, of_key in cut.items() if of_key}
+
+
+def occupancy_lines(site: str, found: Occupancies) -> list[str]:
+    """Give a line for each row; where two would be one point of InfluxDB, the later one."""
+    keys = {standing: _key_of(site, found, standing) for standing in set(found.standing.tolist())}
+    rows = found.rows
+    columns = found.standing, found.time_ms, rows.seq, rows.state, rows.reason, rows.clock, rows.thousandths, rows.count
+    lines: dict[tuple[int, int], str] = {}
+    for carried, standing, ms, seq, state, reason, clock, thousandths, count in zip(
+        found.carried.tolist(), *(column.tolist() for column in columns), strict=True
+    ):
+        ns = ms * NS_PER_MS + (CARRIED_NS if carried else seq % CARRIED_NS)
+        lines[standing, ns] = (
+            f"{keys[standing]} {_said(state, reason, clock)},probability={_belief(thousandths)},"
+            f"{_count(count)},carried={'1i' if carried else '0i'} {ns}"
         )
     return list(lines.values())
+
+
+def _key_of(site: str, found: Occupancies, standing: int) -> str:
+    space = found.standings[standing].space
+    return space_key(site, space.floor, space.zone, space.kind, space.id)
+
+
+@lru_cache(maxsize=1 << 10)
+def _said(state: int, reason: int, clock: int) -> str:
+    return said_fields(STATES[state], REASONS[reason], DATINGS[clock])
+
+
+@lru_cache(maxsize=1 << 11)
+def _belief(thousandths: int) -> str:
+    return float_field(thousandths / 1000)
+
+
+@lru_cache(maxsize=1 << 10)
+def _count(count: int) -> str:
+    return count_fields(None if count == NO_COUNT else count)
 
 
 def alive_lines(site: str, agent: str, marks: Iterable[Mark]) -> Iterator[str]:
@@ -147,23 +167,14 @@ def alive_lines(site: str, agent: str, marks: Iterable[Mark]) -> Iterator[str]:
         yield alive_line(site, agent, mark.epoch, mark.time_ms * NS_PER_MS + place)
 
 
+_SUMS = (
+    " spaces=%di,occupied_ms=%di,known_ms=%di,inventory_ms=%di,people_ms=%di,open_spaces=%di,open_occupied_ms=%di,"
+    "open_known_ms=%di,open_inventory_ms=%di,open_people_ms=%di "
+)
+
+
 def zone_lines(site: str, quarters: Iterable[ZoneQuarter]) -> Iterator[str]:
     """Give a line for each quarter hour of a kind in a zone."""
-    for quarter in quarters:
-        key = zone_key("zone_15min", site, quarter.floor, quarter.zone, quarter.kind)
-        yield integers_line(
-            key,
-            quarter.start_ms * NS_PER_MS,
-            (
-                ("spaces", quarter.spaces),
-                ("occupied_ms", quarter.occupied_ms),
-                ("known_ms", quarter.known_ms),
-                ("inventory_ms", quarter.inventory_ms),
-                ("people_ms", quarter.people_ms),
-                ("open_spaces", quarter.open_spaces),
-                ("open_occupied_ms", quarter.open_occupied_ms),
-                ("open_known_ms", quarter.open_known_ms),
-                ("open_inventory_ms", quarter.open_inventory_ms),
-                ("open_people_ms", quarter.open_people_ms),
-            ),
-        )
+    for start_ms, floor, zone, kind, *sums in quarters:
+        key = zone_key("zone_15min", site, floor, zone, kind)
+        yield f"{key}{_SUMS % tuple(sums)}{start_ms * NS_PER_MS}"

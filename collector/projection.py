@@ -103,11 +103,24 @@ def resume(log: Log, projection: Projection) -> int:
 
 def advance(log: Log, projection: Projection, position: int, limit: int = BATCH_ENTRIES) -> int:
     """Project the next batch; gives the new position, the same one if there was nothing."""
-    entries = log.read(position, limit)
+    entries = _whole(log.read(position, limit), limit)
     if not entries:
         return position
     projection.apply(entries, log.id)
     return entries[-1].position
+
+
+def _whole(entries: Sequence[Entry], limit: int) -> Sequence[Entry]:
+    """Leave the last message for the next batch if it may have been cut: what it tells of time, it tells as a whole."""
+    if len(entries) < limit:
+        return entries
+    last = _message(entries[-1])
+    kept = next((place for place in range(len(entries) - 1, 0, -1) if _message(entries[place - 1]) != last), 0)
+    return entries[:kept] or entries
+
+
+def _message(entry: Entry) -> tuple[object, ...]:
+    return entry.site, entry.agent, entry.epoch, entry.boot, entry.received_ms, entry.sent_mono_ms
 
 
 def run(

@@ -1,6 +1,7 @@
 """What entries of the journal tell: of their agents' clocks, and, placed in time by those, of spaces."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import IntEnum, auto
 from operator import itemgetter
 from typing import Any
 
@@ -21,13 +22,14 @@ _header = itemgetter(*map(Entry._fields.index, ("site", "agent", "epoch", "boot"
 def heard(entries: Iterable[Entry]) -> Iterator[tuple[AgentKey, int, Heard]]:
     """Say what entries tell of time: piece by piece, each with the position of its last entry.
 
-    A piece is as much of a message as is of one kind, so that where batches are cut does not matter.
+    A piece is as much of a message as is of one kind, so that where batches are cut does not matter: whoever has seen
+    any of it knows as much of time as whoever has seen all.
     """
     header: tuple[Any, ...] | None = None
-    kind, position = "", 0
+    kind, position = _Kind.PLAIN, 0
     piece: list[Event] = []
     for entry in entries:
-        of, sort = _header(entry), _kind(entry.event)
+        of, sort = _header(entry), _kind(entry.event, entry.received_ms)
         if of != header or sort != kind:
             if header is not None:
                 yield _clue(header, position, piece)
@@ -43,8 +45,23 @@ def _clue(header: tuple[Any, ...], position: int, piece: Sequence[Event]) -> tup
     return (site, agent), position, _heard(epoch, boot, received_ms, sent_mono_ms, piece)
 
 
-def _kind(event: Event) -> str:
-    return "clock" if isinstance(event, ClockEvent) else event.clock
+class _Kind(IntEnum):
+    """What an event may teach of its boot."""
+
+    PLAIN = auto()
+    PLAIN_BEFORE = auto()
+    FLOATING = auto()
+    FLOATING_BEFORE = auto()
+    CLOCK = auto()
+    LOST = auto()
+
+
+def _kind(event: Event, received_ms: int) -> _Kind:
+    if type(event) is StateEvent or type(event) is AliveEvent:
+        if event.clock is Clock.OK and is_believable(event.wall_ms, received_ms):
+            return _Kind.PLAIN if event.mono_ms >= 0 else _Kind.PLAIN_BEFORE
+        return _Kind.FLOATING if event.mono_ms >= 0 else _Kind.FLOATING_BEFORE
+    return _Kind.CLOCK if isinstance(event, ClockEvent) else _Kind.LOST
 
 
 def hull(entries: Iterable[Entry]) -> tuple[int, int] | None:
@@ -93,6 +110,11 @@ def _with_rare(told: Heard, events: Sequence[Event]) -> Heard:
 
 def tell(entries: Iterable[Entry], known: Mapping[AgentKey, Boots]) -> Iterator[Told]:
     """Say what entries tell of spaces; an event is in history, waits to be placed, or says nothing."""
+    return (told for _, told in tell_each(entries, known))
+
+
+def tell_each(entries: Iterable[Entry], known: Mapping[AgentKey, Boots]) -> Iterator[tuple[int, Told]]:
+    """Say the same with the position at which it was told."""
     site = agent = boot = ""
     boots, at = NO_BOOTS, NOWHERE
     for entry in entries:
@@ -102,7 +124,7 @@ def tell(entries: Iterable[Entry], known: Mapping[AgentKey, Boots]) -> Iterator[
             at = boots.placement(boot)
         told = _told(entry, at, boots)
         if told is not None:
-            yield told
+            yield entry.position, told
 
 
 def _told(entry: Entry, at: Placement, known: Boots) -> Told | None:

@@ -12,6 +12,7 @@ import pytest
 from collector.influx_rows import Ground, all_lines
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.influx_query import Bucket
+from perch.history.eras import eras
 from perch.model import Clock, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.settings import AgentSettings, Broker, SensingSettings, load_server
 from sensor_agent.agent import Agent
@@ -116,7 +117,7 @@ def assert_influxdb_agrees(house: House) -> None:
     """Each row that history gives is in InfluxDB, and no other one."""
     [site] = load_server(house.config).sites
     with HistoryReader(house.folder / "server" / "history.db") as history:
-        lines = [(bucket, parse(line)) for bucket, line in all_lines(Ground.of(site), history)]
+        lines = [(bucket, parse(line)) for bucket, line in all_lines(Ground.of(site), eras(site.id, history), history)]
     for measurement, bucket in (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_15min", Bucket.ZONES)):
         expected = sorted(line.ns for _, line in lines if line.measurement == measurement)
         name = house.influxdb.bucket if bucket is Bucket.SPACES else house.influxdb.zones_bucket

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from perch.history.answers import transitions
 from perch.history.calendar import Calendar
 from perch.history.memory import MemoryHistory
-from perch.history.rows import OccupancyRow, ZoneQuarter, occupancy_rows, zone_rows
+from perch.history.quarters import ZoneQuarter, zone_rows
+from perch.history.rows import OccupancyRow, occupancy_rows
 from perch.history.told import Lost, LostSpan, evidence
 from perch.model import QUARTER_MS, OpenSpan, Reason, SpaceKind, State
 from tests.history_cases import EPOCHS, SPACES, Case, cases, day_ms, marked, site, space, stated

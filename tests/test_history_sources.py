@@ -14,7 +14,7 @@ from perch.adapters.cursor import Cursor
 from perch.adapters.history_file import WEEK_MS
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.history.memory import MemoryHistory
-from perch.history.source import Columns, EpochSpan, Horizon, Mark, StateRow, Stretch, Vouch, WordSource
+from perch.history.source import Columns, EpochSpan, Horizon, Mark, StateRow, Stretch, Together, Vouch, WordSource
 from perch.history.told import Lost, LostSpan, Told
 from perch.model import Dating, Reason, State
 from tests.history_cases import AGENTS, EPOCHS, SPACES, Case, cases, marked, stated
@@ -159,8 +159,10 @@ def everything(source: WordSource, case: Case) -> list[object]:
         for end in edges
         if start <= end
     ]
+    apart = source.read("hq", stretches)
+    assert _each(source.read_together("hq", stretches)) == [_rows(columns) for columns in apart]
     asked: list[object] = [
-        [_plain(columns) for columns in source.read("hq", stretches)],
+        [_plain(columns) for columns in apart],
         source.horizon("hq"),
         source.epochs("hq"),
     ]
@@ -175,6 +177,23 @@ def _plain(columns: Columns) -> tuple[object, ...]:
     rows = [columns.row(place) for place in range(len(columns))]
     assert [(row.time_ms, row.seq) for row in rows] == sorted((row.time_ms, row.seq) for row in rows)
     return columns.lost, sorted(columns.vouches), sorted(rows, key=lambda row: (row.time_ms, row.seq, row.epoch))
+
+
+def _rows(columns: Columns) -> tuple[bool, list[tuple[StateRow, int]]]:
+    """Give rows and until when their epochs are known to have lived, and whether spans were lost."""
+    rows = [(columns.row(place), columns.vouches[columns.epoch[place]].until_ms) for place in range(len(columns))]
+    return bool(columns.lost), sorted(rows, key=lambda one: (one[0].time_ms, one[0].seq, one[0].epoch))
+
+
+def _each(together: Together) -> list[tuple[bool, list[tuple[StateRow, int]]]]:
+    """Take apart what was read in one piece."""
+    assert not together.rows.lost
+    each = []
+    for place in range(len(together.counts)):
+        lost, rows = _rows(together.rows.take(together.place == place))
+        each.append((place in together.lost, rows))
+        assert not lost
+    return each
 
 
 @given(case=cases(), random=st.randoms(use_true_random=False), size=st.integers(1, 9))

@@ -19,6 +19,7 @@ from perch.adapters.influx import InfluxWriter
 from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
+from perch.history.eras import eras
 from perch.model import QUARTER_MS, Clock, OpenSpan, Reason, Site, SpaceKind, State
 from tests.history_cases import site, space
 from tests.line_parser import Value, parse
@@ -86,8 +87,9 @@ class Collected:
 
     def expected(self) -> set[Row]:
         """Work out all rows from the history of now."""
-        return {row(parse(line).measurement, parse(line).tags, parse(line).fields, parse(line).ns)
-                for _, line in all_lines(Ground.of(self.place), self.history)}  # fmt: skip
+        lines = all_lines(Ground.of(self.place), eras(self.place.id, self.history), self.history)
+        parsed = [parse(line) for _, line in lines]
+        return {row(one.measurement, one.tags, one.fields, one.ns) for one in parsed}
 
     def stored(self) -> set[Row]:
         """Read all rows that come from the journal by InfluxQL."""

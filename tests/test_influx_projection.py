@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.influx_reach import Reach
-from collector.influx_rows import Ground, all_lines
+from collector.influx_rows import MOST_DAYS, Ground, all_lines, in_pieces
 from perch.adapters.cursor import Cursor
 from perch.adapters.influx_cursor import Progress, ProgressFile
 from perch.adapters.influx_query import Bucket
+from perch.adapters.line_protocol import NS_PER_MS
 from perch.errors import StorageError, UnavailableError
+from perch.history.calendar import DAY_MS
+from perch.history.eras import eras
+from perch.history.source import BEGINNING_MS, END_MS
+from perch.history.spans import Span, joined
 from perch.history.told import Lost, LostSpan, Told
 from perch.model import QUARTER_MS, Reason, State
 from tests.history_cases import EPOCHS, Case, cases, marked, site, space, stated
@@ -48,7 +54,7 @@ def test_rows_followed_in_any_way_are_those_of_a_rebuild(case: Case, plan: list[
 def test_a_rebuild_writes_each_row_of_history_once(case: Case) -> None:
     log = Log(case.told)
     store = rebuilt(log, case.site)
-    lines = list(all_lines(Ground.of(case.site), log.history))
+    lines = list(all_lines(Ground.of(case.site), eras(case.site.id, log.history), log.history))
     again = MemoryInflux()
     for bucket, line in lines:
         again.write(bucket, [line])
@@ -188,7 +194,7 @@ def test_a_clock_beyond_all_years_stops_nothing(tmp_path: Path, wall_ms: int) ->
     following = projection(log, store, tmp_path, site(space()))
     follow(log, following)
     assert [row for row in states(store) if 0 < row[0] <= 45] == HOUR[2:]
-    assert following.refused == 0
+    assert not (tmp_path / "influx.refused").exists()
     assert not (tmp_path / "influx.refused").exists()
 
 
@@ -288,3 +294,32 @@ def test_an_entry_is_late_where_rows_computed_without_it_may_lie_at_or_after_it(
     before = [reach.is_late("pi-1", at, ms) for at, ms in asked]
     reach.settle(settled)
     assert [reach.is_late("pi-1", at, ms) for at, ms in asked] == before
+
+
+def test_an_agent_whose_clock_was_decades_away_for_a_moment_costs_no_rows_of_the_years_between(tmp_path: Path) -> None:
+    """One mark of the year 2000 that claims to be right: rows around it and around now, none of the silence between."""
+    log, store = Log(day()), MemoryInflux()
+    following = projection(log, store, tmp_path, site(space()))
+    follow(log, following)
+    before = dict(store.rows)
+    log.tell(marked(949_363_200_000, seq=50, epoch=EPOCHS[1])._replace(received_ms=NOON_MS))
+    follow(log, following)
+    assert store.rows.items() >= before.items()
+    added = sorted(key[2] // NS_PER_MS for key in store.rows.keys() - before.keys())
+    assert added == [949_363_200_000, 949_363_200_000]  # the mark, and the quarter hour in which it is
+    assert store.rows == rebuilt(log, site(space())).rows
+
+
+def test_years_that_an_agent_vouches_for_are_written_by_the_month() -> None:
+    """Twenty-six years of one epoch are rows, but never many at once."""
+    first_ms = 949_363_200_000
+    log = Log([stated(first_ms, State.FREE, received_ms=NOON_MS), marked(NOON_MS, seq=2)])
+    log.lead(log.end())
+    ground = Ground.of(site(space()))
+    wanted = {"s1": [Span(BEGINNING_MS, END_MS)]}
+    pieces = list(in_pieces(wanted, eras("hq", log.history)))
+    assert joined(span for piece in pieces for span in piece["s1"]) == wanted["s1"]
+    inner = [span for piece in pieces[1:-1] for span in piece["s1"]]
+    assert all(span.to_ms - span.from_ms <= MOST_DAYS * DAY_MS for span in inner)
+    lines = all_lines(ground, eras("hq", log.history), log.history)
+    assert sum(1 for _ in islice(lines, 5_000)) == 5_000  # the first of them at once

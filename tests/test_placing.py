@@ -283,3 +283,16 @@ def test_what_is_told_in_order_by_a_clock_that_is_right_moves_nothing() -> None:
 def test_an_event_of_an_unknown_boot_is_nowhere() -> None:
     assert place(NO_BOOTS.placement("f" * 16), 5, 5, believable=False) is None
     assert take(NO_BOOTS, Heard(EPOCHS[0], BOOTS[0], T, None)).home(EPOCHS[1]) is None
+
+
+def test_who_stopped_within_a_message_hears_of_what_its_rest_moved() -> None:
+    """The first event waits for a time, the third one of the same message gives it one."""
+    said = (State.FREE, 0.0, None, Reason.QUIET)
+    events: list[Event] = [
+        StateEvent(1, "s1", *said, -1, -1, Clock.OK),
+        AliveEvent(2, T - 1, -1, Clock.OK),
+        StateEvent(3, "s1", *said, T, 0, Clock.OK),
+    ]
+    entries = [Entry(event.seq, "hq", "pi-1", EPOCHS[0], T, event, BOOTS[0], None) for event in events]
+    for left_off in (1, 2):
+        assert_moves_cover(project(entries, []), entries, left_off)

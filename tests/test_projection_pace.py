@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from collector.projection import BATCH_ENTRIES, Trailing, resume, run
+from collector.projection import BATCH_ENTRIES, Trailing, advance, resume, run
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
 from perch.contract import AliveEvent
@@ -19,6 +19,7 @@ class Log:
 
     def __init__(self, entries: int) -> None:
         self.entries = entries
+        self.of: dict[int, str] = {}
 
     def end(self) -> int:
         return self.entries
@@ -26,7 +27,7 @@ class Log:
     def read(self, after: int, limit: int) -> list[Entry]:
         event = AliveEvent(1, 0, 0, Clock.OK)
         places = range(after + 1, min(after + limit, self.entries) + 1)
-        return [Entry(place, "hq", "pi-1", "a" * 32, 0, event, "b" * 16, None) for place in places]
+        return [Entry(place, "hq", "pi-1", self.of.get(place, "a") * 32, 0, event, "b" * 16, None) for place in places]
 
 
 class Batches:
@@ -105,3 +106,10 @@ def test_a_leader_that_begins_anew_makes_nothing_void_and_gives_nothing_to_read(
     assert not Cursor(JOURNAL, 7).is_void(log.id, log.end())
     assert not log.read(7, 100)
     assert [entry.position for entry in Trailing(Log(9), lambda: Cursor(JOURNAL, 8)).read(5, 100)] == [6, 7, 8]
+
+
+def test_a_batch_ends_with_a_message_unless_there_is_but_one() -> None:
+    log, batches = Log(9), Batches()
+    log.of = {place: "a" if place <= 4 else "b" for place in range(1, 10)}
+    assert [advance(log, batches, 0, 6), advance(log, batches, 4, 3), advance(log, batches, 7, 6)] == [4, 7, 9]
+    assert batches.sizes == [4, 3, 2]

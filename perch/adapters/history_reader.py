@@ -11,9 +11,10 @@ from weakref import finalize
 
 import numpy as np
 
-from perch.adapters import history_boots
+from perch.adapters import history_boots, history_together
 from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
+from perch.adapters.history_together import chunks_of
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.codes import DATINGS
 from perch.delivery.boots import Boots
@@ -25,6 +26,7 @@ from perch.history.source import (
     Mark,
     Moved,
     Stretch,
+    Together,
     Vouch,
 )
 from perch.history.told import LostSpan
@@ -76,6 +78,11 @@ class HistoryReader:
         with self._snapshot() as db:
             vouches: dict[int, Vouch] = {}
             return [_columns(db, site, stretch, vouches) for stretch in stretches]
+
+    def read_together(self, site: str, stretches: Sequence[Stretch]) -> Together:
+        """Give the same in one piece, for whoever reads many at once."""
+        with self._snapshot() as db:
+            return history_together.read_together(db, site, stretches)
 
     def horizon(self, site: str) -> Horizon | None:
         """Give the first and the last evidence of a site; None where there is none."""
@@ -169,7 +176,7 @@ def _series(db: sqlite3.Connection, site: str, agent: str, space: str) -> int | 
 def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[int, Vouch]) -> Columns:
     """Read a stretch; `vouches` remembers epochs, by their number in the file, within one snapshot."""
     series = _series(db, site, stretch.agent, stretch.space)
-    chunks = [] if series is None else _chunks(db, series, stretch.from_ms, stretch.to_ms)
+    chunks = [] if series is None else chunks_of(db, series, stretch.from_ms, stretch.to_ms)
     rows, times_ms = file.unpacked(chunks, file.STATE_ROW)
     first, last = np.searchsorted(times_ms, (stretch.from_ms, stretch.to_ms)).tolist()
     first = np.searchsorted(times_ms, times_ms[first - 1]) if first else 0
@@ -202,21 +209,6 @@ def _ranked(numbers: Integers) -> tuple[Integers, Integers]:
     return np.flatnonzero(occurs) + numbers.min(), (np.cumsum(occurs) - 1)[offsets]
 
 
-def _chunks(db: sqlite3.Connection, series: int, from_ms: int, to_ms: int) -> list[tuple[int, bytes]]:
-    """Read the chunks that a window meets, the one before them, and the one after."""
-    return db.execute(
-        "SELECT key, rows FROM chunk"
-        " WHERE key >= coalesce((SELECT max(key) FROM chunk WHERE key >= :first AND key < :from), :from)"
-        " AND key <= coalesce((SELECT min(key) FROM chunk WHERE key > :to AND key <= :last), :to) ORDER BY key",
-        {
-            "first": file.chunk_range(series)[0],
-            "from": file.chunk_key(series, from_ms),
-            "to": file.chunk_key(series, to_ms),
-            "last": file.chunk_range(series)[1],
-        },
-    ).fetchall()
-
-
 def _vouch(db: sqlite3.Connection, number: int, vouches: dict[int, Vouch]) -> Vouch:
     if number not in vouches:
         vouches[number] = Vouch(*db.execute("SELECT id, until_ms FROM epoch WHERE epoch = ?", (number,)).fetchone())
@@ -245,7 +237,7 @@ def _marks(db: sqlite3.Connection, site: str, agent: str, from_ms: int, to_ms: i
     series = _series(db, site, agent, file.MARKS)
     if series is None:
         return
-    rows, times_ms = file.unpacked(_chunks(db, series, from_ms, to_ms), file.MARK_ROW)
+    rows, times_ms = file.unpacked(chunks_of(db, series, from_ms, to_ms), file.MARK_ROW)
     vouches: dict[int, Vouch] = {}
     within = (times_ms >= from_ms) & (times_ms < to_ms)
     for ms, number in zip(times_ms[within].tolist(), rows["epoch"][within].tolist(), strict=True):

@@ -17,14 +17,14 @@ class Progress:
     """A journal's entries up to a position are in `target`, for sites as they were laid out then.
 
     By site, `layouts` has a digest of its layout (another digest means that its rows are to be written anew), and
-    `horizons` the first and last evidence (ms) up to which quarter hours are written.
+    `lived` the spans (ms) in which its rows of quarter hours are.
     """
 
     journal: str
     position: int
     target: str
     layouts: Mapping[str, str]
-    horizons: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    lived: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
 
 
 class ProgressFile:
@@ -40,9 +40,9 @@ class ProgressFile:
         """Give what was saved last; None where there is nothing, or nothing that can be understood."""
         try:
             told = json.loads(self._path.read_text("utf-8"))
-            horizons = {site: (int(first), int(last)) for site, (first, last) in told["horizons"].items()}
+            lived = {site: [(int(first), int(last)) for first, last in spans] for site, spans in told["lived"].items()}
             position, layouts = int(told["position"]), dict(told["layouts"])
-            return Progress(str(told["journal"]), position, str(told["target"]), layouts, horizons)
+            return Progress(str(told["journal"]), position, str(told["target"]), layouts, lived)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -83,15 +83,20 @@ def occupancy_line(
     key: str, ns: int, state: State, reason: str, clock: str, probability: float, people: int | None, *, carried: bool
 ) -> str:
     """Write a transition, or a state carried on, of the series `space_key`; `people` is None where nothing counts."""
-    counts = "people=0i,counted=0i" if people is None else f"people={people}i,counted=1i"
-    said, belief = _said(state, reason, clock), float_field(probability)
-    return f"{key} {said},probability={belief},{counts},carried={'1i' if carried else '0i'} {ns}"
+    said, belief = said_fields(state, reason, clock), float_field(probability)
+    return f"{key} {said},probability={belief},{count_fields(people)},carried={int(carried)}i {ns}"
 
 
 @lru_cache(maxsize=1 << 10)
-def _said(state: State, reason: str, clock: str) -> str:
+def said_fields(state: State, reason: str, clock: str) -> str:
+    """Write the fields that say what a space is, for `occupancy_line`."""
     said = f"state={text_field(state)},reason={text_field(reason)},clock={text_field(clock)}"
     return f"{said},{_STATE_FLAGS[state]}"
+
+
+def count_fields(people: int | None) -> str:
+    """Write the fields that say how many people there are, for `occupancy_line`."""
+    return "people=0i,counted=0i" if people is None else f"people={people}i,counted=1i"
 
 
 def alive_line(site: str, agent: str, epoch: str, ns: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.history_projection import HistoryProjection
-from collector.influx_rows import Ground, all_lines
+from collector.influx_rows import MEASUREMENTS, Ground, all_lines
 from collector.projection import advance, resume
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.influx import InfluxWriter
@@ -16,11 +16,11 @@ from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import JournalReader
 from perch.adapters.journal_reader import Stream
 from perch.chaos.checker import Projection
+from perch.history.eras import eras
 from perch.history.source import BEGINNING_MS, END_MS, Stretch
 from perch.model import Site
 from perch.settings.values import Influx, ServerSettings
 
-MEASUREMENTS = (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_15min", Bucket.ZONES))
 LINES_AT_ONCE = 5_000
 
 
@@ -72,7 +72,7 @@ def _influx(influx: Influx, site: Site, history: HistoryReader) -> Projection:
     with InfluxWriter(influx) as old, InfluxWriter(other) as new:
         new.prepare()
         lines: dict[Bucket, list[str]] = {}
-        for bucket, line in all_lines(Ground.of(site), history):
+        for bucket, line in all_lines(Ground.of(site), eras(site.id, history), history):
             lines.setdefault(bucket, []).append(line)
         for bucket, ready in lines.items():
             new.write(bucket, ready)

@@ -47,9 +47,12 @@ class Grid:
     is_open: npt.NDArray[np.bool_]
 
     def by_step(self, sums: Sums, *, only_open: bool) -> Sums:
-        """Add the cells of each step up, all or those in opening hours."""
+        """Add the cells (the last axis) of each step up, all or those in opening hours."""
         return Sums(
-            *(np.add.reduceat(column * self.is_open if only_open else column, self.first_cell) for column in sums)
+            *(
+                np.add.reduceat(column * self.is_open if only_open else column, self.first_cell, axis=-1)
+                for column in sums
+            )
         )
 
 

@@ -15,7 +15,9 @@ from perch.history.source import (
     Mark,
     Moved,
     Stretch,
+    Together,
     Vouch,
+    side_by_side,
 )
 from perch.history.told import Forgotten, Lost, LostSpan, Marked, Stated, Told, evidence
 from perch.model import SENSIBLE_MS
@@ -59,6 +61,10 @@ class MemoryHistory:
         """Give what was stated in each stretch."""
         told = self._told
         return [self._columns(told, site, stretch) for stretch in stretches]
+
+    def read_together(self, site: str, stretches: Sequence[Stretch]) -> Together:
+        """Give the same in one piece."""
+        return side_by_side(self.read(site, stretches))
 
     def horizon(self, site: str) -> Horizon | None:
         """Give the first and the last evidence of a site; None where there is none."""

@@ -1,20 +1,27 @@
-"""History as dated rows that another store can hold: transitions, states carried on, quarter hours of zones.
+"""History as dated rows that another store can hold: transitions, and states carried on at full quarter hours.
 
-Each function gives exactly the rows of [from_ms, to_ms), so that a span elsewhere can be deleted and written anew.
-Rows of quarter hours run from the quarter hour of the site's first evidence to the last one that is over at its last.
+What is given are exactly the rows of the spans asked for, so that a span elsewhere can be deleted and written anew.
+Many spaces are worked out at once, which costs least where the spans of all lie close to each other.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from perch.history.calendar import Calendar, ceil_quarter, floor_quarter
-from perch.history.layout import Standing, standing_at, standings
-from perch.history.measure import Grid, Sums, grid, measure
-from perch.history.past import Past, pasts
-from perch.history.source import HistorySource, Integers, StateRow
+from perch.history.calendar import Calendar
+from perch.history.eras import eras
+from perch.history.layout import Standing, Tenure
+from perch.history.served import Served
+from perch.history.source import Columns, HistorySource, Integers, StateRow, WordSource
+from perch.history.spans import Span, common
+from perch.history.together import Flags, HeldTogether, Spans, Window, hold_together
 from perch.model import QUARTER_MS, Site, Space
+
+PLACES_AT_ONCE = 2_000
+
+T = TypeVar("T")
 
 
 class OccupancyRow(NamedTuple):
@@ -26,111 +33,101 @@ class OccupancyRow(NamedTuple):
     carried: bool
 
 
-class ZoneQuarter(NamedTuple):
-    """The spaces of a kind in a zone over one quarter hour: how many, and their summed milliseconds, all and open."""
+class Occupancies(NamedTuple):
+    """Rows of several spaces: as what each stood (a place in `standings`), when, what was said, and if it is carried.
 
-    start_ms: int
-    floor: str
-    zone: str
-    kind: str
-    spaces: int
-    occupied_ms: int
-    known_ms: int
-    inventory_ms: int
-    people_ms: int
-    open_spaces: int
-    open_occupied_ms: int
-    open_known_ms: int
-    open_inventory_ms: int
-    open_people_ms: int
-
-
-def occupancy_rows(site: Site, space: str, from_ms: int, to_ms: int, source: HistorySource) -> list[OccupancyRow]:
-    """Give the transitions and carried states of a space in order of time, a carried one after all of its moment.
-
-    A state is carried at each full quarter hour that its epoch vouches for, between the site's first and last evidence.
+    What counts of `rows` is all but its own times, at which a carried state was said.
     """
-    horizon = source.horizon(site.id)
-    if horizon is None:
-        return []
-    first_ms, end_ms = max(from_ms, horizon.first_ms), min(to_ms, horizon.last_ms + 1)
-    carried_ms = np.arange(ceil_quarter(first_ms), end_ms, QUARTER_MS, dtype=np.int64)
-    rows: list[OccupancyRow] = []
-    for past in pasts(site, [space], from_ms, to_ms, source):
-        rows += _dated(past, ((row.time_ms, row) for row in past.transitions(from_ms, to_ms)), carried=False)
-        rows += _dated(past, _carried(past, carried_ms), carried=True)
+
+    standings: Sequence[Standing]
+    standing: Integers
+    time_ms: Integers
+    rows: Columns
+    carried: Flags
+
+
+def occupancies(
+    served: Served, wanted: Mapping[str, Sequence[Span]], lived: Sequence[Span], source: HistorySource
+) -> Iterator[Occupancies]:
+    """Give the transitions and carried states of spaces, each in spans of its own (in order, apart), some at a time.
+
+    A state is carried at each full quarter hour of the site's eras that its epoch vouches for; `lived` are those.
+    """
+    spans = [span for of_space in wanted.values() for span in of_space]
+    if not spans or not lived:
+        return
+    window = Window.of(min(span.from_ms for span in spans), max(span.to_ms for span in spans))
+    met = (
+        _Asked(tenure, of_space)
+        for space, of_space in wanted.items()
+        for tenure in served.tenures.get(space, ())
+        if of_space and tenure.from_ms < of_space[-1].to_ms and of_space[0].from_ms < tenure.to_ms
+    )
+    while some := list(islice(met, min(PLACES_AT_ONCE, window.most_places))):
+        yield _occupancies(served, window, some, lived, source)
+
+
+class _Asked(NamedTuple):
+    """What is asked of a tenure."""
+
+    tenure: Tenure
+    spans: Sequence[Span]
+
+
+def _occupancies(
+    served: Served, window: Window, asked: Sequence[_Asked], lived: Sequence[Span], source: HistorySource
+) -> Occupancies:
+    stretches = [(of, spans[0].from_ms, spans[-1].to_ms) for of, spans in asked]
+    held = hold_together(served.site, stretches, source)
+    stood = [(place, row) for place, (of, _) in enumerate(asked) for row in served.rows[of.space]]
+    standing = Spans.of(window, ((place, row.from_ms, row.to_ms) for place, row in stood))
+    inside = Spans.of(window, ((place, *span) for place, (_, spans) in enumerate(asked) for span in spans))
+    changed = np.flatnonzero(held.changes())
+    changed = changed[inside.find(held.place[changed], held.rows.time_ms[changed]) >= 0]
+    quarters_ms, in_force = _carried(held, window, asked, lived)
+    places = np.concatenate((changed, in_force))
+    times_ms = np.concatenate((held.rows.time_ms[changed], quarters_ms))
+    as_what = standing.find(held.place[places], times_ms)
+    named = as_what >= 0
+    carried = np.arange(len(places)) >= len(changed)
+    rows = held.rows.take(places[named])
+    return Occupancies([row for _, row in stood], as_what[named], times_ms[named], rows, carried[named])
+
+
+def _carried(
+    held: HeldTogether, window: Window, asked: Sequence[_Asked], lived: Sequence[Span]
+) -> tuple[Integers, Integers]:
+    """Give quarter hours, and what is in force at each, even if it holds no longer than up to that moment."""
+    place, quarters_ms = _quarters(asked, lived)
+    if not len(held.place):
+        return quarters_ms[:0], place[:0]
+    ends_ms = np.array([of.tenure.to_ms for of in asked], dtype=np.int64)
+    keys = window.key(held.place, held.rows.time_ms)
+    found = np.searchsorted(keys, window.key(place, quarters_ms), side="right") - 1
+    at = np.maximum(found, 0)
+    holds = (found >= 0) & (held.place[at] == place) & (quarters_ms <= held.until_ms[at])
+    holds &= quarters_ms < ends_ms[place]
+    return quarters_ms[holds], at[holds]
+
+
+def _quarters(asked: Sequence[_Asked], lived: Sequence[Span]) -> tuple[Integers, Integers]:
+    """Give all quarter hours that are asked for and within eras: of which place, and when."""
+    spans = [(place, *span) for place, of in enumerate(asked) for span in common(of.spans, lived)]
+    place, from_ms, to_ms = np.array(spans, dtype=np.int64).reshape(-1, 3).T
+    first_ms = -(-from_ms // QUARTER_MS) * QUARTER_MS
+    counts = np.maximum(-(-(to_ms - first_ms) // QUARTER_MS), 0)
+    nth = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(place, counts), np.repeat(first_ms, counts) + nth * QUARTER_MS
+
+
+def occupancy_rows(site: Site, space: str, from_ms: int, to_ms: int, source: WordSource) -> list[OccupancyRow]:
+    """Give the transitions and carried states of a space in order of time, a carried one after all of its moment."""
+    served = Served.of(site, Calendar(site.time_zone, site.hours))
+    rows = (
+        OccupancyRow(found.standings[standing].space, time_ms, found.rows.row(place), carried)
+        for found in occupancies(served, {space: [Span(from_ms, to_ms)]}, eras(site.id, source), source)
+        for place, (standing, time_ms, carried) in enumerate(
+            zip(found.standing.tolist(), found.time_ms.tolist(), found.carried.tolist(), strict=True)
+        )
+    )
     return sorted(rows, key=lambda row: (row.time_ms, row.carried))
-
-
-def zone_rows(site: Site, calendar: Calendar, from_ms: int, to_ms: int, source: HistorySource) -> list[ZoneQuarter]:
-    """Give the quarter hours that begin in the span, by time, floor, zone and kind; each sums what stood there."""
-    horizon = source.horizon(site.id)
-    if horizon is None:
-        return []
-    start_ms = max(ceil_quarter(from_ms), floor_quarter(horizon.first_ms))
-    end_ms = min(ceil_quarter(to_ms), floor_quarter(horizon.last_ms))
-    if start_ms >= end_ms:
-        return []
-    quarters_ms = np.arange(start_ms, end_ms + 1, QUARTER_MS, dtype=np.int64)
-    groups = _grouped(site, calendar, quarters_ms, source)
-    return sorted(quarter for key, group in groups.items() for quarter in _quarters(key, group, quarters_ms))
-
-
-def _dated(past: Past, rows: Iterable[tuple[int, StateRow]], *, carried: bool) -> Iterator[OccupancyRow]:
-    for time_ms, row in rows:
-        standing = standing_at(past.standings, time_ms)
-        if standing is not None:
-            yield OccupancyRow(standing.space, time_ms, row, carried)
-
-
-def _carried(past: Past, quarters_ms: Integers) -> Iterator[tuple[int, StateRow]]:
-    """Give what is in force at quarter hours, even if it holds no longer than up to that moment."""
-    for tenure, columns, until_ms in past.held:
-        if not len(columns):
-            continue
-        places = np.searchsorted(columns.time_ms, quarters_ms, side="right") - 1
-        held = (places >= 0) & (quarters_ms <= until_ms[places]) & (quarters_ms < tenure.to_ms)
-        row, of = columns.row(0), 0
-        for quarter_ms, place in zip(quarters_ms[held].tolist(), places[held].tolist(), strict=True):
-            if place != of:
-                row, of = columns.row(place), place
-            yield quarter_ms, row
-
-
-class _Group:
-    """What the spaces of one kind in one zone add up to in each quarter hour."""
-
-    def __init__(self, quarters: int) -> None:
-        self.spaces = np.zeros(quarters, dtype=np.int64)
-        self.open_spaces = np.zeros(quarters, dtype=np.int64)
-        self.all = Sums.zero(quarters)
-        self.open = Sums.zero(quarters)
-
-    def add(self, row: Standing, spent: Sums, cut: Grid, quarters_ms: Integers) -> None:
-        """Add a space over the time in which a row of the layout held."""
-        stands = (quarters_ms[:-1] >= row.from_ms) & (quarters_ms[:-1] < row.to_ms)
-        self.spaces += stands
-        self.open_spaces += stands & np.logical_or.reduceat(cut.is_open, cut.first_cell)
-        self.all = self.all.plus(cut.by_step(spent, only_open=False))
-        self.open = self.open.plus(cut.by_step(spent, only_open=True))
-
-
-def _grouped(
-    site: Site, calendar: Calendar, quarters_ms: Integers, source: HistorySource
-) -> dict[tuple[str, str, str], _Group]:
-    cut = grid(quarters_ms, standings(site), calendar)
-    groups: dict[tuple[str, str, str], _Group] = {}
-    for past in pasts(site, None, int(quarters_ms[0]), int(quarters_ms[-1]), source):
-        for row, spent in measure(past, cut):
-            key = (row.space.floor, row.space.zone, row.space.kind.value)
-            group = groups.setdefault(key, _Group(len(quarters_ms) - 1))
-            group.add(row, spent, cut, quarters_ms)
-    return groups
-
-
-def _quarters(key: tuple[str, str, str], group: _Group, quarters_ms: Integers) -> Iterator[ZoneQuarter]:
-    """Give the quarter hours in which any space of the group stood."""
-    columns = (quarters_ms[:-1], group.spaces, *group.all, group.open_spaces, *group.open)
-    for start_ms, spaces, *numbers in np.stack(columns, axis=1).tolist():
-        if spaces:
-            yield ZoneQuarter(start_ms, *key, spaces, *numbers)

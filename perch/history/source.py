@@ -108,6 +108,51 @@ class Columns:
         )
 
 
+_NONE = np.zeros(0, dtype=np.int64)
+NO_ROWS = Columns(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, ())
+
+
+class Together(NamedTuple):
+    """Statements of several stretches side by side, each after the one before: `counts` says how many are of each.
+
+    `lost` names the places of those stretches of whose agents spans were lost, anywhere; `rows.lost` is empty.
+    """
+
+    rows: Columns
+    counts: Integers
+    lost: frozenset[int]
+
+    @property
+    def place(self) -> Integers:
+        """Say of each row of which stretch it is."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+
+def side_by_side(answers: Sequence[Columns]) -> Together:
+    """Put what was read of several stretches into one."""
+    vouches = sorted({vouch for rows in answers for vouch in rows.vouches})
+    places = {vouch: place for place, vouch in enumerate(vouches)}
+    epochs = [np.array([places[vouch] for vouch in rows.vouches], dtype=np.int64)[rows.epoch] for rows in answers]
+    joined = NO_ROWS
+    if answers:
+        joined = Columns(
+            np.concatenate([rows.time_ms for rows in answers]),
+            np.concatenate([rows.seq for rows in answers]),
+            np.concatenate(epochs),
+            np.concatenate([rows.state for rows in answers]),
+            np.concatenate([rows.reason for rows in answers]),
+            np.concatenate([rows.clock for rows in answers]),
+            np.concatenate([rows.thousandths for rows in answers]),
+            np.concatenate([rows.count for rows in answers]),
+            tuple(vouches),
+        )
+    return Together(
+        joined,
+        np.array([len(rows) for rows in answers], dtype=np.int64),
+        frozenset(place for place, rows in enumerate(answers) if rows.lost),
+    )
+
+
 class Horizon(NamedTuple):
     """First and last evidence of a site's agents since 2000: times of events, but none later than it was received."""
 
@@ -150,6 +195,10 @@ class HistorySource(Protocol):
 
     def read(self, site: str, stretches: Sequence[Stretch]) -> list[Columns]:
         """Give what was stated in each stretch."""
+        ...
+
+    def read_together(self, site: str, stretches: Sequence[Stretch]) -> Together:
+        """Give the same in one piece, for whoever reads many at once."""
         ...
 
     def horizon(self, site: str) -> Horizon | None:

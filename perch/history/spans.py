@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from perch.history.calendar import DAY_MS, ceil_quarter, floor_quarter
-from perch.history.source import Columns, EpochSpan, Moved, Stretch, WordSource
+import numpy as np
+
+from perch.history.calendar import DAY_MS
+from perch.history.source import BEGINNING_MS, END_MS, EpochSpan, Moved, Stretch, WordSource
 from perch.history.timeline import AGENT_OFFLINE
-from perch.history.told import Evidence, Lost, Stated, Told, evidence
-from perch.model import QUARTER_MS, Site
+from perch.history.told import Lost, Marked, Stated, Told
+from perch.model import QUARTER_MS
 
 TOGETHER_MS = DAY_MS
 """Statements of one space in one batch that are no further apart are one span, whatever lies between them."""
@@ -34,26 +36,11 @@ class Span(NamedTuple):
 class Touched:
     """What may have changed at one site: spans in order, apart from each other.
 
-    `agents`: all spaces of an agent, and its marks. `spaces`: single spaces, by (agent, space), besides. `quarters`:
-    quarter hours that any zone may have gained, or lost, because the site's first or last evidence moved.
+    `agents`: all spaces of an agent, and its marks. `spaces`: single spaces, by (agent, space), besides.
     """
 
     agents: Mapping[str, Sequence[Span]]
     spaces: Mapping[tuple[str, str], Sequence[Span]]
-    quarters: Sequence[Span]
-
-    def of_space(self, site: Site, space: str) -> list[Span]:
-        """Give what changed of a space, whichever agents ever served it, and where a state may newly be carried on."""
-        agents = {row.agent for row in site.spaces if row.id == space and row.agent is not None}
-        spans = [span for agent in agents for span in self.agents.get(agent, ())]
-        spans += [span for agent in agents for span in self.spaces.get((agent, space), ())]
-        spans += [span for span in self.quarters if ceil_quarter(span.from_ms) < span.to_ms]
-        return joined(spans)
-
-    def of_quarters(self) -> list[Span]:
-        """Give what changed of zones' quarter hours, widened to whole ones."""
-        spans = [span for group in (*self.agents.values(), *self.spaces.values(), self.quarters) for span in group]
-        return joined(Span(floor_quarter(span.from_ms), floor_quarter(span.to_ms - 1) + QUARTER_MS) for span in spans)
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
@@ -67,6 +54,27 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return result
 
 
+def common(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """Give what lies in both; each in order and apart."""
+    result: list[Span] = []
+    place = 0
+    for span in spans:
+        while place and others[place - 1].to_ms > span.from_ms:
+            place -= 1
+        while place < len(others) and others[place].from_ms < span.to_ms:
+            both = Span(max(span.from_ms, others[place].from_ms), min(span.to_ms, others[place].to_ms))
+            if both.from_ms < both.to_ms:
+                result.append(both)
+            place += 1
+    return result
+
+
+def without(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """Give what lies in the one and not in the other; each in order and apart."""
+    edges = [BEGINNING_MS, *(ms for span in others for ms in span), END_MS]
+    return common(spans, [Span(*pair) for pair in zip(edges[::2], edges[1::2], strict=True)])
+
+
 def touched(told: Iterable[Told], source: WordSource, moves: Iterable[Moved] = ()) -> dict[str, Touched]:
     """Find what a batch of events and moves, already part of the source, may have changed, by site."""
     by_site: dict[str, tuple[list[Told], list[Moved]]] = {}
@@ -78,18 +86,25 @@ def touched(told: Iterable[Told], source: WordSource, moves: Iterable[Moved] = (
 
 
 def _touched_at(site: str, told: Sequence[Told], moves: Sequence[Moved], source: WordSource) -> Touched:
-    epochs = source.epochs(site)
-    words = [word for word in map(evidence, told) if word is not None]
-    agents = _collected((*_vouched(site, words, source), *_lost(told, epochs), *_moved(moves)))
-    spaces = _collected(
-        (
-            *_restated(site, told, epochs, source),
-            *_before_lost(site, told, source),
-            *_around_moved(site, moves, epochs, source),
-        )
+    until_ms = latest(source.epochs(site))
+    return Touched(
+        _collected((*_vouched(site, told, source), *_lost(told, until_ms), *_moved(moves))),
+        _collected(
+            (
+                *_restated(site, told, until_ms, source),
+                *_before_lost(site, told, source),
+                *_around_moved(site, moves, until_ms, source),
+            )
+        ),
     )
-    gone = (Span(moved.from_ms, moved.to_ms + 1) for moved in moves if moved.agent is None)
-    return Touched(agents, spaces, joined((*_heard(site, words, epochs, source), *gone)))
+
+
+def latest(epochs: Iterable[EpochSpan]) -> dict[str, int]:
+    """Give the last evidence of each agent."""
+    latest_ms: dict[str, int] = {}
+    for span in epochs:
+        latest_ms[span.agent] = max(span.until_ms, latest_ms.get(span.agent, span.until_ms))
+    return latest_ms
 
 
 def _collected(spans: Iterable[tuple[Key, Span]]) -> dict[Key, list[Span]]:
@@ -99,24 +114,34 @@ def _collected(spans: Iterable[tuple[Key, Span]]) -> dict[Key, list[Span]]:
     return {key: joined(spans) for key, spans in collected.items()}
 
 
-def _runs(times_ms: Iterable[int], gap_ms: int) -> list[Span]:
-    """Join moments that are close to each other; the end of a run is its last moment, which is part of it."""
-    return joined(Span(ms, ms + gap_ms) for ms in times_ms)
+def _runs(times_ms: Iterable[int], gap_ms: int) -> Iterator[tuple[int, int]]:
+    """Join moments that are no further apart than a gap; gives the first and the last moment of each run."""
+    ordered = sorted(times_ms)
+    first_ms = last_ms = ordered[0]
+    for ms in ordered:
+        if ms - last_ms > gap_ms:
+            yield first_ms, last_ms
+            first_ms = ms
+        last_ms = ms
+    yield first_ms, last_ms
 
 
-def _vouched(site: str, words: Sequence[Evidence], source: WordSource) -> Iterator[tuple[str, Span]]:
+def _vouched(site: str, told: Iterable[Told], source: WordSource) -> Iterator[tuple[str, Span]]:
     """Each word vouches for all since the last one of its epoch; marks come often enough to stand for the others."""
     times: dict[tuple[str, str], list[int]] = {}
-    for word in words:
-        times.setdefault((word.agent, word.epoch), []).append(word.time_ms)
+    for one in told:
+        if isinstance(one, Stated | Marked):
+            times.setdefault((one.agent, one.epoch), []).append(one.time_ms)
+        elif isinstance(one, Lost):
+            times.setdefault((one.agent, one.span.epoch), []).append(one.span.to_ms)
     for (agent, epoch), of_epoch in times.items():
-        for run in _runs(of_epoch, QUARTER_MS):
-            before_ms = source.mark_before(site, agent, epoch, run.from_ms)
-            yield agent, Span(run.from_ms if before_ms is None else before_ms, run.to_ms - QUARTER_MS + 1)
+        for first_ms, last_ms in _runs(of_epoch, QUARTER_MS):
+            before_ms = source.mark_before(site, agent, epoch, first_ms)
+            yield agent, Span(first_ms if before_ms is None else before_ms, last_ms + 1)
 
 
 def _restated(
-    site: str, told: Sequence[Told], epochs: Sequence[EpochSpan], source: WordSource
+    site: str, told: Sequence[Told], until_ms: Mapping[str, int], source: WordSource
 ) -> Iterator[tuple[tuple[str, str], Span]]:
     """Each statement changes all until the next one of its space, which may itself become a transition or cease to."""
     times: dict[tuple[str, str], list[int]] = {}
@@ -124,11 +149,11 @@ def _restated(
         if isinstance(one, Stated):
             times.setdefault((one.agent, one.space), []).append(one.time_ms)
     runs = [
-        Stretch(space, agent, run.from_ms, run.to_ms - TOGETHER_MS + 1)
+        Stretch(space, agent, first_ms, last_ms + 1)
         for (agent, space), of_space in times.items()
-        for run in _runs(of_space, TOGETHER_MS)
+        for first_ms, last_ms in _runs(of_space, TOGETHER_MS)
     ]
-    return _all_around(site, runs, epochs, source)
+    return _all_around(site, runs, until_ms, source)
 
 
 def _moved(moves: Iterable[Moved]) -> Iterator[tuple[str, Span]]:
@@ -137,7 +162,7 @@ def _moved(moves: Iterable[Moved]) -> Iterator[tuple[str, Span]]:
 
 
 def _around_moved(
-    site: str, moves: Iterable[Moved], epochs: Sequence[EpochSpan], source: WordSource
+    site: str, moves: Iterable[Moved], until_ms: Mapping[str, int], source: WordSource
 ) -> Iterator[tuple[tuple[str, str], Span]]:
     """What came or went changes all until the next statement of its space."""
     runs = [
@@ -146,33 +171,41 @@ def _around_moved(
         if moved.agent is not None
         for space in source.spaces(site, moved.agent)
     ]
-    return _all_around(site, runs, epochs, source)
+    return _all_around(site, runs, until_ms, source)
 
 
 def _all_around(
-    site: str, runs: Sequence[Stretch], epochs: Sequence[EpochSpan], source: WordSource
+    site: str, runs: Sequence[Stretch], until_ms: Mapping[str, int], source: WordSource
 ) -> Iterator[tuple[tuple[str, str], Span]]:
-    for run, rows in zip(runs, source.read(site, runs), strict=True):
-        yield (run.agent, run.space), _around(run, rows, _until(run.agent, epochs, run.to_ms))
-
-
-def _around(run: Stretch, rows: Columns, until_ms: int) -> Span:
-    """Widen a run of statements by those around it: `until_ms` is the last evidence of the agent.
+    """Widen runs of statements by those around them, or to the last evidence of the agent where none comes after.
 
     Where one vouches for the time before it, what the statement before the run is worth changes as well; where spans
     were lost, what was stated before a span shows in it to its end.
     """
-    vouching = bool((rows.reason[rows.time_ms >= run.from_ms] == AGENT_OFFLINE).any() or rows.lost)
-    from_ms = min(int(rows.time_ms[0]), run.from_ms) if vouching and len(rows) else run.from_ms
-    next_ms = until_ms if rows.lost or not len(rows) else int(rows.time_ms[-1])
-    return Span(from_ms, (next_ms if next_ms >= run.to_ms else until_ms) + 1)
+    around = source.read_together(site, runs)
+    ends = np.cumsum(around.counts).tolist()
+    place, times_ms = around.place, around.rows.time_ms
+    offline = around.rows.reason == AGENT_OFFLINE
+    starts_ms = np.array([run.from_ms for run in runs], dtype=np.int64)
+    vouching = {*place[offline & (times_ms >= starts_ms[place])].tolist(), *around.lost}
+    begun = 0
+    for number, (run, ended) in enumerate(zip(runs, ends, strict=True)):
+        latest_ms = until_ms.get(run.agent, run.to_ms)
+        from_ms, next_ms = run.from_ms, latest_ms
+        if ended > begun:
+            if number in vouching:
+                from_ms = min(int(times_ms[begun]), from_ms)
+            if number not in around.lost and times_ms[ended - 1] >= run.to_ms:
+                next_ms = int(times_ms[ended - 1])
+        yield (run.agent, run.space), Span(from_ms, next_ms + 1)
+        begun = ended
 
 
-def _lost(told: Sequence[Told], epochs: Sequence[EpochSpan]) -> Iterator[tuple[str, Span]]:
+def _lost(told: Sequence[Told], until_ms: Mapping[str, int]) -> Iterator[tuple[str, Span]]:
     """A lost span changes all spaces of its agent; it is rare enough to take all that came after it."""
     for one in told:
         if isinstance(one, Lost):
-            yield one.agent, Span(one.span.from_ms, _until(one.agent, epochs, one.span.from_ms) + 1)
+            yield one.agent, Span(one.span.from_ms, until_ms.get(one.agent, one.span.from_ms) + 1)
 
 
 def _before_lost(site: str, told: Sequence[Told], source: WordSource) -> Iterator[tuple[tuple[str, str], Span]]:
@@ -184,35 +217,3 @@ def _before_lost(site: str, told: Sequence[Told], source: WordSource) -> Iterato
             for stretch, rows in zip(asked, source.read(site, asked), strict=True):
                 if len(rows):
                     yield (one.agent, stretch.space), Span(int(rows.time_ms[0]), from_ms)
-
-
-def _until(agent: str, epochs: Sequence[EpochSpan], least_ms: int) -> int:
-    return max((span.until_ms for span in epochs if span.agent == agent), default=least_ms)
-
-
-def _heard(site: str, words: Sequence[Evidence], epochs: Sequence[EpochSpan], source: WordSource) -> Iterator[Span]:
-    """Each word may have been the site's first or last, and so have brought quarter hours into being."""
-    times_ms = (min(word.time_ms, word.received_ms) for word in words)
-    for run in _runs(times_ms, QUARTER_MS):
-        last_ms = run.to_ms - QUARTER_MS
-        yield Span(_before(site, epochs, run.from_ms, source), _after(site, epochs, last_ms, source) + 1)
-
-
-def _before(site: str, epochs: Sequence[EpochSpan], ms: int, source: WordSource) -> int:
-    """Give a late moment, but none after the site's last evidence before a moment; without any, the moment itself."""
-    latest_ms = max((span.until_ms for span in epochs if span.until_ms < ms), default=None)
-    for span in epochs:
-        if span.first_ms < ms <= span.until_ms:
-            marked_ms = source.mark_before(site, span.agent, span.epoch, ms)
-            latest_ms = max(ms for ms in (latest_ms, marked_ms) if ms is not None)
-    return ms if latest_ms is None else latest_ms
-
-
-def _after(site: str, epochs: Sequence[EpochSpan], ms: int, source: WordSource) -> int:
-    """Give an early moment, but none before the site's first evidence after a moment; without any, that moment."""
-    later_ms = [span.first_ms for span in epochs if span.first_ms > ms]
-    for span in epochs:
-        if span.first_ms <= ms < span.until_ms:
-            marks = source.marks(site, span.agent, ms + 1, min(ms + DAY_MS, span.until_ms))
-            later_ms.append(marks[0].time_ms if marks else span.until_ms)
-    return min(later_ms, default=ms)

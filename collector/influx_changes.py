@@ -1,0 +1,159 @@
+"""Which rows of a site a batch of entries changed: the spans of each space, agent and zone, and what must be deleted.
+
+A row that is written again replaces itself, so that only rows which are no more have to be deleted: where words came
+late or moved, and where the site's eras gave way.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from collector.influx_rows import EVER, MEASUREMENTS, Ground, Line, agent_lines, quarter_lines, space_lines
+from perch.adapters.influx_query import Bucket
+from perch.history.calendar import ceil_quarter, floor_quarter
+from perch.history.eras import quarters_of
+from perch.history.served import Group, Served, group_of
+from perch.history.source import END_MS, Moved, WordSource
+from perch.history.spans import Span, Touched, joined, without
+from perch.model import QUARTER_MS
+
+Eras = Sequence[Span]
+NOTHING = Touched({}, {})
+
+
+class Deleted(NamedTuple):
+    """Rows of a measurement that may be no more."""
+
+    bucket: Bucket
+    measurement: str
+    span: Span
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What is to be written anew of a site, and what is to be deleted before."""
+
+    spaces: Mapping[str, Sequence[Span]]
+    agents: Mapping[str, Sequence[Span]]
+    groups: Mapping[Group, Sequence[Span]]
+    deleted: Sequence[Deleted]
+
+    def lines(self, ground: Ground, lived: Eras, history: WordSource) -> Iterator[Line]:
+        """Give the rows."""
+        yield from space_lines(ground, self.spaces, lived, history)
+        for agent, spans in self.agents.items():
+            for span in spans:
+                yield from agent_lines(ground.served.site, agent, span, history)
+        yield from quarter_lines(ground, self.groups, lived, history)
+
+
+def changed(
+    served: Served,
+    touched: Touched,
+    late: Mapping[str, Sequence[int]],
+    moves: Iterable[Moved],
+    before: Eras,
+    after: Eras,
+    history: WordSource,
+) -> Changed:
+    """Work out what changed; `late` names agents whose words may contradict rows that stand, and where each lost any.
+
+    `before` and `after` are the site's eras as they are in the rows, and as they are now.
+    """
+    fled = [Span(move.from_ms, move.to_ms + 1) for move in moves if move.site == served.site and move.agent is None]
+    gone = [span for span in joined((*fled, *without(before, after))) if _has_quarter(span)]
+    grown = [span for span in without(after, before) if _has_quarter(span)]
+    gone_quarters = joined((*map(_whole, fled), *without(quarters_of(before), quarters_of(after))))
+    grown_quarters = without(quarters_of(after), quarters_of(before))
+    spaces = _by_space(served, touched)
+    if gone or grown:
+        concerned = served.rows if gone else _alive(served, grown, history)
+        spaces = {**spaces, **{space: joined((*spaces.get(space, ()), *gone, *grown)) for space in concerned}}
+    spaces = {space: shining_through(spans, _lost_ms(served, space, late)) for space, spans in spaces.items()}
+    return Changed(
+        spaces,
+        touched.agents,
+        _by_group(served, spaces, joined((*gone_quarters, *grown_quarters))),
+        (
+            *_stale_of_spaces(served, spaces, late),
+            *_stale_of_agents(served, touched.agents),
+            *(Deleted(Bucket.SPACES, "occupancy", span, {"site": served.site}) for span in gone),
+            *(Deleted(Bucket.ZONES, "zone_15min", span, {"site": served.site}) for span in gone_quarters),
+        ),
+    )
+
+
+def _has_quarter(span: Span) -> bool:
+    return ceil_quarter(span.from_ms) < span.to_ms
+
+
+def _whole(span: Span) -> Span:
+    """Widen a span to whole quarter hours."""
+    return Span(floor_quarter(span.from_ms), floor_quarter(span.to_ms - 1) + QUARTER_MS)
+
+
+def shining_through(spans: list[Span], lost_ms: Sequence[int]) -> list[Span]:
+    """Widen what late words changed where spans were lost: what was stated before them shows in what comes after."""
+    if not spans or not lost_ms:
+        return spans
+    first_ms = spans[0].from_ms
+    return [Span(max((ms for ms in lost_ms if ms <= first_ms), default=first_ms), END_MS)]
+
+
+def _by_space(served: Served, touched: Touched) -> dict[str, list[Span]]:
+    """Give what changed of each space, whichever agents ever served it."""
+    spans: dict[str, list[Span]] = {}
+    for agent, of_agent in touched.agents.items():
+        for space in served.by_agent.get(agent, ()):
+            spans.setdefault(space, []).extend(of_agent)
+    for (agent, space), of_space in touched.spaces.items():
+        if any(tenure.agent == agent for tenure in served.tenures.get(space, ())):
+            spans.setdefault(space, []).extend(of_space)
+    return {space: joined(of_space) for space, of_space in spans.items()}
+
+
+def _alive(served: Served, spans: Sequence[Span], history: WordSource) -> Iterable[str]:
+    """Name the spaces of which a state may be carried on in spans: those of agents that lived then."""
+    agents = {
+        epoch.agent
+        for epoch in history.epochs(served.site)
+        if any(epoch.first_ms < span.to_ms and span.from_ms <= epoch.until_ms for span in spans)
+    }
+    return dict.fromkeys(space for agent in sorted(agents) for space in served.by_agent.get(agent, ()))
+
+
+def _by_group(
+    served: Served, spaces: Mapping[str, Sequence[Span]], quarters: Sequence[Span]
+) -> dict[Group, list[Span]]:
+    """Give what changed of the quarter hours of each group."""
+    spans: dict[Group, set[Span]] = {group: set(quarters) for group in served.groups} if quarters else {}
+    for space, of_space in spaces.items():
+        for group in {group_of(row) for row in served.rows[space]}:
+            spans.setdefault(group, set()).update(of_space)
+    return {group: joined(map(_whole, of_group)) for group, of_group in spans.items()}
+
+
+def _lost_ms(served: Served, space: str, late: Mapping[str, Sequence[int]]) -> list[int]:
+    agents = {row.agent for row in served.tenures[space]} if late else set()
+    return [ms for agent in agents & late.keys() for ms in late[agent]]
+
+
+def _stale_of_spaces(
+    served: Served, spaces: Mapping[str, Sequence[Span]], late: Mapping[str, Sequence[int]]
+) -> Iterator[Deleted]:
+    for space in dict.fromkeys(space for agent in late for space in served.by_agent.get(agent, ())):
+        for span in spaces.get(space, ()):
+            yield Deleted(Bucket.SPACES, "occupancy", span, {"site": served.site, "space": space})
+
+
+def _stale_of_agents(served: Served, agents: Mapping[str, Sequence[Span]]) -> Iterator[Deleted]:
+    """The last evidence of an epoch is a row only until a later one comes."""
+    for agent, spans in agents.items():
+        for span in spans:
+            yield Deleted(Bucket.SPACES, "alive", span, {"site": served.site, "agent": agent})
+
+
+def all_deleted(tags: Mapping[str, str]) -> list[Deleted]:
+    """Name all rows that come from a journal and have some tags."""
+    return [Deleted(bucket, measurement, EVER, tags) for measurement, bucket in MEASUREMENTS]
