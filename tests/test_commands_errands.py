@@ -1,6 +1,11 @@
 """`perch quarantine` and `perch projection`, while the collector runs and while it does not."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -8,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from perch import commands
+from perch import commands, contract
 from perch.adapters.errands import Answer, Errands, Rebuild, Replay
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.influx import LATEST_MS, InfluxWriter, Written
 from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
+from perch.adapters.sqlite import claim
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.model import Clock, Reason, State
@@ -50,6 +56,12 @@ class Server:
     def quarantined(self) -> list[int]:
         with QuarantineReader(self.data / "quarantine.db") as reader:
             return reader.ids()
+
+    def waiting(self) -> list[int]:
+        """Give the numbers of good events in quarantine."""
+        with QuarantineReader(self.data / "quarantine.db") as reader:
+            kept = [message.payload for message in reader.read(limit=1_000) if message.payload.startswith(b"{")]
+        return [event.seq or 0 for payload in kept for event in contract.parse_up(payload).events]
 
 
 @pytest.fixture
@@ -129,6 +141,38 @@ def test_without_a_collector_the_same_is_done_in_its_stead(server: Server, capsy
     assert [entry.event for entry in entries(server.data)] == [state(1)]
 
 
+CRASHES = [
+    ("journal.db/written", 3),
+    ("journal.db/committed", 3),
+    ("quarantine.db/written", 3),
+    ("quarantine.db/committed", 4),
+]
+
+
+def test_killed_while_it_takes_messages_in_once_more_it_takes_each_in_once_and_loses_none(server: Server) -> None:
+    """Beside good ones there are messages that stay; a collector that is killed amidst them goes on at its start."""
+    bad = [f"no JSON {number}".encode() for number in range(10)]
+    good = [up(state(seq)).payload for seq in range(1, 200)]
+    server.keep(*(Suspect(1, "undecodable", "?", UP, payload) for payload in (*good[:90], *bad, *good[90:])))
+    for point, times in CRASHES:
+        line = [sys.executable, "-m", "perch.commands", "quarantine", "replay", "--all", "--config"]
+        died = subprocess.run(
+            [*line, str(server.folder / "perch.toml")],
+            env={**os.environ, "PERCH_CRASH_AT": f"{point}:{times}"},
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        assert died.returncode == -signal.SIGKILL, point
+        stored = [entry.event.seq for entry in entries(server.data)]
+        assert len(stored) == len(set(stored))
+        assert {*stored, *server.waiting()} == {*range(1, 200)}
+    Errands(server.data).prepare()
+    Errands(server.data).leave(Replay(tuple(server.quarantined())))
+    with server.collecting():
+        until(lambda: len(server.quarantined()) == len(bad))
+    assert [entry.event for entry in entries(server.data)] == [state(seq) for seq in range(1, 200)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -173,6 +217,40 @@ def test_history_is_made_anew_while_the_collector_runs_and_after(
     assert running.perch("projection", "rebuild", "history", "--json") == 0
     assert told(capsys) == {"rebuilt": [{"projection": "history", "events": 59, "rows": 0}]}
     assert history_of(running.data) == before
+
+
+def test_a_collector_that_ends_for_good_while_it_is_asked_is_stood_in_for(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.keep(Suspect(1, "undecodable", "?", UP, up(state(1)).payload))
+    codes: list[int] = []
+    with claim(server.data / "journal.db"):
+        Errands(server.data).prepare()
+        asking = threading.Thread(target=lambda: codes.append(server.perch("quarantine", "replay", "--all")))
+        asking.start()
+        until(Errands(server.data).names)
+    asking.join(20)
+    assert codes == [0]
+    assert "1 of 1 messages were taken in" in out(capsys)
+    assert Errands(server.data).names() == []
+
+
+def test_a_collector_that_is_started_again_while_it_is_asked_answers_all_the_same(
+    server: Server, mosquitto: parts.Broker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever asks while it is away for a moment is not told to end it, or to choose another folder."""
+    server = Server(server.folder, mosquitto.port)
+    server.keep(Suspect(1, "undecodable", "?", UP, up(state(1)).payload))
+    codes: list[int] = []
+    asking = threading.Thread(target=lambda: codes.append(server.perch("quarantine", "replay", "--all")))
+    with claim(server.data / "journal.db"):
+        Errands(server.data).prepare()
+        asking.start()
+        until(Errands(server.data).names)
+    with server.collecting():
+        asking.join(20)
+    assert codes == [0]
+    assert "1 of 1 messages were taken in" in out(capsys)
 
 
 QUARTER_MS = 900_000

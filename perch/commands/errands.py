@@ -16,7 +16,7 @@ LOOK_S = 0.1
 PATIENCE_S = 15.0
 """A collector that answers nothing for so long does not look for errands: it is an older one, or hangs."""
 
-RESTART_S = 5.0
+RESTART_S = 3.0
 """A collector that is gone for longer is not merely being started again."""
 
 
