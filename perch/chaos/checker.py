@@ -64,6 +64,7 @@ class Found:
 
     `refused` are appends that raised. `settled` is what the journal acknowledges. `stated` are the state events of the
     journal, of which a projection that is `named` holds each once, and none that is `undated`: nobody knows its time.
+    `transitions` are those that InfluxDB holds, beside those that the journal's words make.
     `overdue_s` are the seconds for which a space was shown free past its time, by space, over `looks` looks.
     """
 
@@ -78,6 +79,7 @@ class Found:
     stated: Counter[tuple[Stream, int]] = field(default_factory=Counter)
     named: Mapping[str, Counter[tuple[Stream, int]]] = field(default_factory=dict)
     undated: Set[tuple[Stream, int]] = frozenset()
+    transitions: Projection | None = None
     overdue_s: Mapping[str, float] = field(default_factory=dict)
     looks: int = 0
 
@@ -122,6 +124,9 @@ def _lines(found: Found) -> Iterator[Line]:
     yield _must("counters of both ends that differ", _differing(found, stored, lost))
     for name, named in found.named.items():
         yield _must(f"not exactly once in {name}", _unequal(found, named))
+    if found.transitions is not None:
+        yield Line("transitions that the journal's words make", found.transitions.rebuilt.total())
+        yield _must("transitions not exactly once in InfluxDB", _not_once(found.transitions))
     for name, projection in found.projections.items():
         yield _must(f"{name} rows that a rebuild lacks", _minus(projection.rows, projection.rebuilt))
         yield _must(f"{name} rows that only a rebuild has", _minus(projection.rebuilt, projection.rows))
@@ -216,6 +221,11 @@ def _unequal(found: Found, named: Counter[tuple[Stream, int]]) -> Iterator[str]:
 
 def _minus(rows: Counter[Hashable], others: Counter[Hashable]) -> Iterator[str]:
     return (f"{row}" for row in (rows - others).elements())
+
+
+def _not_once(transitions: Projection) -> Iterator[str]:
+    yield from (f"{point}: not there" for point in _minus(transitions.rebuilt, transitions.rows))
+    yield from (f"{point}: too often" for point in _minus(transitions.rows, transitions.rebuilt))
 
 
 def _name(stream: Stream, seq: int) -> str:

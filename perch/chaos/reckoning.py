@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
+from typing import Any, cast
 
 from perch.adapters.journal import Journal, JournalReader
 from perch.adapters.journal_reader import Entry, Stream
@@ -13,11 +15,13 @@ from perch.chaos.checker import Found, Kept, LostSpan, Projection
 from perch.chaos.corpus import visitors
 from perch.chaos.stage import Stage
 from perch.chaos.testimony import digest
+from perch.chaos.transitions import Word, due, stored
 from perch.chaos.undated import undated
-from perch.chaos.venue_files import SITE
+from perch.chaos.venue_files import SITE, spaces_of
 from perch.contract import Event, LostEvent, StateEvent, parse_up
 from perch.delivery.lost import LossReason
 from perch.delivery.watermark import Watermark
+from perch.history.told import LostSpan as LostWords
 
 READ_AT_ONCE = 5_000
 
@@ -29,6 +33,7 @@ class Books:
         self.stored: list[tuple[Stream, int, str]] = []
         self.lost: list[LostSpan] = []
         self.stated: Counter[tuple[Stream, int]] = Counter()
+        self.words: dict[tuple[Stream, int], StateEvent] = {}
         self.foreign = 0
         self.agents = agents
         with JournalReader(path) as reader:
@@ -50,6 +55,7 @@ class Books:
         self.stored.append((stream, event.seq, digest(event)))
         if isinstance(event, StateEvent):
             self.stated[stream, event.seq] += 1
+            self.words[stream, event.seq] = event
         elif isinstance(event, LostEvent):
             full = event.reason == LossReason.OUTBOX_FULL
             self.lost.append(LostSpan(stream._replace(epoch=event.epoch), *event.lost, full))
@@ -97,9 +103,29 @@ def found(
         books.stated,
         {name: _of(books.agents, rows) for name, rows in named.items()},
         books.undated,
+        _transitions(stage, books, projections),
         dict(reader.overdue_s),
         reader.judged,
     )
+
+
+def _transitions(stage: Stage, books: Books, projections: Mapping[str, Projection]) -> Projection | None:
+    """Hold InfluxDB's transitions against the journal's words; when they were is taken from history's rows."""
+    if "InfluxDB" not in projections:
+        return None
+    said: dict[tuple[str, str], list[Word]] = {}
+    lost: dict[str, list[LostWords]] = {}
+    for kind, *row in cast("Iterable[tuple[Any, ...]]", projections["history"].rows):
+        if kind == "state":
+            agent, space, epoch, seq, time_ms = row[:5]
+            event = books.words.get((Stream(SITE, agent, epoch), seq))
+            if event is not None and event.space == space:
+                said.setdefault((agent, space), []).append(Word(time_ms, epoch, seq, event.state, event.count))
+        elif kind == "lost":
+            lost.setdefault(row[0], []).append(LostWords(*row[1:]))
+    homes = ((agent, space) for agent in stage.agents for space in spaces_of(agent))
+    points = (due(home[1], said.get(home, ()), lost.get(home[0], ())) for home in homes)
+    return Projection(stored(projections["InfluxDB"].rows), Counter(chain.from_iterable(points)))
 
 
 def _of(agents: frozenset[str], rows: Counter[tuple[Stream, int]]) -> Counter[tuple[Stream, int]]:

@@ -1,7 +1,7 @@
 """The checker of the fault campaign finds each violation that is planted, and nothing where nothing is wrong."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 import pytest
@@ -9,13 +9,21 @@ from hypothesis import given
 
 from perch.adapters.journal_reader import Entry, Stream
 from perch.chaos.checker import Found, Kept, LostSpan, Projection, check
+from perch.chaos.transitions import Word, due, stored
 from perch.chaos.undated import undated
 from perch.contract import StateEvent
+from perch.history.memory import MemoryHistory
+from perch.history.rows import occupancy_rows
+from perch.history.source import BEGINNING_MS, END_MS
+from perch.history.told import Lost, Stated, Told
+from tests import history_cases
+from tests.history_cases import AGENTS, SPACES, words
 from tests.placing_cases import journals
 from tests.placing_oracle import expected
 
 EPOCH = Stream("hq", "a1", "e" * 32)
 OLDER = Stream("hq", "a1", "d" * 32)
+START_MS = 1_790_000_000_000
 
 
 def sound() -> Found:
@@ -32,6 +40,7 @@ def sound() -> Found:
         projections={"history": Projection(Counter("abc"), Counter("abc"))},
         stated=Counter({(EPOCH, 1): 1, (EPOCH, 2): 1}),
         named={"history": Counter({(EPOCH, 1): 1, (EPOCH, 2): 1})},
+        transitions=Projection(Counter("pq"), Counter("pq")),
         overdue_s={"hq/d1": 0.0},
         looks=100,
     )
@@ -111,6 +120,14 @@ PLANTED: dict[str, tuple[Callable[[Found], Found], str]] = {
         lambda f: replace(f, named={"history": Counter({(EPOCH, 1): 1})}),
         "not exactly once in history",
     ),
+    "a transition that InfluxDB lacks": (
+        lambda f: replace(f, transitions=Projection(Counter("p"), Counter("pq"))),
+        "transitions not exactly once in InfluxDB",
+    ),
+    "a transition twice in InfluxDB": (
+        lambda f: replace(f, transitions=Projection(Counter("ppq"), Counter("pq"))),
+        "transitions not exactly once in InfluxDB",
+    ),
     "a space shown free past its time": (
         lambda f: replace(f, overdue_s={"hq/d1": 0.25}),
         "seconds shown free past their time",
@@ -138,7 +155,24 @@ def test_an_event_that_nobody_can_date_excuses_no_other() -> None:
     assert [example.split(": ")[1] for example in line.examples] == ["1 times too often", "not there"]
 
 
-@given(journals(1_790_000_000_000, 1_790_100_000_000))
+@given(words(START_MS, START_MS + 10_000_000))
+def test_transitions_are_those_of_history(told: tuple[Told, ...]) -> None:
+    """Where one agent serves a space for ever, as in a campaign."""
+    home = history_cases.space(SPACES[0], agent=AGENTS[0])
+    rows = occupancy_rows(history_cases.site(home), home.id, BEGINNING_MS, END_MS, MemoryHistory(told))
+    points: dict[tuple[int, bool], Hashable] = {}
+    for row in rows:  # of two that would be one point, the later one is written
+        said, time_ns = row.state, row.time_ms * 1_000_000 + row.state.seq % 999_999
+        counted = (("counted", str(int(said.count is not None))), ("people", str(said.count or 0)))
+        where = (("time", str(time_ns)), ("space", home.id), ("carried", str(int(row.carried))))
+        points[time_ns, row.carried] = ("occupancy", *where, ("state", said.state), *counted)
+    own = [one for one in told if isinstance(one, Stated) and (one.agent, one.space) == (AGENTS[0], home.id)]
+    spoken = [Word(one.time_ms, one.epoch, one.seq, one.state, one.people) for one in own]
+    lost = {one.span for one in told if isinstance(one, Lost) and one.agent == AGENTS[0]}
+    assert stored(Counter(points.values())) == Counter(due(home.id, spoken, list(lost)))
+
+
+@given(journals(START_MS, START_MS + 100_000_000))
 def test_what_nobody_can_date_is_named_as_the_oracle_of_placing_does(entries: tuple[Entry, ...]) -> None:
     states = {(entry.agent, entry.epoch, entry.event.seq) for entry in entries if isinstance(entry.event, StateEvent)}
     nowhere = {identity for identity, where in expected(entries).items() if identity in states and where == (None,)}
