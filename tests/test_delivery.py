@@ -47,6 +47,17 @@ def test_a_watermark_does_not_depend_on_the_order_of_arrival(ranges: list[tuple[
     assert filled(ranges) == filled(shuffled)
 
 
+@given(st.lists(spans, max_size=6), st.lists(spans, max_size=6), spans)
+def test_many_ranges_are_added_as_one_after_the_other_and_what_is_present_is_not_missing(
+    here: list[tuple[int, int]], ranges: list[tuple[int, int]], asked: tuple[int, int]
+) -> None:
+    watermark = filled(here).add_all([*ranges, (5, 4)])
+    assert watermark == filled([*here, *ranges])
+    both = sorted([*watermark.present(*asked), *watermark.missing(*asked)])
+    assert [seq for first, last in both for seq in range(first, last + 1)] == list(range(asked[0], asked[1] + 1))
+    assert all(seq in watermark for first, last in watermark.present(*asked) for seq in range(first, last + 1))
+
+
 @pytest.mark.parametrize("bad", [(0, 3), (5, 4)])
 def test_a_watermark_refuses_what_is_no_range(bad: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="no range"):

@@ -130,6 +130,7 @@ class ImaginaryWire(RuleBasedStateMachine):
     def begin(self) -> None:
         self.now = self.told = self.names = 0
         self.journal = Journal("j0")
+        self.rival = Journal("rival")
         self.agent = Agent(Disk(), "e0")
         self.truth: dict[Identity, Event] = {}
         self.excused: set[Identity] = set()
@@ -278,6 +279,16 @@ class ImaginaryWire(RuleBasedStateMachine):
         journal.id = self.name("j")
         self.journal = journal
         self.times_stored = dict.fromkeys(journal.stored, 1)
+
+    @rule(at=st.integers(0, 99))
+    def another_collector_answers_too(self, at: int) -> None:
+        """It has a data folder of its own, and hears what the agent sends as well."""
+        if self.wire:
+            epoch, events = self.wire[at % len(self.wire)]
+            for event in events:
+                if event.seq is not None:
+                    self.rival.settle(epoch, event.seq)
+            self.acks.append((self.rival.id, epoch, self.rival.marks[epoch]))
 
     @rule()
     def reconnect(self) -> None:
