@@ -190,6 +190,16 @@ def test_an_answer_without_ranges_says_all_that_it_misses() -> None:
     assert pair.sender.unsettled == 5
 
 
+def test_what_is_missed_is_sent_at_once_also_where_it_is_part_of_a_flight() -> None:
+    pair = Pair()
+    pair.accept(50)
+    pair.exchange()
+    pair.hear(A, Watermark(0, ((2, 50),)))
+    pair.hear(A, Watermark(0))
+    flights = sending.due(pair.sender, pair.now_ms, 0.5)[1]
+    assert [(flight.first, flight.last) for flight in flights] == [(1, 50)]
+
+
 def test_a_part_of_many_ranges_takes_back_nothing_that_another_part_settled() -> None:
     pair = Pair()
     pair.accept(100)
