@@ -1,6 +1,8 @@
 """Processes that are killed, frozen, or die at a named point; outboxes that are cloned or restored."""
 
 import shutil
+import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +22,7 @@ COLLECTOR_POINTS = (
 LONG_MINUTES = 3.0
 MOST_CLONES = 3
 MOST_BACKUPS = 4
+UNDER_WAY_S, NOTICED_S = 30.0, 60.0
 
 
 def _kill(name: str) -> Deed:
@@ -150,13 +153,14 @@ def _put_back(stage: Stage, folder: Path, copy: Path) -> str:
             return "agent killed, its outbox copied"
         if _holds_what_only_it_knows(stage, folder):
             return "agent killed"
+        stage.journal_knows_alone = True
         for backup in stage.folder.glob("backup-*.db"):
             backup.unlink()  # what only the journal has from now on must not be taken from it as well
         for path in folder.glob("outbox.db*"):
             path.unlink()
         shutil.copytree(copy, folder, dirs_exist_ok=True)
         shutil.rmtree(copy)
-    except (OSError, PerchError):
+    except (OSError, PerchError, sqlite3.Error):
         return "agent killed"
     return ""
 
@@ -205,6 +209,22 @@ def _restore_collector(stage: Stage) -> Broken | None:
     return Broken()
 
 
+def _remove_journal(stage: Stage) -> Broken | None:
+    """Take the journal away from under a running collector, which has to notice, and to begin a new one.
+
+    What was altered on purpose must not be under way then: to a new journal the altered one would be the true one.
+    """
+    part = stage.parts["collector"]
+    told_lately = time.monotonic() - stage.intruder.lied_s < UNDER_WAY_S
+    if not part.running or not may_restore_collector(stage) or stage.journal_knows_alone or told_lately:
+        return None
+    part.excuse(NOTICED_S)
+    for path in stage.data.glob("journal.db*"):
+        if path.suffix != ".lock":
+            path.unlink(missing_ok=True)
+    return Broken()
+
+
 def _restart_broker(stage: Stage) -> Broken | None:
     """End the broker in order: one that keeps messages writes them down first."""
     part = stage.parts["broker"]
@@ -231,6 +251,7 @@ FAULTS = (
     Fault("collector died at a named point", 3, _die_at(lambda _: "collector", COLLECTOR_POINTS), deadly=True),
     Fault("journal backed up", 0.3, _back_up_journal),
     Fault("collector restored from a backup", 0.1, _restore_collector, deadly=True),
+    Fault("journal removed while in use", 0.1, _remove_journal, deadly=True),
     Fault("API killed", 1, _kill("api"), disturbs=True, deadly=True),
     Fault("API frozen", 1, _freeze(lambda _: "api"), disturbs=True),
     Fault("broker killed", 1, _kill("broker"), disturbs=True, deadly=True),

@@ -21,6 +21,7 @@ class Intruder:
     def __init__(self, broker: Broker, site: str, agents: Sequence[str]) -> None:
         self._site, self._agents = site, frozenset(agents)
         self._lies: deque[bytes] = deque(maxlen=REMEMBERED)
+        self.lied_s = float("-inf")
         self.heard: deque[tuple[str, bytes]] = deque(maxlen=REMEMBERED)
         self._connection = Connection(
             broker, "perch-chaos-intruder", subscriptions=[f"perch/v1/{site}/+/up"], on_message=self._hear
@@ -56,7 +57,7 @@ class Intruder:
 
     def contradict(self, topic: str, payload: bytes) -> bool:
         """Say a batch with other content, and never repeat that: the journal may have been put back by then."""
-        lie = altered(payload)
+        lie, self.lied_s = altered(payload), time.monotonic()
         self._lies.append(lie)
         return self.say([(topic, lie)])
 

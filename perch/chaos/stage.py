@@ -81,6 +81,9 @@ class Stage:
     unplugged: set[str] = field(default_factory=set)
     """Agents whose links are to be left alone."""
 
+    journal_knows_alone: bool = False
+    """Whether the journal has events that no outbox has any more, for an older one was put back."""
+
     api_disturbed_s: float = 0.0
     whole_at_s: float = float("inf")
     """When everything is to be made whole (monotonic seconds)."""

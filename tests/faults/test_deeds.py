@@ -69,3 +69,13 @@ class TestDeeds:
         copy.unlink()
         journal_backup.back_up(journal, copy)
         assert is_stored_for_good(stage, topic, payload)
+
+    def test_a_journal_is_removed_only_while_outboxes_have_all_that_it_has(self, stage: Stage) -> None:
+        journal, remove = stage.data / "journal.db", fault("journal removed while in use").deed
+        stage.parts["collector"] = stage.parts["a1"]
+        stage.journal_knows_alone = True
+        assert remove(stage) is None
+        assert journal.exists()
+        stage.journal_knows_alone = False
+        assert remove(stage) is not None
+        assert not journal.exists()
