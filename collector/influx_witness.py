@@ -93,6 +93,10 @@ class WitnessedStore:
             if self._is_there(bucket, witness):
                 self._misses[bucket] = 0
                 continue
+            if self._is_past(bucket, witness):
+                del self._witnesses[bucket]
+                self._misses[bucket] = 0
+                continue
             self._misses[bucket] += 1
             if self._misses[bucket] < MISSES:
                 raise UnavailableError(f"InfluxDB has lost a row of {witness.measurement} that it had", _REMEDY)
@@ -120,6 +124,10 @@ class WitnessedStore:
             del self._witnesses[bucket]
         self._inner.delete(bucket, measurement, from_ms, to_ms, tags)
 
+    def oldest_ms(self, bucket: Bucket) -> int | None:
+        """Give the moment before which a bucket keeps no rows."""
+        return self._inner.oldest_ms(bucket)
+
     def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
         """Give the rows of an InfluxQL question."""
         return self._inner.query(influxql, bucket)
@@ -137,6 +145,11 @@ class WitnessedStore:
             )
         self._looked_s[bucket] = now_s
         self._witnesses[bucket] = witness
+
+    def _is_past(self, bucket: Bucket, witness: Witness) -> bool:
+        """Tell whether a witness is gone because its bucket keeps rows only so long."""
+        oldest_ms = self._inner.oldest_ms(bucket)
+        return oldest_ms is not None and witness.ns < oldest_ms * NS_PER_MS
 
     def _is_there(self, bucket: Bucket, witness: Witness) -> bool:
         found = self._inner.query(witness.influxql, bucket)

@@ -17,7 +17,7 @@ BATCH_ENTRIES = 20_000
 """What a projection that is behind takes in at once: a space costs it about as much for a hundred events as for one."""
 
 IDLE_SECONDS = 1.0
-RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 
 
 class Log(Protocol):

@@ -52,6 +52,10 @@ class MemoryInflux:
             if matches and from_ms * 10**6 <= ns < to_ms * 10**6:
                 del self.rows[key]
 
+    def oldest_ms(self, bucket: Bucket) -> int | None:
+        del bucket
+        return None
+
     def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
         self._count()
         assert influxql == "SELECT mark FROM alive LIMIT 1"

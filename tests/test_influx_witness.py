@@ -42,6 +42,7 @@ class Store:
         self.keeps = True
         self.answer = Written()
         self.questions = 0
+        self.oldest: int | None = None
 
     def prepare(self) -> None:
         pass
@@ -56,6 +57,10 @@ class Store:
 
     def delete(self, bucket: Bucket, measurement: str, from_ms: int, to_ms: int, tags: Mapping[str, str]) -> None:
         pass
+
+    def oldest_ms(self, bucket: Bucket) -> int | None:
+        del bucket
+        return self.oldest
 
     def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
         del bucket
@@ -122,6 +127,20 @@ def test_a_row_that_is_gone_is_red_at_first_and_lost_at_last() -> None:
         assert not checked.has_lost
     checked.prepare()
     assert checked.has_lost
+
+
+def test_a_row_that_grew_older_than_its_bucket_keeps_is_not_missed() -> None:
+    store = Store()
+    checked = WitnessedStore(store)
+    checked.write(Bucket.SPACES, [occupancy()])
+    store.kept.clear()
+    store.oldest = NS // 10**6 - 1
+    with pytest.raises(UnavailableError, match="has lost a row"):
+        checked.prepare()
+    store.oldest = NS // 10**6 + 1
+    for _ in range(MISSES):
+        checked.prepare()
+    assert not checked.has_lost
 
 
 def test_what_was_deleted_or_written_anew_by_ourselves_is_not_missed() -> None:

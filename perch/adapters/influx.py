@@ -6,12 +6,14 @@ error changes nothing. The client costs tens of megabytes: it is imported when a
 """
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 from perch.adapters import crash_points
+from perch.adapters.influx_probe import kept_hours
 from perch.adapters.influx_query import (
     Bucket,
     InfluxQuery,
@@ -20,6 +22,7 @@ from perch.adapters.influx_query import (
     database_of,
     is_version_1,
     read_secret,
+    remedy_of,
     unavailable,
 )
 from perch.adapters.line_protocol import NS_PER_MS
@@ -34,7 +37,9 @@ EARLIEST_MS = -9_223_372_036_854
 LATEST_MS = 9_223_372_036_854
 """The times that fit into InfluxDB's nanoseconds, in milliseconds: the years 1677 to 2262."""
 
-_REFUSED = frozenset({400, 413, 422})
+_HOUR_MS = 3_600_000
+_TOO_LARGE = 413
+_REFUSED = frozenset({400, _TOO_LARGE, 422})
 _BEYOND_RETENTION = re.compile(r"beyond retention policy dropped=(\d+)|dropped (\d+) points outside retention policy")
 
 
@@ -81,6 +86,10 @@ class RowStore(LineWriter, Protocol):
         """Delete the rows of [from_ms, to_ms) that have these tags."""
         ...
 
+    def oldest_ms(self, bucket: Bucket) -> int | None:
+        """Give the moment before which a bucket keeps no rows; None where it keeps all, or does not say."""
+        ...
+
     def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
         """Give the rows of an InfluxQL question."""
         ...
@@ -94,6 +103,7 @@ class InfluxWriter:
         from influxdb_client.client.write_api import SYNCHRONOUS
 
         self._settings = settings
+        self._timeout_s = timeout_s
         self._org = settings.org or "-"
         self._queries = InfluxQuery(settings, timeout_s)
         self._client = InfluxDBClient(
@@ -147,6 +157,11 @@ class InfluxWriter:
         else:
             self._delete_by_predicate(bucket, measurement, first_ns, end_ns, tags)
 
+    def oldest_ms(self, bucket: Bucket) -> int | None:
+        """Give the moment before which a bucket keeps no rows, by this machine's clock; raises UnavailableError."""
+        hours = kept_hours(self._settings, bucket, self._timeout_s)
+        return time.time_ns() // NS_PER_MS - hours * _HOUR_MS if hours else None
+
     def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
         """Give the rows of an InfluxQL question; raises QueryError and UnavailableError."""
         return self._queries.rows(influxql, bucket)
@@ -176,6 +191,8 @@ class InfluxWriter:
         why = _reason(refusal)
         if expired := _BEYOND_RETENTION.search(why):
             return Written(expired=int(expired[1] or expired[2]))
+        if len(lines) == 1 and refusal.status == _TOO_LARGE:
+            raise self._refused_altogether(refusal) from refusal
         if len(lines) == 1:
             return Written(refused=(RefusedLine(lines[0], why),))
         middle = len(lines) // 2
@@ -221,10 +238,8 @@ class InfluxWriter:
             raise unavailable(self._settings, error) from error
 
     def _refused_altogether(self, refusal: "ApiException") -> UnavailableError:
-        return UnavailableError(
-            f"InfluxDB at {self._settings.url} answers {refusal.status}: {_reason(refusal)}",
-            "check the token or password, its rights, and that the bucket or database exists",
-        )
+        what = f"InfluxDB at {self._settings.url} answers {refusal.status}: {_reason(refusal)}"
+        return UnavailableError(what, remedy_of(int(refusal.status or 0)))
 
 
 def _reason(refusal: "ApiException") -> str:

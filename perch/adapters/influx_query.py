@@ -15,6 +15,8 @@ from perch.settings.values import Influx
 
 JsonRow = dict[str, Any]
 
+_NOT_OF_THE_QUESTION = frozenset({404, 413, 429})
+
 
 class Bucket(Enum):
     """Which of Perch's two buckets (databases in 1.8): single spaces, or zones, which more people may read."""
@@ -89,8 +91,8 @@ class InfluxQuery:
         told = _decode(body)
         if status == 401:
             raise UnavailableError(f"{self._where}: login refused", "check the token, or user name and password")
-        if status >= 500 or status in (404, 429):
-            raise UnavailableError(f"{self._where}: answers {status}", "check that this is an InfluxDB 1.8 or 2.x")
+        if status >= 500 or status in _NOT_OF_THE_QUESTION:
+            raise UnavailableError(f"{self._where}: answers {status}", remedy_of(status))
         result: JsonRow = next(iter(told.get("results", ())), {})
         complaint = told.get("error") or told.get("message") or result.get("error")
         if complaint:
@@ -125,6 +127,17 @@ def unavailable(settings: Influx, error: object) -> UnavailableError:
     return UnavailableError(
         f"InfluxDB at {settings.url} does not answer: {error}", "start it, or correct [influx] url in perch.toml"
     )
+
+
+def remedy_of(status: int) -> str:
+    """Say what to do about a status with which InfluxDB, or what stands before it, answers to everything."""
+    if status in (401, 403):
+        return "check the token or password, and its rights"
+    if status == 404:
+        return "check that this is an InfluxDB 1.8 or 2.x, and that the bucket or database exists"
+    if status == 413:
+        return "raise the limit for the size of requests in InfluxDB, or in the proxy before it"
+    return "see its log, and that of a proxy before it; it is tried again"
 
 
 def _refusal(what: str, database: str) -> PerchError:
