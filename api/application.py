@@ -30,6 +30,15 @@ def build(
     `checks` are the parts that readiness depends on, `health` reads what the collector says of itself; `demo` says on
     the page that its data are simulated.
     """
+    app = with_routes()
+    app.state.checks = checks
+    app.state.health = health
+    app.state.demo = demo
+    return serving(app, live, history)
+
+
+def with_routes() -> FastAPI:
+    """Give the application with nothing to serve yet."""
     app = FastAPI(
         title="Perch",
         version="1",
@@ -39,15 +48,17 @@ def build(
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.live = live
-    app.state.history = history
-    app.state.checks = checks
-    app.state.health = health
-    app.state.demo = demo
-    app.state.drawings = Drawings(live.directory.sites.values())
-    app.state.kept = kept = Kept(lambda: live.version, lambda: live.now().mono_ms)
     for routes in (live_resources, events_resource, history_resources, operations, metrics, page):
         app.include_router(routes.router)
     declare_problems(app)
     describe(app)
+    return app
+
+
+def serving(app: FastAPI, live: Live, history: HistoryFiles) -> ASGIApp:
+    """Have an application serve a network, behind its door."""
+    app.state.live = live
+    app.state.history = history
+    app.state.drawings = Drawings(live.directory.sites.values())
+    app.state.kept = kept = Kept(lambda: live.version, lambda: live.now().mono_ms)
     return Door(app, live, kept)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from api.application import build
+from api.application import build, serving, with_routes
 from api.history_files import HistoryFiles
 from api.live import Live
 from api.selection import cursor_at, page_of, parse_cursor
@@ -26,6 +26,7 @@ from tests.serving import EPOCH, a_site, a_space
 NOW = Instant(1_790_000_000_000, 5_000_000)
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,5}", fullmatch=True)
 FEATURES = ("window", "monitor", "quiet")
+ROUTES = with_routes()  # its first answer costs a hundred times as much as any other
 
 
 class Asked(NamedTuple):
@@ -80,8 +81,7 @@ def networks(draw: st.DrawFn) -> Asked:
                 )
                 published = contract.build_state(site.id, "pi-1", space.id, said)
                 live.hear(Received(published.topic, published.payload, retained=False))
-    app = build(live, HistoryFiles({}, Path("/nowhere")), ())
-    return Asked(_plain_items(live), app)
+    return Asked(_plain_items(live), serving(ROUTES, live, HistoryFiles({}, Path("/nowhere"))))
 
 
 def _plain_items(live: Live) -> list[dict[str, Any]]:
