@@ -33,6 +33,9 @@ QUIET_S = 0.7
 """So long after an agent was told to be quiet, its last event has been accepted."""
 
 MEMORY_EVERY_S, TELL_EVERY_S = 10.0, 60.0
+LOADED_S = 2.0
+"""So long after its start a process has loaded what it is made of, and is worth weighing."""
+
 ITSELF = "perch chaos"
 CALM_FROM, CALM_UNTIL = 0.4, 0.6
 """In a campaign that is long enough nothing is ended between these parts of it: memory grows only in what lives."""
@@ -147,7 +150,7 @@ class Campaign:
         held = {name: (part.memory_kib, part.started_s) for name, part in self._stage.parts.items()}
         held[ITSELF] = memory_kib(os.getpid()), self._began_s
         for name, (kib, started_s) in held.items():
-            if kib is not None:
+            if kib is not None and time.monotonic() - started_s > LOADED_S:
                 self.course.memory.setdefault(name, []).append(Weighed(at_s, kib, started_s - self._began_s))
 
     def _undo_all(self) -> None:

@@ -8,6 +8,8 @@ from perch.contract import parse_up
 
 EPOCH, BOOT = "f" * 32, "f" * 16
 
+LONG_AGO_MS = 949_363_200_000
+
 TODAY = (
     '{"v":1,"epoch":"0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d","boot":"0123456789abcdef","sent_mono_ms":60000,"events":['
     '{"type":"state","seq":1,"space":"a1-d1","state":"unknown","probability":0.5,"count":null,"reason":"starting",'
@@ -27,8 +29,20 @@ def newer() -> str:
     return json.dumps(batch)
 
 
-VISITORS = {"old": TODAY, "new": newer()}
-"""What agents of other versions say, by agent."""
+def long_ago() -> str:
+    """Give what an agent says whose clock claims to be right and reads February 2000."""
+    batch = json.loads(TODAY) | {"epoch": "2d" * 16, "boot": "2d" * 8}
+    state, mark, _ = batch["events"]
+    batch["events"] = [
+        state | {"wall_ms": LONG_AGO_MS},
+        mark | {"wall_ms": LONG_AGO_MS + 60_000},
+        mark | {"seq": 3, "wall_ms": LONG_AGO_MS + 120_000, "mono_ms": 121_000},
+    ]
+    return json.dumps(batch)
+
+
+VISITORS = {"old": TODAY, "new": newer(), "long-ago": long_ago()}
+"""What agents of other versions say, and one whose clock is wrong, by agent."""
 
 
 def visitors(site: str) -> Iterator[tuple[Stream, str, bytes]]:

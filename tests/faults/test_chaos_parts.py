@@ -263,7 +263,7 @@ class TestCorpus:
                 intake.take([Arrival(topic, payload, False, 5_000, 50)])
             for _, topic, payload in visitors("hq"):
                 intake.take([Arrival(topic, payload, False, 5_000, 50)])
-            assert intake.counts.messages == len(messages) + 2
+            assert intake.counts.messages == len(messages) + 3
             assert all(journal.watermark(stream) == Watermark(3) for stream, _, _ in visitors("hq"))
         reader = QuarantineReader(tmp_path / "quarantine.db")
         with closing(reader):
@@ -276,7 +276,7 @@ class TestCorpus:
             assert true.events != false.events
 
     def test_todays_words_are_version_one(self) -> None:
-        (_, _, today), (_, _, newer) = visitors("hq")
+        (_, _, today), (_, _, newer), _ = visitors("hq")
         assert parse_up(today).events == parse_up(newer).events
         assert contract.VERSION == 1
 
