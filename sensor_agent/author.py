@@ -50,7 +50,7 @@ class Author:
         self._ledger = Ledger(outbox, epoch, clock.boot, told)
         self._last_sign = outbox.last_sign
         self._offset_ms, self._clock_state = self._first_offset()
-        self._mark_ms = self._last_event_ms = self._vouch_ms = clock.mono_ms()
+        self._mark_ms = self._last_event_ms = self._vouch_ms = self._vouched_ms = clock.mono_ms()
 
     def __repr__(self) -> str:
         return f"<Author of epoch {self._epoch}, {self._ledger!r}>"
@@ -119,19 +119,25 @@ class Author:
     def _begin(self, now: int, events: list[Event], levels: Mapping[str, float]) -> None:
         changes = self.watch.start(now, levels)
         self._write([*events, *map(self._stated, changes)])
+        self._vouched_ms = now
         self._vouch_ms = self._next_vouch(now)
         self._note(now)
 
     def _vouch(self) -> None:
         at_ms = self._vouch_ms
         self._write([AliveEvent(self._ledger.number(), self.wall_of(at_ms), at_ms, self._clock_state)])
+        self._vouched_ms = at_ms
         self._vouch_ms = self._next_vouch(at_ms)
 
     def _next_vouch(self, mono_ms: int) -> int:
-        """Give when to vouch next: at full quarter hours, or after 15 minutes while wall time cannot be believed."""
+        """Give when to vouch next: at full quarter hours, or after 15 minutes while wall time cannot be believed.
+
+        A clock that is set again and again may put the full quarter hour off for ever, but nothing beyond half an hour.
+        """
         if self._clock_state is Clock.UNSYNCED:
             return mono_ms + QUARTER_MS
-        return (self.wall_of(mono_ms) // QUARTER_MS + 1) * QUARTER_MS - self._offset_ms
+        latest_ms = self._vouched_ms + 2 * QUARTER_MS
+        return min((self.wall_of(mono_ms) // QUARTER_MS + 1) * QUARTER_MS - self._offset_ms, latest_ms)
 
     def _note(self, mono_ms: int) -> None:
         self._mark_ms = mono_ms
