@@ -29,6 +29,7 @@ class Upkeep:
         self._refused = False
         self._no_room: str | None = None
         self._moved: str | None = None
+        self._astray: str | None = None
 
     def __repr__(self) -> str:
         return f"<Upkeep of {self._outbox!r}>"
@@ -41,7 +42,7 @@ class Upkeep:
     @property
     def troubles(self) -> tuple[str, ...]:
         """What is wrong with the file or its disk, in sentences."""
-        return tuple(filter(None, (self._no_room, self._moved)))
+        return tuple(filter(None, (self._no_room, self._astray, self._moved)))
 
     def work(self, now_ms: int) -> None:
         """Do what is due."""
@@ -61,7 +62,9 @@ class Upkeep:
         except DamagedError:
             raise
         except StorageError as error:
-            self._moved = f"the outbox was removed while it is in use, and cannot be written anew: {error.what}"
+            self._astray = f"the outbox is not where it belongs, and cannot be written anew: {error.what}"
+        else:
+            self._astray = None
 
     def _reserve(self, now_ms: int) -> None:
         """Take some of the room that the outbox will need; where there is none, what is there has to do for a while."""

@@ -192,3 +192,15 @@ def test_an_outbox_that_may_not_be_written_is_told_with_what_to_do_and_stays() -
             open_or_begin(path, Outbox.open)
         assert "rights" in told.value.remedy
         assert aside(path) == []
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_one_that_was_removed() -> None:
+    with an_ordinary_user() as folder, Outbox.open(folder / "data" / "outbox.db") as outbox:
+        upkeep = Upkeep(outbox, 10, lambda _: None, 0)
+        (folder / "data").chmod(0)
+        upkeep.work(LOOK_EVERY_MS)
+        (folder / "data").chmod(0o755)
+        assert "cannot be examined" in " ".join(upkeep.troubles)
+        upkeep.work(2 * LOOK_EVERY_MS)
+        assert upkeep.troubles == ()
+        assert aside(outbox.path) == []

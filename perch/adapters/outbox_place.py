@@ -23,16 +23,18 @@ class Seat(NamedTuple):
 
 
 def seat(path: Path) -> Seat | None:
-    """Tell which file stands at a path, None where none does or nobody can tell."""
+    """Tell which file stands at a path, None where none does; raises StorageError where nobody can tell."""
     try:
         found = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be examined: {error.strerror}", "check the disk and the rights") from error
     return Seat(found.st_dev, found.st_ino)
 
 
 def holds(path: Path, file: IO[bytes]) -> bool:
-    """Tell whether an open file is the one at a path."""
+    """Tell whether an open file is the one at a path; raises StorageError where nobody can tell."""
     here = os.fstat(file.fileno())
     return seat(path) == Seat(here.st_dev, here.st_ino)
 
