@@ -105,6 +105,11 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def still_there(children: dict[int, str]) -> list[int]:
+    """Give those of some processes that still run the same command."""
+    return [pid for pid, command in children.items() if command_of(pid) == command]
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     mosquitto = parts.find_mosquitto()
@@ -219,32 +224,33 @@ def test_without_mosquitto_it_brings_a_broker_and_an_agent_that_dies_is_seen(tmp
         demo.process.send_signal(signal.SIGINT)
         assert demo.process.wait(10) == 0
         assert time.monotonic() - began_s < 2.0
-        assert not [pid for pid, command in children.items() if command_of(pid) == command]
+        assert not still_there(children)
         assert not folder.exists()
 
 
-def test_a_folder_is_kept_and_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_folder_is_kept_and_goes_on_where_it_was_and_no_end_leaves_a_process_behind(tmp_path: Path) -> None:
+    """It ends with its terminal the first time, and is killed the second time."""
     kept = tmp_path / "kept"
     with Demo(tmp_path, "--data", str(kept)) as demo:
         assert demo.folder == kept
         until(demo.known, START_S)
         journal = (kept / "server" / "journal.db").stat().st_size
-        demo.process.send_signal(signal.SIGTERM)
+        children = demo.children()
+        demo.process.send_signal(signal.SIGHUP)
         assert demo.process.wait(10) == 0
+        assert not still_there(children)
     with Demo(tmp_path, "--data", str(kept)) as demo:
         until(lambda: demo.get("summary")["unknown"] < 60, START_S)
         assert (kept / "server" / "journal.db").stat().st_size < 1.5 * journal
-        other = demo.process.pid
-        again = subprocess.run(
-            [sys.executable, "-m", "perch.commands", "demo", "--data", str(kept)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert again.returncode == 1
-        assert "another" in again.stderr
-        assert "Traceback" not in again.stderr
-        assert parent_of(other) is not None
+        told = run_demo("--data", str(kept))
+        assert told.returncode == 1
+        assert "another" in told.stderr
+        assert "Traceback" not in told.stderr
+        assert demo.process.poll() is None
+        children = demo.children()
+        assert len(children) == 10
+        demo.process.kill()
+        until(lambda: not still_there(children), 20)
 
 
 def test_ctrl_c_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -259,21 +265,6 @@ def test_ctrl_c_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
         assert process.wait(5) == 0
         assert not [pid for pid in children if parent_of(pid) == process.pid]
         assert not list(tmp_path.iterdir())
-
-
-def test_a_closed_terminal_ends_it_as_well(tmp_path: Path) -> None:
-    with Demo(tmp_path) as demo:
-        demo.process.send_signal(signal.SIGHUP)
-        assert demo.process.wait(10) == 0
-        assert not demo.folder.exists()
-
-
-def test_children_do_not_outlive_a_demo_that_is_killed(tmp_path: Path) -> None:
-    with Demo(tmp_path, "--data", str(tmp_path / "kept")) as demo:
-        children = demo.children()
-        assert len(children) == 10
-        demo.process.kill()
-        until(lambda: not [pid for pid, command in children.items() if command_of(pid) == command], 20)
 
 
 def run_demo(*words: str) -> subprocess.CompletedProcess[str]:
