@@ -29,6 +29,9 @@ from perch.errors import PerchError, UnavailableError
 
 FAULTS: tuple[Fault, ...] = (*LINKS, *PROCESSES, *MESSAGES, *DISKS)
 LOOK_S = 0.02
+BEHIND_S = 5.0
+"""What was planned for so long ago at most is made up for, where something took its time."""
+
 QUIET_S = 0.7
 """So long after an agent was told to be quiet, its last event has been accepted."""
 
@@ -101,7 +104,7 @@ class Campaign:
         while time.monotonic() < end_s and not self._pause(LOOK_S):
             self._keep_going()
             if time.monotonic() >= next_s:
-                next_s = max(next_s + chance.expovariate(plan.faults_per_s), time.monotonic() - 1.0)
+                next_s = max(next_s + chance.expovariate(plan.faults_per_s), time.monotonic() - BEHIND_S)
                 self._break(next(fault for fault in faults if not (fault.deadly and self._is_calm())))
         self.course.broken_s = time.monotonic() - self._began_s
 

@@ -54,7 +54,7 @@ class Plan:
 
     minutes: float
     seed: int
-    faults_per_s: float = 3.5
+    faults_per_s: float = 4.0
     agents: int = 3
     patience_s: float = 120.0
 

@@ -8,6 +8,7 @@ Lines go over a pipe to whoever started the agent, so that they outlive a killed
 """
 
 import os
+from array import array
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
@@ -16,10 +17,12 @@ from perch.adapters.journal_reader import Stream
 from perch.adapters.outbox import Outbox
 from perch.contract import Event
 
+DIGEST_BYTES = 6
+
 
 def digest(event: Event) -> str:
     """Give a short text that differs where two events do."""
-    return blake2b(contract.encode_event(event), digest_size=6).hexdigest()
+    return blake2b(contract.encode_event(event), digest_size=DIGEST_BYTES).hexdigest()
 
 
 class TestifyingOutbox(Outbox):
@@ -46,12 +49,33 @@ class TestifyingOutbox(Outbox):
             line = line[os.write(self.told_fd, line) :]
 
 
+class Digests:
+    """Digests by sequence number, in a few bytes each, so that hours of them weigh little."""
+
+    def __init__(self) -> None:
+        self._seqs = array("Q")
+        self._digests = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._seqs)
+
+    def add(self, seq: int, text: str) -> None:
+        """Note the digest of an event."""
+        self._seqs.append(seq)
+        self._digests += bytes.fromhex(text)
+
+    def by_seq(self) -> dict[int, str]:
+        """Give them all."""
+        ends = range(0, len(self._digests), DIGEST_BYTES)
+        return {seq: self._digests[at : at + DIGEST_BYTES].hex() for seq, at in zip(self._seqs, ends, strict=True)}
+
+
 class Testimony:
     """What one agent was seen to accept, over all of its epochs; reads lines in any number of pieces."""
 
     def __init__(self, site: str, agent: str) -> None:
         self._site, self._agent = site, agent
-        self.accepted: dict[Stream, dict[int, str]] = {}
+        self._accepted: dict[Stream, Digests] = {}
         self.in_doubt: dict[Stream, dict[int, str]] = {}
         self.refused: dict[Stream, dict[int, str]] = {}
 
@@ -59,9 +83,14 @@ class Testimony:
         return f"<Testimony of {self._site}/{self._agent}, {self.total} accepted>"
 
     @property
+    def accepted(self) -> dict[Stream, dict[int, str]]:
+        """The digests of what was accepted."""
+        return {stream: digests.by_seq() for stream, digests in self._accepted.items()}
+
+    @property
     def total(self) -> int:
         """How many events were accepted so far."""
-        return sum(map(len, list(self.accepted.values())))
+        return sum(map(len, list(self._accepted.values())))
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Take in lines; the last one may have been torn by the death of its writer, and then says nothing."""
@@ -75,6 +104,8 @@ class Testimony:
         if kind == "?":
             doubted.update(enumerate(rest, int(first)))
             return
-        to = (self.accepted if kind == "=" else self.refused).setdefault(stream, {})
         for seq in range(int(first), int(rest[0]) + 1):
-            to[seq] = doubted.pop(seq)
+            if kind == "=":
+                self._accepted.setdefault(stream, Digests()).add(seq, doubted.pop(seq))
+            else:
+                self.refused.setdefault(stream, {})[seq] = doubted.pop(seq)

@@ -38,7 +38,7 @@ AGENT = "perch.commands.chaos_agent"
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--agent-module", default=AGENT, hidden=True)
 @click.option("--patience", type=float, default=120.0, hidden=True)
-@click.option("--faults-per-second", type=click.FloatRange(min=0.1), default=3.5, hidden=True)
+@click.option("--faults-per-second", type=click.FloatRange(min=0.1), default=4.0, hidden=True)
 def chaos(
     minutes: float,
     seed: int | None,

@@ -33,6 +33,7 @@ from perch.model import Clock
 from tests.parts import free_port, until
 
 EPOCH, BOOT = "e" * 32, "b" * 16
+D1, D2 = "00" * 6, "0f" * 6
 STREAM = Stream("hq", "a1", EPOCH)
 
 
@@ -65,12 +66,12 @@ class TestTestimony:
         return testimony.Testimony("hq", "a1")
 
     def test_a_line_without_its_answer_leaves_events_in_doubt(self, told: testimony.Testimony) -> None:
-        told.read([f"? {EPOCH} 1 d1 d2\n".encode(), f"= {EPOCH} 1 2\n".encode(), f"? {EPOCH} 3 d3\n".encode()])
-        assert told.accepted == {STREAM: {1: "d1", 2: "d2"}}
-        assert told.in_doubt == {STREAM: {3: "d3"}}
+        told.read([f"? {EPOCH} 1 {D1} {D2}\n".encode(), f"= {EPOCH} 1 2\n".encode(), f"? {EPOCH} 3 {D1}\n".encode()])
+        assert told.accepted == {STREAM: {1: D1, 2: D2}}
+        assert told.in_doubt == {STREAM: {3: D1}}
 
     def test_a_torn_line_says_nothing(self, told: testimony.Testimony) -> None:
-        told.read([f"? {EPOCH} 1 d1\n".encode(), f"= {EPOCH} 1".encode()])
+        told.read([f"? {EPOCH} 1 {D1}\n".encode(), f"= {EPOCH} 1".encode()])
         assert told.accepted == {}
 
     def test_the_outbox_tells_what_it_accepts_and_what_it_refuses(
