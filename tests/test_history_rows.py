@@ -177,3 +177,10 @@ def test_there_are_no_rows_where_nothing_was_ever_said() -> None:
     assert zone_rows(site(space()), Calendar("UTC", ((),) * 7), 0, 2**45, MemoryHistory()) == []
     assert occupancy_rows(site(space()), "s1", 0, 2**45, MemoryHistory()) == []
     assert occupancy_rows(site(space()), "s9", 0, 2**45, MemoryHistory([stated(NOON_MS, State.FREE)])) == []
+
+
+def test_spaces_that_no_agent_watches_stand_there_and_are_unknown() -> None:
+    unwatched, from_ms = site(space("s1", agent=None)), 1_971_912 * QUARTER_MS
+    source = MemoryHistory([marked(from_ms), marked(from_ms + QUARTER_MS, seq=2)])
+    (row,) = zone_rows(unwatched, Calendar("UTC", unwatched.hours), from_ms, from_ms + QUARTER_MS, source)
+    assert (row.spaces, row.known_ms, row.inventory_ms) == (1, 0, QUARTER_MS)

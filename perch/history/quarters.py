@@ -13,7 +13,7 @@ from perch.history.measure import ONE_PERSON_KINDS, Grid, Sums, grid
 from perch.history.served import Group, Served, group_of
 from perch.history.source import HistorySource, Integers, WordSource
 from perch.history.spans import Span, common
-from perch.history.together import Flags, Window, hold_together
+from perch.history.together import Flags, HeldTogether, Window, hold_together
 from perch.model import QUARTER_MS, Site
 
 CELLS_AT_ONCE = 400_000
@@ -147,18 +147,23 @@ def _sums(
     held = hold_together(served.site, [(of, window.from_ms, window.to_ms) for of in tenures], source)
     places = np.arange(len(tenures))[:, np.newaxis]
     bounds = window.key(places, cut.bounds_ms[np.newaxis, :])
-    spent = held.timeline(window).spent(bounds.ravel())
+    spent = _spent(held, window, bounds)
     parts = list(_parts(served, tenures, number, window))
     inside, of = _in_force([part.row for part in parts], cut), [part.place for part in parts]
-    occupied_ms, known_ms, out_ms, counted_ms = (
-        np.append(column, 0).reshape(bounds.shape)[of, :-1] * inside for column in spent
-    )
+    occupied_ms, known_ms, out_ms, counted_ms = (column[of, :-1] * inside for column in spent)
     is_one = np.array([part.row.space.kind in ONE_PERSON_KINDS for part in parts], dtype=np.bool_)
     people_ms = np.where(is_one[:, np.newaxis], occupied_ms, counted_ms)
     groups = [part.group for part in parts]
     added = [_added(shape, groups, column) for column in (occupied_ms, known_ms, -out_ms, people_ms)]
     total = Sums(*added)
     return total._replace(inventory_ms=total.inventory_ms + stands * cells_ms), stands
+
+
+def _spent(held: HeldTogether, window: Window, bounds: Integers) -> list[Integers]:
+    """Give what each tenure spent in each cell; what stands beyond its last bound means nothing."""
+    if not bounds.size:
+        return [bounds] * 4  # spaces that no agent watches
+    return [np.append(column, 0).reshape(bounds.shape) for column in held.timeline(window).spent(bounds.ravel())]
 
 
 def _added(shape: tuple[int, int], groups: Sequence[int], rows: npt.NDArray[Any]) -> Integers:
