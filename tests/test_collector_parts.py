@@ -40,11 +40,11 @@ def test_a_collector_whose_projection_dies_says_so_and_is_started_again(
         until(is_heard, 30)
         history = sqlite3.connect(programs.folder / "server" / "history.db", isolation_level=None)
         with closing(history):
-            history.execute("BEGIN IMMEDIATE")  # as another program would that has no business there
+            history.execute("ALTER TABLE cursor RENAME TO elsewhere")  # by a program that has no business there
             agent.send(state(2))
             until(lambda: "collector ended with code 1 and is started again" in programs.log(), 30)
     assert "perch: the projection history has died: " in programs.log()
-    assert "history.db is locked by another program" in programs.log()
+    assert "history.db cannot be used: no such table: cursor" in programs.log()
     up.terminate()
     assert up.wait(15) == 0
 

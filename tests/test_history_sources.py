@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.adapters.cursor import Cursor
@@ -196,9 +196,24 @@ def _each(together: Together) -> list[tuple[bool, list[tuple[StateRow, int]]]]:
     return each
 
 
-@given(case=cases(), random=st.randoms(use_true_random=False), size=st.integers(1, 9))
+IN_ANY_ORDER = given(case=cases(), random=st.randoms(use_true_random=False), size=st.integers(1, 9))
+
+
+@settings(max_examples=30)
+@IN_ANY_ORDER
 def test_equal_events_are_equal_history_in_any_order_and_in_any_batches(case: Case, random: Random, size: int) -> None:
     """The file agrees with memory on every question, whatever came first, and also where an event came twice."""
+    assert_equal_history(case, random, size)
+
+
+@pytest.mark.long
+@settings(max_examples=500, deadline=None)
+@IN_ANY_ORDER
+def test_so_they_are_in_many_orders(case: Case, random: Random, size: int) -> None:
+    assert_equal_history(case, random, size)
+
+
+def assert_equal_history(case: Case, random: Random, size: int) -> None:
     shuffled = [*case.told, *case.told[:3]]
     random.shuffle(shuffled)
     batches = [shuffled[start : start + size] for start in range(0, len(shuffled), size)]

@@ -41,9 +41,24 @@ NOON_MS = 1_790_000_000_000 // QUARTER_MS * QUARTER_MS
 MINUTE_MS = 60_000
 
 
-@given(case=cases(), plan=st.lists(steps, max_size=12))
+FOLLOWED_IN_ANY_WAY = given(case=cases(), plan=st.lists(steps, max_size=12))
+
+
+@settings(max_examples=30)
+@FOLLOWED_IN_ANY_WAY
 def test_rows_followed_in_any_way_are_those_of_a_rebuild(case: Case, plan: list[Step]) -> None:
     """Batches of any size, history ahead of them, InfluxDB failing in the midst, a new process: the same rows."""
+    assert_rows_of_a_rebuild(case, plan)
+
+
+@pytest.mark.long
+@settings(max_examples=500, deadline=None)
+@FOLLOWED_IN_ANY_WAY
+def test_so_are_rows_followed_in_many_ways(case: Case, plan: list[Step]) -> None:
+    assert_rows_of_a_rebuild(case, plan)
+
+
+def assert_rows_of_a_rebuild(case: Case, plan: list[Step]) -> None:
     log, store = Log(case.told), MemoryInflux()
     follow_in_steps(log, store, case.site, plan)
     assert store.rows == rebuilt(log, case.site).rows
@@ -62,7 +77,7 @@ def test_a_rebuild_writes_each_row_of_history_once(case: Case) -> None:
     assert len(lines) == len(set(lines))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(before=cases(), after=cases())
 def test_an_edited_layout_gives_the_rows_that_it_would_have_given_from_the_start(before: Case, after: Case) -> None:
     log, store = Log(before.told), MemoryInflux()

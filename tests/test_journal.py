@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from perch.adapters import journal_codec
 from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
@@ -160,7 +160,14 @@ class JournalBesideAModel(RuleBasedStateMachine):
 
 
 TestJournalBesideAModel = JournalBesideAModel.TestCase
-TestJournalBesideAModel.settings = settings(max_examples=25, stateful_step_count=25)
+TestJournalBesideAModel.settings = settings(max_examples=12, stateful_step_count=25)
+
+
+@pytest.mark.long
+def test_a_journal_beside_a_model_through_hundreds_of_lives() -> None:
+    run_state_machine_as_test(
+        JournalBesideAModel, settings=settings(max_examples=300, stateful_step_count=50, deadline=None)
+    )
 
 
 def test_an_event_costs_at_most_eighty_bytes(path: Path) -> None:

@@ -68,15 +68,27 @@ def assert_placed(told: Iterable[Told], entries: Sequence[Entry]) -> None:
     assert spans_of_lost(told) == spans
 
 
-@settings(max_examples=100)
-@given(entries=journals(T, T + 30 * HOUR_MS), cuts=st.lists(st.integers(1, 30)))
+CUT_IN_ANY_WAY = given(entries=journals(T, T + 30 * HOUR_MS), cuts=st.lists(st.integers(1, 30)))
+
+
+@pytest.mark.long
+@settings(max_examples=1_000, deadline=None)
+@CUT_IN_ANY_WAY
+def test_every_event_of_many_journals_is_where_the_whole_journal_says(
+    entries: tuple[Entry, ...], cuts: list[int]
+) -> None:
+    assert_placed(project(entries, cuts).told, entries)
+
+
+@settings(max_examples=50)
+@CUT_IN_ANY_WAY
 def test_every_event_is_where_the_whole_journal_says_however_it_was_cut(
     entries: tuple[Entry, ...], cuts: list[int]
 ) -> None:
     assert_placed(project(entries, cuts).told, entries)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(entries=journals(T, T + 30 * HOUR_MS), cuts=st.lists(st.integers(1, 30)), data=st.data())
 def test_whatever_was_elsewhere_before_lies_in_the_moves(
     entries: tuple[Entry, ...], cuts: list[int], data: st.DataObject
