@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from collector.influx_rows import EVER, MEASUREMENTS, Ground, Line, agent_lines, quarter_lines, space_lines
+from collector.influx_rows import EVER, MEASUREMENTS, Ground, Lines, agent_lines, quarter_lines, space_lines
 from perch.adapters.influx_query import Bucket
 from perch.history.calendar import ceil_quarter, floor_quarter
 from perch.history.eras import quarters_of
@@ -39,12 +39,12 @@ class Changed:
     groups: Mapping[Group, Sequence[Span]]
     deleted: Sequence[Deleted]
 
-    def lines(self, ground: Ground, lived: Eras, history: WordSource) -> Iterator[Line]:
+    def lines(self, ground: Ground, lived: Eras, history: WordSource) -> Iterator[Lines]:
         """Give the rows."""
         yield from space_lines(ground, self.spaces, lived, history)
         for agent, spans in self.agents.items():
             for span in spans:
-                yield from agent_lines(ground.served.site, agent, span, history)
+                yield agent_lines(ground.served.site, agent, span, history)
         yield from quarter_lines(ground, self.groups, lived, history)
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from collector.influx_changes import NOTHING, Deleted, Eras, all_deleted, changed
 from collector.influx_reach import Reach
-from collector.influx_rows import Ground, all_lines
+from collector.influx_rows import Ground, lines_of_all
 from collector.influx_writing import write_lines
 from collector.projection import Log
 from collector.telling import tell_each
@@ -25,9 +25,11 @@ from perch.delivery.boots import Boots
 from perch.errors import UnavailableError
 from perch.history.eras import eras, quarters_of
 from perch.history.source import END_MS, Moved, Stretch, WordSource
-from perch.history.spans import Span, latest, touched
+from perch.history.spans import Epoch, Span, latest, touched, vouchers
 from perch.history.told import Lost, Marked, Stated, Told
 from perch.model import Site
+
+EPOCHS_REMEMBERED = 100_000
 
 Placed = tuple[int, Told]
 """A position in the journal, and what was told there."""
@@ -73,6 +75,7 @@ class InfluxProjection:
         self._refused = DeadLetters(data / "influx.refused")
         self._progress: Progress | None = None
         self._reach: dict[str, Reach] = {}
+        self._heard: dict[Epoch, int] = {}
 
     def __repr__(self) -> str:
         return f"<InfluxProjection of {', '.join(self._grounds)}: {self._progress}>"
@@ -89,6 +92,7 @@ class InfluxProjection:
             self._progress = None
             return None
         if self._progress is None:
+            self._heard.clear()
             self._reach = {site: Reach(empty=False) for site in self._grounds}
         self._progress = progress
         self._adopt_layouts(progress)
@@ -108,6 +112,7 @@ class InfluxProjection:
         """Delete all rows that come from a journal, and write all that history holds already."""
         self._file.forget()
         self._progress = None
+        self._heard.clear()
         store, come, lived = self._connected(), self._come(), self._lived()
         self._delete(all_deleted({}))
         for ground in self._grounds.values():
@@ -125,8 +130,10 @@ class InfluxProjection:
             self._require(new[-1].position)
             lived = self._lived()
             moves = self._history.moves(progress.position, new[-1].position)
-            self._project(self._words(new), moves, _lived_of(progress), lived)
+            words = self._words(new)
+            self._project(words, moves, _lived_of(progress), lived)
         self._save(replace(progress, journal=journal, position=new[-1].position, lived=lived))
+        self._remember(word for _, word in words)
         for reach in self._reach.values():
             reach.settle(new[-1].position)
 
@@ -138,7 +145,8 @@ class InfluxProjection:
 
     def _project(self, words: Sequence[Placed], moves: Sequence[Moved], before: Lived, after: Lived) -> None:
         come = self._come()
-        by_site = touched((word for _, word in words), self._history, moves)
+        self._forget_moved(moves)
+        by_site = touched((word for _, word in words), self._history, moves, self._heard)
         for site, ground in self._grounds.items():
             had, has = before.get(site, ()), after.get(site, ())
             if site not in by_site and had == has:
@@ -150,6 +158,18 @@ class InfluxProjection:
                 write_lines(change.lines(ground, has, self._history), self._store_lines)
             finally:  # A part of the rows may stand there after a failure, too.
                 self._extend_reach(site, come)
+
+    def _remember(self, words: Iterable[Told]) -> None:
+        """Note the newest moment at which each epoch is known to have lived: rows hold what it vouched for by then."""
+        if len(self._heard) > EPOCHS_REMEMBERED:
+            self._heard.clear()
+        for epoch, times_ms in vouchers(words).items():
+            self._heard[epoch] = max(*times_ms, self._heard.get(epoch, times_ms[0]))
+
+    def _forget_moved(self, moves: Iterable[Moved]) -> None:
+        agents = {(move.site, move.agent) for move in moves}
+        for epoch in [epoch for epoch in self._heard if epoch[:2] in agents] if agents else ():
+            del self._heard[epoch]
 
     def _late(self, site: str, words: Sequence[Placed], moves: Sequence[Moved]) -> dict[str, list[int]]:
         """Name the agents whose words may contradict rows that stand there, and where each lost a span (ms)."""
@@ -234,7 +254,7 @@ class InfluxProjection:
     def _write_anew(self, ground: Ground, lived: Lived) -> None:
         """Write all rows of a site, of which none is there."""
         site, come = ground.served.site, self._come()
-        write_lines(all_lines(ground, lived.get(site, ()), self._history), self._store_lines)
+        write_lines(lines_of_all(ground, lived.get(site, ()), self._history), self._store_lines)
         self._reach[site] = Reach(empty=True)
         self._extend_reach(site, come)
 

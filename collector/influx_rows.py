@@ -41,7 +41,7 @@ SPACE_DAYS = 1_400
 MOST_DAYS = 28
 _ALIVE_PLACES = 999_999
 
-Line = tuple[Bucket, str]
+Lines = tuple[Bucket, Sequence[str]]
 Key = TypeVar("Key")
 
 
@@ -65,40 +65,43 @@ def _digest(site: Site) -> str:
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
-def all_lines(ground: Ground, lived: Sequence[Span], history: WordSource) -> Iterator[Line]:
+def all_lines(ground: Ground, lived: Sequence[Span], history: WordSource) -> Iterator[tuple[Bucket, str]]:
+    """Give every row of a site, one by one; `lived` are its eras."""
+    return ((bucket, line) for bucket, lines in lines_of_all(ground, lived, history) for line in lines)
+
+
+def lines_of_all(ground: Ground, lived: Sequence[Span], history: WordSource) -> Iterator[Lines]:
     """Give every row of a site; `lived` are its eras."""
     site, served = ground.served.site, ground.served
     for agent in sorted({span.agent for span in history.epochs(site)}):
-        yield from agent_lines(site, agent, EVER, history)
+        yield agent_lines(site, agent, EVER, history)
     yield from space_lines(ground, dict.fromkeys(served.rows, (EVER,)), lived, history)
     yield from quarter_lines(ground, dict.fromkeys(served.groups, (EVER,)), lived, history)
 
 
 def space_lines(
     ground: Ground, wanted: Mapping[str, Sequence[Span]], lived: Sequence[Span], history: WordSource
-) -> Iterator[Line]:
+) -> Iterator[Lines]:
     """Give the rows of spaces, each in spans of its own."""
     for piece in in_pieces(wanted, lived):
         for found in occupancies(ground.served, piece, lived, history):
-            for line in occupancy_lines(ground.served.site, found):
-                yield Bucket.SPACES, line
+            yield Bucket.SPACES, occupancy_lines(ground.served.site, found)
 
 
-def agent_lines(site: str, agent: str, span: Span, history: WordSource) -> Iterator[Line]:
+def agent_lines(site: str, agent: str, span: Span, history: WordSource) -> Lines:
     """Give the marks of an agent in a span, and the last evidence of its epochs."""
     marks = history.marks(site, agent, span.from_ms, span.to_ms)
-    return ((Bucket.SPACES, line) for line in alive_lines(site, agent, marks))
+    return Bucket.SPACES, list(alive_lines(site, agent, marks))
 
 
 def quarter_lines(
     ground: Ground, wanted: Mapping[Group, Sequence[Span]], lived: Sequence[Span], history: WordSource
-) -> Iterator[Line]:
+) -> Iterator[Lines]:
     """Give the quarter hours of groups that begin in spans of theirs."""
     standing = quarters_of(lived)
     there = {group: common(spans, standing) for group, spans in wanted.items()}
     for piece in in_pieces(there, lived):
-        for line in zone_lines(ground.served.site, zone_quarters(ground.served, piece, history)):
-            yield Bucket.ZONES, line
+        yield Bucket.ZONES, list(zone_lines(ground.served.site, zone_quarters(ground.served, piece, history)))
 
 
 def in_pieces(wanted: Mapping[Key, Sequence[Span]], lived: Sequence[Span]) -> Iterator[Mapping[Key, Sequence[Span]]]:

@@ -3,24 +3,24 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from collector.influx_rows import Line
+from collector.influx_rows import Lines
 from perch.adapters.influx import MAX_LINES
 from perch.adapters.influx_query import Bucket
 
 Store = Callable[[Bucket, Sequence[str]], None]
 
 
-def write_lines(lines: Iterable[Line], store: Store) -> None:
+def write_lines(lines: Iterable[Lines], store: Store) -> None:
     """Store lines in batches, never two at once; raises what a batch raised, after which no more are written."""
     way = _Way(store)
     waiting: dict[Bucket, list[str]] = {bucket: [] for bucket in Bucket}
     try:
-        for bucket, line in lines:
+        for bucket, some in lines:
             batch = waiting[bucket]
-            batch.append(line)
-            if len(batch) == MAX_LINES:
-                waiting[bucket] = []
-                way.send(bucket, batch)
+            batch.extend(some)
+            while len(batch) >= MAX_LINES:
+                way.send(bucket, batch[:MAX_LINES])
+                del batch[:MAX_LINES]
     finally:
         way.arrive()
     for bucket, rest in waiting.items():

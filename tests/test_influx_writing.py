@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from collector.influx_rows import Line
+from collector.influx_rows import Lines
 from collector.influx_writing import write_lines
 from perch.adapters.influx import MAX_LINES
 from perch.adapters.influx_query import Bucket
@@ -17,11 +17,11 @@ WAIT_S = 10.0
 def test_the_next_lines_are_worked_out_while_a_batch_is_on_its_way() -> None:
     more, stored = threading.Event(), []
 
-    def lines() -> Iterator[Line]:
-        yield from ((Bucket.SPACES, str(number)) for number in range(MAX_LINES))
+    def lines() -> Iterator[Lines]:
+        yield Bucket.SPACES, [str(number) for number in range(MAX_LINES)]
         more.set()
-        yield Bucket.ZONES, "z"
-        yield from ((Bucket.SPACES, str(number)) for number in range(MAX_LINES, 2 * MAX_LINES + 3))
+        yield Bucket.ZONES, ["z"]
+        yield Bucket.SPACES, [str(number) for number in range(MAX_LINES, 2 * MAX_LINES + 3)]
 
     def store(bucket: Bucket, batch: Sequence[str]) -> None:
         assert more.wait(WAIT_S), "it waits for what is worked out after it"
@@ -42,7 +42,7 @@ def test_batches_are_never_stored_beside_each_other() -> None:
         assert alone.acquire(blocking=False)
         alone.release()
 
-    write_lines(((Bucket(name), "x") for _ in range(3 * MAX_LINES) for name in ("spaces", "zones")), store)
+    write_lines(((Bucket(name), ["x"]) for _ in range(3 * MAX_LINES) for name in ("spaces", "zones")), store)
 
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3])
@@ -56,5 +56,5 @@ def test_a_batch_that_fails_is_the_last_and_its_error_is_told(fails_at: int) -> 
             raise UnavailableError("InfluxDB is away")
 
     with pytest.raises(UnavailableError, match="away"):
-        write_lines(((Bucket.SPACES, "x") for _ in range(2 * MAX_LINES + 1)), store)
+        write_lines(((Bucket.SPACES, ["x"]) for _ in range(2 * MAX_LINES + 1)), store)
     assert len(batches) == fails_at

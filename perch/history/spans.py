@@ -24,6 +24,12 @@ TOGETHER_MS = DAY_MS
 
 Key = TypeVar("Key")
 
+Epoch = tuple[str, str, str]
+"""A site, an agent of it, and an epoch of that."""
+
+Heard = Mapping[Epoch, int]
+NOTHING_HEARD: Heard = {}
+
 
 class Span(NamedTuple):
     """Milliseconds UTC from `from_ms` until before `to_ms`."""
@@ -75,20 +81,25 @@ def without(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     return common(spans, [Span(*pair) for pair in zip(edges[::2], edges[1::2], strict=True)])
 
 
-def touched(told: Iterable[Told], source: WordSource, moves: Iterable[Moved] = ()) -> dict[str, Touched]:
-    """Find what a batch of events and moves, already part of the source, may have changed, by site."""
+def touched(
+    told: Iterable[Told], source: WordSource, moves: Iterable[Moved] = (), heard: Heard = NOTHING_HEARD
+) -> dict[str, Touched]:
+    """Find what a batch of events and moves, already part of the source, may have changed, by site.
+
+    `heard` may name for an epoch a moment at which it is known to have lived, which spares a question.
+    """
     by_site: dict[str, tuple[list[Told], list[Moved]]] = {}
     for one in told:
         by_site.setdefault(one.site, ([], []))[0].append(one)
     for moved in moves:
         by_site.setdefault(moved.site, ([], []))[1].append(moved)
-    return {site: _touched_at(site, *changes, source) for site, changes in by_site.items()}
+    return {site: _touched_at(site, *changes, source, heard) for site, changes in by_site.items()}
 
 
-def _touched_at(site: str, told: Sequence[Told], moves: Sequence[Moved], source: WordSource) -> Touched:
+def _touched_at(site: str, told: Sequence[Told], moves: Sequence[Moved], source: WordSource, heard: Heard) -> Touched:
     until_ms = latest(source.epochs(site))
     return Touched(
-        _collected((*_vouched(site, told, source), *_lost(told, until_ms), *_moved(moves))),
+        _collected((*_vouched(site, told, source, heard), *_lost(told, until_ms), *_moved(moves))),
         _collected(
             (
                 *_restated(site, told, until_ms, source),
@@ -126,16 +137,25 @@ def _runs(times_ms: Iterable[int], gap_ms: int) -> Iterator[tuple[int, int]]:
     yield first_ms, last_ms
 
 
-def _vouched(site: str, told: Iterable[Told], source: WordSource) -> Iterator[tuple[str, Span]]:
-    """Each word vouches for all since the last one of its epoch; marks come often enough to stand for the others."""
-    times: dict[tuple[str, str], list[int]] = {}
+def vouchers(told: Iterable[Told]) -> dict[Epoch, list[int]]:
+    """Give by (site, agent, epoch) the moments at which words vouch for it."""
+    times: dict[Epoch, list[int]] = {}
     for one in told:
         if isinstance(one, Stated | Marked):
-            times.setdefault((one.agent, one.epoch), []).append(one.time_ms)
+            times.setdefault((one.site, one.agent, one.epoch), []).append(one.time_ms)
         elif isinstance(one, Lost):
-            times.setdefault((one.agent, one.span.epoch), []).append(one.span.to_ms)
-    for (agent, epoch), of_epoch in times.items():
+            times.setdefault((one.site, one.agent, one.span.epoch), []).append(one.span.to_ms)
+    return times
+
+
+def _vouched(site: str, told: Iterable[Told], source: WordSource, heard: Heard) -> Iterator[tuple[str, Span]]:
+    """Each word vouches for all since the last one of its epoch; marks come often enough to stand for the others."""
+    for (_, agent, epoch), of_epoch in vouchers(told).items():
+        heard_ms = heard.get((site, agent, epoch))
         for first_ms, last_ms in _runs(of_epoch, QUARTER_MS):
+            if heard_ms is not None and 0 <= first_ms - heard_ms <= QUARTER_MS:
+                yield agent, Span(heard_ms, last_ms + 1)
+                continue
             before_ms = source.mark_before(site, agent, epoch, first_ms)
             yield agent, Span(first_ms if before_ms is None else before_ms, last_ms + 1)
 
