@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import groupby
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.history.answers import answer
@@ -40,6 +40,7 @@ def expected(case: Case, question: Question) -> dict[str, list[Totals]]:
     return totals
 
 
+@settings(max_examples=60)
 @given(
     cases(),
     st.sampled_from(RESOLUTIONS),

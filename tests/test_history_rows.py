@@ -5,7 +5,8 @@ from dataclasses import astuple
 from datetime import date, time
 from itertools import pairwise
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.history.answers import transitions
@@ -29,9 +30,21 @@ def horizon(case: Case) -> tuple[int, int]:
     return (min(heard) // QUARTER_MS * QUARTER_MS, max(heard) // QUARTER_MS * QUARTER_MS) if heard else (0, 0)
 
 
+@settings(max_examples=40)
 @given(cases())
 def test_quarter_hours_of_zones_equal_the_sum_over_moments(case: Case) -> None:
     """Each full quarter hour between first and last evidence, by what stood where then; open hours besides."""
+    assert_sums_over_moments(case)
+
+
+@pytest.mark.long
+@settings(max_examples=600, deadline=None)
+@given(cases())
+def test_so_do_those_of_many_zones(case: Case) -> None:
+    assert_sums_over_moments(case)
+
+
+def assert_sums_over_moments(case: Case) -> None:
     first_ms, end_ms = horizon(case)
     oracle = case.oracle
     cells = oracle.cells(first_ms, end_ms) if first_ms < end_ms else []
@@ -63,6 +76,7 @@ def test_quarter_hours_of_zones_equal_the_sum_over_moments(case: Case) -> None:
     assert found == sorted(found)
 
 
+@settings(max_examples=50)
 @given(cases())
 def test_a_state_is_carried_to_each_quarter_hour_that_its_agent_lived_to_see(case: Case) -> None:
     """What is in force, last words of that moment included, where its epoch or its agent's next word vouches for it."""
@@ -88,6 +102,7 @@ def test_a_state_is_carried_to_each_quarter_hour_that_its_agent_lived_to_see(cas
         assert all(row.space == oracle.standing(name, row.time_ms) for row in found)
 
 
+@settings(max_examples=50)
 @given(cases(), st.lists(st.integers(0, 32 * 3_600_000), min_size=1, max_size=3))
 def test_spans_written_one_by_one_are_the_whole(case: Case, cuts: list[int]) -> None:
     """Rows of a span depend on nothing but the span, wherever a window is cut."""
