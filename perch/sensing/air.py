@@ -1,0 +1,107 @@
+"""Carbon dioxide: people are a source of it, and ventilation takes it away.
+
+Levels mislead: a room is stale for an hour after everybody left, and fresh for a quarter of an hour after they came.
+What tells is how fast the level changes. To that is added what ventilation would have taken away meanwhile, in
+proportion to how far the level is above that of the air outside (the mass balance of a well-mixed room: change =
+source - ventilation × excess). The air outside is a slow lower envelope, since a building's own air drifts over days.
+"""
+
+from math import exp
+
+from perch.model import Reason, Sensor
+from perch.sensing.chain import Rates
+from perch.sensing.voices import NATS, NEVER_MS, NOTHING, Evidence, Heard, silence_limit_ms
+
+SHORT_S, LONG_S = 180.0, 600.0
+"""Two running means, of which the difference is the slope."""
+
+VENTILATION_PER_H = 0.7
+FALLS_S, RISES_S = 600.0, 12 * 3600.0
+OUTSIDE_PPM = 600.0
+"""What the first reading is taken for at most, where nothing else is known of the air outside."""
+
+SLOPES = (
+    (-400.0, -1.0),
+    (-200.0, -0.9),
+    (-60.0, -0.2),
+    (30.0, -0.1),
+    (60.0, 0.8),
+    (120.0, 1.3),
+    (250.0, 1.8),
+    (500.0, 2.1),
+)
+"""How much likelier somebody is at a slope (ppm an hour), in nats."""
+
+SOURCES = ((-60.0, -2.0), (60.0, 0.0), (180.0, 2.0))
+"""The same for the source."""
+
+SLOPE_SHARE = 0.6
+WORTH_PER_MINUTE = 0.15
+"""Slopes of neighbouring minutes are nearly the same reading."""
+
+_WORTH_AT_MOST = 0.75
+_BROKEN_OFF_S = 1800.0
+
+
+class Air:
+    """A CO2 sensor, in ppm."""
+
+    def __init__(self, sensor: Sensor, share: float) -> None:
+        self.sensor = sensor
+        self.reason = Reason.PRESENCE
+        self._share = share
+        self._limit_ms = silence_limit_ms(sensor, NEVER_MS)
+
+    def __repr__(self) -> str:
+        return f"<Air of {self.sensor.id}>"
+
+    def begin(self, time_ms: int, level: float | None) -> Heard:
+        """Begin with nothing heard."""
+        return Heard(None, 0.0, time_ms + self._limit_ms)
+
+    def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
+        """Take in a sample; the first ten minutes only tell what the air is like."""
+        gap_s = 0.0 if heard.said_ms is None else (time_ms - heard.said_ms) / 1000
+        if not heard.memory or gap_s > _BROKEN_OFF_S:
+            base = min(value, OUTSIDE_PPM) if not heard.memory else heard.memory[2]
+            return self._heard(time_ms, value, (value, value, base, 0.0)), NOTHING
+        short, long, base, known_s = heard.memory
+        short += (value - short) * (1 - exp(-gap_s / SHORT_S))
+        long += (value - long) * (1 - exp(-gap_s / LONG_S))
+        base += (long - base) * (1 - exp(-gap_s / (FALLS_S if long < base else RISES_S)))
+        known_s += gap_s
+        after = self._heard(time_ms, value, (short, long, base, known_s))
+        if known_s < LONG_S:
+            return after, NOTHING
+        slope = (short - long) / (LONG_S - SHORT_S) * 3600
+        source = slope + VENTILATION_PER_H * (long - base)
+        nats = SLOPE_SHARE * between(SLOPES, slope) + (1 - SLOPE_SHARE) * between(SOURCES, source)
+        worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * NATS)
+        return after, (0, worth, worth, worth)
+
+    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
+        """Fall silent: samples are missing."""
+        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
+
+    def speaks(self, heard: Heard) -> Rates | None:
+        """A missing sample says nothing."""
+        return None
+
+    def is_on(self, heard: Heard) -> bool:
+        """Air never shows that somebody is there at this very moment."""
+        return False
+
+    def _heard(self, time_ms: int, value: float, memory: tuple[float, ...]) -> Heard:
+        return Heard(time_ms, value, time_ms + self._limit_ms, memory=memory)
+
+
+def between(points: tuple[tuple[float, float], ...], x: float) -> float:
+    """Read a curve of straight pieces; beyond its ends it is level."""
+    before_x, before_y = points[0]
+    if x <= before_x:
+        return before_y
+    for at, y in points:
+        if x <= at:
+            return before_y + (y - before_y) * (x - before_x) / (at - before_x)
+        before_x, before_y = at, y
+    return before_y

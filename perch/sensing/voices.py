@@ -1,0 +1,86 @@
+"""What a sensor is to the estimator: a voice that says something about what a space is doing.
+
+A voice is a rule and keeps nothing: what was heard of it is a value beside it. Evidence is how much likelier a reading
+is in each state of the chain, as a logarithm in millionths, so that readings of one moment add up exactly, in whatever
+order they came.
+"""
+
+from collections.abc import Sequence
+from math import log
+from typing import NamedTuple, Protocol
+
+from perch.model import Reason, Sensor
+from perch.sensing.chain import Rates
+
+Evidence = tuple[int, int, int, int]
+"""Logarithms of likelihoods in millionths, by state; what all four have in common means nothing."""
+
+NOTHING: Evidence = (0, 0, 0, 0)
+NATS = 1_000_000
+
+MISSED_SAMPLES = 3.5
+"""A sampled sensor is silent once its third sample in a row is half an interval overdue."""
+
+NEVER_MS = 2**62
+
+
+class Heard(NamedTuple):
+    """What a sensor last said and when (None: nothing yet); at `due_ms` it has something to say by its silence.
+
+    `memory` is what its voice keeps of the past: numbers, at most a dozen.
+    """
+
+    said_ms: int | None
+    value: float
+    due_ms: int
+    silent: bool = False
+    memory: tuple[float, ...] = ()
+
+
+class Voice(Protocol):
+    """How one kind of sensor is understood. Laws:
+
+    - Everything is a function of its arguments; times are ms and never go back.
+    - `hear` takes finite values only; a reading that says nothing gives NOTHING.
+    - `reason` is why a space is occupied when this voice says so.
+    """
+
+    sensor: Sensor
+    reason: Reason
+
+    def begin(self, time_ms: int, level: float | None) -> Heard:
+        """Give what is known at the start: the level of an edge-driven sensor, if it could be read."""
+        ...
+
+    def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
+        """Take in a reading."""
+        ...
+
+    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
+        """Let `due_ms` come."""
+        ...
+
+    def speaks(self, heard: Heard) -> Rates | None:
+        """Give how soon it would speak (per second) in each state; None where its silence says nothing."""
+        ...
+
+    def is_on(self, heard: Heard) -> bool:
+        """Tell whether it sees somebody at this very moment."""
+        ...
+
+
+def evidence(likelihoods: Sequence[float], share: float = 1.0) -> Evidence:
+    """Turn likelihoods by state into evidence, of which only a share counts."""
+    a, b, c, d = (round(share * NATS * log(max(likelihood, 1e-12))) for likelihood in likelihoods)
+    return a, b, c, d
+
+
+def scaled(rates: Rates, share: float) -> Rates:
+    """Give a share of some rates."""
+    a, b, c, d = rates
+    return a * share, b * share, c * share, d * share
+
+
+def silence_limit_ms(sensor: Sensor, quiet_limit_ms: int) -> int:
+    """Give after what time without a word a sensor is ill."""
+    return quiet_limit_ms if sensor.every_ms is None else int(sensor.every_ms * MISSED_SAMPLES)
