@@ -9,8 +9,7 @@ source - ventilation × excess). The air outside is a slow lower envelope, since
 from math import exp
 
 from perch.model import Reason, Sensor
-from perch.sensing.chain import Rates
-from perch.sensing.voices import NATS, NEVER_MS, NOTHING, Evidence, Heard, silence_limit_ms
+from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Sampled
 
 SHORT_S, LONG_S = 180.0, 600.0
 """Two running means, of which the difference is the slope."""
@@ -43,21 +42,12 @@ _WORTH_AT_MOST = 0.75
 _BROKEN_OFF_S = 1800.0
 
 
-class Air:
+class Air(Sampled):
     """A CO2 sensor, in ppm."""
 
     def __init__(self, sensor: Sensor, share: float) -> None:
-        self.sensor = sensor
-        self.reason = Reason.PRESENCE
+        super().__init__(sensor, Reason.PRESENCE)
         self._share = share
-        self._limit_ms = silence_limit_ms(sensor, NEVER_MS)
-
-    def __repr__(self) -> str:
-        return f"<Air of {self.sensor.id}>"
-
-    def begin(self, time_ms: int, level: float | None) -> Heard:
-        """Begin with nothing heard."""
-        return Heard(None, 0.0, time_ms + self._limit_ms)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample; the first ten minutes only tell what the air is like."""
@@ -78,18 +68,6 @@ class Air:
         nats = SLOPE_SHARE * between(SLOPES, slope) + (1 - SLOPE_SHARE) * between(SOURCES, source)
         worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * NATS)
         return after, (0, worth, worth, worth)
-
-    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
-        """Fall silent: samples are missing."""
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
-
-    def speaks(self, heard: Heard) -> Rates | None:
-        """A missing sample says nothing."""
-        return None
-
-    def is_on(self, heard: Heard) -> bool:
-        """Air never shows that somebody is there at this very moment."""
-        return False
 
     def _heard(self, time_ms: int, value: float, memory: tuple[float, ...]) -> Heard:
         return Heard(time_ms, value, time_ms + self._limit_ms, memory=memory)

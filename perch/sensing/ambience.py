@@ -8,7 +8,7 @@ from math import exp, log
 
 from perch.model import Reason, Sensor
 from perch.sensing.chain import Rates
-from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, evidence, silence_limit_ms
+from perch.sensing.voices import NOTHING, Evidence, Heard, Sampled, evidence
 
 LOUD: Rates = (0.03, 0.6, 0.35, 0.25)
 """How often a sample stands out, by state: empty, moving, still, deep in work."""
@@ -31,22 +31,13 @@ _JUMP_WORTH = 0.5
 _BRIGHTEST_SHARE = 0.05
 
 
-class Sound:
+class Sound(Sampled):
     """A sound level, in any unit that grows with loudness."""
 
     def __init__(self, sensor: Sensor, share: float) -> None:
-        self.sensor = sensor
-        self.reason = Reason.PRESENCE
+        super().__init__(sensor, Reason.PRESENCE)
         self._share = share
-        self._limit_ms = silence_limit_ms(sensor, NEVER_MS)
         self._known: dict[int, tuple[Evidence, Evidence]] = {}
-
-    def __repr__(self) -> str:
-        return f"<Sound of {self.sensor.id}>"
-
-    def begin(self, time_ms: int, level: float | None) -> Heard:
-        """Begin with nothing heard."""
-        return Heard(None, 0.0, time_ms + self._limit_ms)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample; the first one is taken for silence."""
@@ -65,18 +56,6 @@ class Sound:
         after = Heard(time_ms, value, time_ms + self._limit_ms, memory=(silence, trembles))
         return after, self._worth(gap_s)[loud]
 
-    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
-        """Fall silent: samples are missing."""
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
-
-    def speaks(self, heard: Heard) -> Rates | None:
-        """A missing sample says nothing."""
-        return None
-
-    def is_on(self, heard: Heard) -> bool:
-        """Sound never shows that somebody is there at this very moment."""
-        return False
-
     def _worth(self, gap_s: float) -> tuple[Evidence, Evidence]:
         """Give what (quiet, loud) means; samples that follow each other closely are nearly the same one."""
         seconds = max(1, min(round(gap_s), int(_LONGEST_GAP_S)))
@@ -86,21 +65,12 @@ class Sound:
         return self._known[seconds]
 
 
-class Light:
+class Light(Sampled):
     """A light level, in any unit that grows with brightness."""
 
     def __init__(self, sensor: Sensor, share: float) -> None:
-        self.sensor = sensor
-        self.reason = Reason.PRESENCE
+        super().__init__(sensor, Reason.PRESENCE)
         self._worth = evidence(JUMPS, _JUMP_WORTH * share)
-        self._limit_ms = silence_limit_ms(sensor, NEVER_MS)
-
-    def __repr__(self) -> str:
-        return f"<Light of {self.sensor.id}>"
-
-    def begin(self, time_ms: int, level: float | None) -> Heard:
-        """Begin with nothing heard."""
-        return Heard(None, 0.0, time_ms + self._limit_ms)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample."""
@@ -111,15 +81,3 @@ class Light:
         least = _BRIGHTEST_SHARE * brightest
         jumped = abs(log((max(value, 0.0) + least) / (max(heard.value, 0.0) + least))) > JUMP
         return after, self._worth if jumped else NOTHING
-
-    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
-        """Fall silent: samples are missing."""
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
-
-    def speaks(self, heard: Heard) -> Rates | None:
-        """A missing sample says nothing."""
-        return None
-
-    def is_on(self, heard: Heard) -> bool:
-        """Light never shows that somebody is there at this very moment."""
-        return False

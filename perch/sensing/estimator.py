@@ -33,15 +33,16 @@ _COVERS = 1.5
 
 
 class Belief(NamedTuple):
-    """What is believed of a space since `at_ms`, and what is said of it.
+    """What is believed of a space at `at_ms`, and what is said of it.
 
-    `evidence` is that of the moment `at_ms` itself; `flow` is how silence weighs, None where it says nothing. The last
-    sign of somebody came at `sign_ms` for the reason `cause`.
+    `weights` are without the `evidence` of that very moment, `now` with it; `flow` is how silence weighs, None where it
+    says nothing. The last sign of somebody came at `sign_ms` for the reason `cause`.
     """
 
     at_ms: int
     weights: Weights
     evidence: Evidence
+    now: Weights
     voices: tuple[Heard, ...]
     flow: Flow | None
     state: State
@@ -83,20 +84,20 @@ class Model:
         return self._flows[total]
 
     def moved(self, belief: Belief, time_ms: int) -> Weights:
-        """Give the weights at a later moment, with the evidence of the moment before in them."""
-        weights, gap_ms = weighed(belief.weights, belief.evidence), time_ms - belief.at_ms
+        """Give the weights at a later moment, before anything is heard in it."""
+        gap_ms = time_ms - belief.at_ms
         if belief.flow is not None:
-            return belief.flow.after(weights, gap_ms / 1000)
+            return belief.flow.after(belief.now, gap_ms / 1000)
         gap_ms = min(gap_ms, self._covered_ms)
         carry = self._carries.get(gap_ms)
         if carry is None:
             if len(self._carries) >= _CARRIES_KNOWN:
                 self._carries.clear()
             carry = self._carries[gap_ms] = self._plain.carry(gap_ms / 1000)
-        return carried(weights, carry)
+        return carried(belief.now, carry)
 
     def quick(self, flow: Flow) -> tuple[int, bool]:
-        """Give how soon (ms) silence could make a sure belief unsure, and whether it could ever make a free one occupied."""
+        """Give how soon (ms) silence could free a sure belief, and whether it could ever make a free space occupied."""
         if flow not in self._quick:
             surely: Weights = (1 - SURE, SURE, 0.0, 0.0)
             falls_ms = crossing(flow, surely, below=self.limits.free, above=2.0)
@@ -114,6 +115,7 @@ def begin(model: Model, time_ms: int, probability: float = PRIOR, levels: Mappin
         time_ms,
         even(model),
         NOTHING,
+        even(model),
         voices,
         model.flow(voices),
         State.UNKNOWN,
@@ -129,42 +131,45 @@ def observe(model: Model, belief: Belief, reading: Reading) -> Belief:
     """Take in a reading of one of the model's voices; every deadline before its time has been let expire."""
     time_ms = reading.time_ms
     place = model.places[reading.sensor]
-    voice, before = model.voices[place], belief.voices[place]
-    heard, said = voice.hear(before, time_ms, reading.value)
-    voices = (*belief.voices[:place], heard, *belief.voices[place + 1 :])
+    voice = model.voices[place]
     if belief.reason is Reason.SENSOR_SILENT:
         belief = _again(model, belief, time_ms)
-    at_ms, weights, evidence = belief.at_ms, belief.weights, belief.evidence
+    at_ms, weights, evidence, now, all_heard, flow, state, reason, probability, since_ms, deadline, sign_ms, cause = (
+        belief
+    )
+    before = all_heard[place]
+    heard, said = voice.hear(before, time_ms, reading.value)
+    voices = (*all_heard[:place], heard, *all_heard[place + 1 :]) if len(all_heard) > 1 else (heard,)
     if time_ms > at_ms:
-        at_ms, weights, evidence = time_ms, model.moved(belief, time_ms), said
-    else:
+        weights, evidence = model.moved(belief, time_ms), said
+    elif said is not NOTHING:
         a, b, c, d = evidence
         e, f, g, h = said
         evidence = (a + e, b + f, c + g, d + h)
-    flow = belief.flow if voice.sensor.every_ms is not None and not before.silent else model.flow(voices)
-    sign = said[1] > said[0]
-    after = Belief(
-        at_ms,
-        weights,
-        evidence,
-        voices,
-        flow,
-        belief.state,
-        belief.reason,
-        belief.probability,
-        belief.since_ms,
-        belief.deadline,
-        time_ms if sign else belief.sign_ms,
-        voice.reason if sign else belief.cause,
+    now = weighed(weights, evidence)
+    if voice.sensor.every_ms is None or before.silent:
+        flow = model.flow(voices)
+    if said[1] > said[0]:
+        sign_ms, cause = time_ms, voice.reason
+    occupied, free = model.limits
+    likely = 1 - now[0]
+    if (likely >= occupied and state is not State.OCCUPIED) or (likely <= free and state is not State.FREE):
+        deadline = time_ms
+    elif flow is not None:
+        deadline = _deadline(model, flow, time_ms, now, state, voices)
+    elif deadline <= time_ms:
+        deadline = _due_ms(voices)
+    return Belief(
+        time_ms, weights, evidence, now, voices, flow, state, reason, probability, since_ms, deadline, sign_ms, cause
     )
-    return _retimed(model, after)
 
 
 def expire(model: Model, belief: Belief) -> Belief:
     """Let the deadline come: voices fall silent or speak again, and what is said follows what is believed."""
     now = belief.deadline
     if now > belief.at_ms:
-        belief = belief._replace(at_ms=now, weights=model.moved(belief, now), evidence=NOTHING)
+        weights = model.moved(belief, now)
+        belief = belief._replace(at_ms=now, weights=weights, evidence=NOTHING, now=weights)
     if any(heard.due_ms <= now for heard in belief.voices):
         belief = _lapsed(model, belief, now)
     if model.voices and all(heard.silent for heard in belief.voices):
@@ -176,7 +181,7 @@ def shown(model: Model, belief: Belief, time_ms: int) -> Occupancy:
     """Give the occupancy as it stands at a moment not before the last one."""
     if belief.state is State.UNKNOWN:
         return Occupancy(belief.state, belief.probability, None, belief.reason, belief.since_ms)
-    weights = weighed(belief.weights, belief.evidence)
+    weights = belief.now
     if belief.flow is not None and time_ms > belief.at_ms:
         weights = belief.flow.after(weights, (time_ms - belief.at_ms) / 1000)
     reason = belief.reason
@@ -235,6 +240,7 @@ def _again(model: Model, belief: Belief, time_ms: int) -> Belief:
         at_ms=time_ms,
         weights=even(model),
         evidence=NOTHING,
+        now=even(model),
         reason=Reason.STARTING,
         since_ms=belief.since_ms,
         sign_ms=-1,
@@ -249,12 +255,13 @@ def _lapsed(model: Model, belief: Belief, now: int) -> Belief:
             totals = [total + one for total, one in zip(totals, said, strict=True)]
         voices.append(heard)
     a, b, c, d = totals
-    return belief._replace(voices=tuple(voices), evidence=(a, b, c, d), flow=model.flow(voices))
+    now = weighed(belief.weights, (a, b, c, d))
+    return belief._replace(voices=tuple(voices), evidence=(a, b, c, d), now=now, flow=model.flow(voices))
 
 
 def _judged(model: Model, belief: Belief) -> Belief:
     """Say what follows from the probability of this moment."""
-    probability = 1 - weighed(belief.weights, belief.evidence)[0]
+    probability = 1 - belief.now[0]
     if probability >= model.limits.occupied and belief.state is not State.OCCUPIED:
         return _saying(belief, State.OCCUPIED, _reason(model, belief, belief.at_ms), rounded(probability))
     if probability <= model.limits.free and belief.state is not State.FREE:
@@ -275,37 +282,32 @@ def _reason(model: Model, belief: Belief, time_ms: int) -> Reason:
     return belief.cause if belief.sign_ms == time_ms else Reason.HELD
 
 
-def _retimed(model: Model, belief: Belief) -> Belief:
-    """Find a moment before which nothing changes after a reading, as cheaply as may be."""
-    flow, evidence, limits = belief.flow, belief.evidence, model.limits
-    weights = weighed(belief.weights, evidence)
-    probability = 1 - weights[0]
-    state, at_ms = belief.state, belief.at_ms
-    if (probability >= limits.occupied and state is not State.OCCUPIED) or (
-        probability <= limits.free and state is not State.FREE
-    ):
-        return belief._replace(deadline=at_ms)
-    if flow is None:
-        return belief
+def _deadline(model: Model, flow: Flow, at_ms: int, now: Weights, state: State, voices: tuple[Heard, ...]) -> int:
+    """Find a moment before which silence changes nothing, as cheaply as may be."""
     falls_ms, rises = model.quick(flow)
-    if state is State.OCCUPIED and probability >= SURE:
-        return belief._replace(deadline=min(at_ms + falls_ms, _due_ms(belief)))
+    if state is State.OCCUPIED and now[0] <= 1 - SURE:
+        return min(at_ms + falls_ms, _due_ms(voices))
     if state is State.FREE and not rises:
-        return belief if belief.deadline > at_ms else belief._replace(deadline=_due_ms(belief))
-    return _timed(model, belief)
+        return _due_ms(voices)
+    return _next(model, flow, at_ms, now, state, voices)
+
+
+def _next(model: Model, flow: Flow, at_ms: int, now: Weights, state: State, voices: tuple[Heard, ...]) -> int:
+    """Find the next moment at which silence changes something."""
+    below = -1.0 if state is State.FREE else model.limits.free
+    above = 2.0 if state is State.OCCUPIED else model.limits.occupied
+    passing = crossing(flow, now, below, above)
+    due_ms = _due_ms(voices)
+    return due_ms if passing is None else min(due_ms, at_ms + passing)
 
 
 def _timed(model: Model, belief: Belief) -> Belief:
     """Find the next moment at which something changes."""
-    deadline = _due_ms(belief)
-    if belief.flow is not None and belief.reason is not Reason.SENSOR_SILENT:
-        below = -1.0 if belief.state is State.FREE else model.limits.free
-        above = 2.0 if belief.state is State.OCCUPIED else model.limits.occupied
-        passing = crossing(belief.flow, weighed(belief.weights, belief.evidence), below, above)
-        if passing is not None:
-            deadline = min(deadline, belief.at_ms + passing)
+    if belief.flow is None or belief.reason is Reason.SENSOR_SILENT:
+        return belief._replace(deadline=_due_ms(belief.voices))
+    deadline = _next(model, belief.flow, belief.at_ms, belief.now, belief.state, belief.voices)
     return belief._replace(deadline=deadline)
 
 
-def _due_ms(belief: Belief) -> int:
-    return min((heard.due_ms for heard in belief.voices), default=NEVER_MS)
+def _due_ms(voices: tuple[Heard, ...]) -> int:
+    return min((heard.due_ms for heard in voices), default=NEVER_MS)

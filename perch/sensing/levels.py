@@ -10,7 +10,7 @@ from typing import NamedTuple
 from perch.model import Reason, Sensor, SensorKind
 from perch.sensing.chain import Rates
 from perch.sensing.evidence import is_on
-from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, evidence, scaled, silence_limit_ms
+from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, Sampled, evidence, scaled, silence_limit_ms
 
 
 class Switch(NamedTuple):
@@ -65,23 +65,14 @@ class EdgeLevel:
         return not heard.silent and is_on(self.sensor.kind, heard.value)
 
 
-class SampledLevel:
+class SampledLevel(Sampled):
     """A level that is read at intervals; a sample is worth as much as it could have changed since the one before."""
 
     def __init__(self, sensor: Sensor, share: float) -> None:
-        self.sensor = sensor
-        self.reason = Reason.PRESENCE
+        super().__init__(sensor, Reason.PRESENCE)
         self._switch = SWITCHES[sensor.kind]
         self._share = share
-        self._limit_ms = silence_limit_ms(sensor, NEVER_MS)
         self._known: dict[tuple[int, bool | None], tuple[Evidence, Evidence]] = {}
-
-    def __repr__(self) -> str:
-        return f"<SampledLevel of {self.sensor.id}>"
-
-    def begin(self, time_ms: int, level: float | None) -> Heard:
-        """Begin with nothing heard."""
-        return Heard(None, 0.0, time_ms + self._limit_ms)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample."""
@@ -89,14 +80,6 @@ class SampledLevel:
         key = (0, None) if heard.said_ms is None else (time_ms - heard.said_ms, is_on(kind, heard.value))
         worth = self._known.get(key) or self._worth(*key)
         return Heard(time_ms, value, time_ms + self._limit_ms), worth[is_on(kind, value)]
-
-    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
-        """Fall silent: samples are missing."""
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
-
-    def speaks(self, heard: Heard) -> Rates | None:
-        """A missing sample says nothing."""
-        return None
 
     def is_on(self, heard: Heard) -> bool:
         """Tell whether somebody was seen by the last sample."""

@@ -5,13 +5,12 @@ lasts much longer than its shortest pulse has somebody moved again. Rates per se
 deep in work).
 """
 
-from functools import cached_property
 from math import log2
 
 from perch.model import Reason, Sensor
-from perch.sensing.chain import SILENT, Flow, Pace, Rates
+from perch.sensing.chain import Flow, Pace, Rates
 from perch.sensing.evidence import ON
-from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, evidence, scaled, silence_limit_ms
+from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, Sampled, evidence, scaled, silence_limit_ms
 
 MOTION_RATES: Rates = (1 / 2700, 1 / 12, 1 / 1000, 1 / 3000)
 """A passer-by each 45 min, a movement each 12 s; who sits still is seen now and then."""
@@ -80,49 +79,28 @@ class EdgePulses:
         return self._moves and heard.value > ON and not heard.silent
 
 
-class SampledPulses:
+class SampledPulses(Sampled):
     """A motion sensor or a contact that is read at intervals: a sample says whether there was anything since the last.
 
     What a sample is worth depends on the time that it stands for, and not on how often it is taken.
     """
 
     def __init__(self, sensor: Sensor, rates: Rates, reason: Reason, share: float, pace: Pace) -> None:
-        self.sensor = sensor
-        self.reason = reason
+        super().__init__(sensor, reason)
         self._moves = reason is Reason.MOTION
         self._flow = Flow(pace, rates)
         self._rest = pace.at_rest()
         self._share = share
-        self._limit_ms = silence_limit_ms(sensor, NEVER_MS)
-        self._every_s = (sensor.every_ms or 0) / 1000
+        self._every_ms = sensor.every_ms or 0
         self._known: dict[int, tuple[Evidence, Evidence]] = {}
-
-    def __repr__(self) -> str:
-        return f"<SampledPulses of {self.sensor.id}>"
-
-    def begin(self, time_ms: int, level: float | None) -> Heard:
-        """Begin with nothing heard."""
-        return Heard(None, 0.0, time_ms + self._limit_ms)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample."""
         said_ms, before = heard.said_ms, heard.value
-        gap_ms = self.sensor.every_ms if said_ms is None else time_ms - said_ms
+        gap_ms = self._every_ms if said_ms is None else time_ms - said_ms
         happened = value > ON if self._moves else said_ms is not None and (value > ON) != (before > ON)
         found = self._known.get(gap_ms) or self._worth(gap_ms)
         return Heard(time_ms, value, time_ms + self._limit_ms), found[happened]
-
-    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
-        """Fall silent: samples are missing."""
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
-
-    def speaks(self, heard: Heard) -> Rates | None:
-        """A missing sample says nothing."""
-        return None
-
-    def is_on(self, heard: Heard) -> bool:
-        """A sample speaks of the time before it."""
-        return False
 
     def _worth(self, gap_ms: int) -> tuple[Evidence, Evidence]:
         """Give what (nothing, something) means after a gap, which is as good as known to a tenth."""

@@ -69,6 +69,34 @@ class Voice(Protocol):
         ...
 
 
+class Sampled:
+    """What all voices have in common that are read at intervals: only samples count, and their absence says nothing."""
+
+    def __init__(self, sensor: Sensor, reason: Reason) -> None:
+        self.sensor = sensor
+        self.reason = reason
+        self._limit_ms = silence_limit_ms(sensor, NEVER_MS)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.sensor.id}>"
+
+    def begin(self, time_ms: int, _level: float | None) -> Heard:
+        """Begin with nothing heard."""
+        return Heard(None, 0.0, time_ms + self._limit_ms)
+
+    def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
+        """Fall silent: samples are missing."""
+        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
+
+    def speaks(self, _heard: Heard) -> Rates | None:
+        """A missing sample says nothing."""
+        return None
+
+    def is_on(self, _heard: Heard) -> bool:
+        """A sample speaks of the time before it, not of this moment."""
+        return False
+
+
 def evidence(likelihoods: Sequence[float], share: float = 1.0) -> Evidence:
     """Turn likelihoods by state into evidence, of which only a share counts."""
     a, b, c, d = (round(share * NATS * log(max(likelihood, 1e-12))) for likelihood in likelihoods)
