@@ -66,7 +66,7 @@ class Air(Sampled):
         slope = (short - long) / (LONG_S - SHORT_S) * 3600
         source = slope + VENTILATION_PER_H * (long - base)
         nats = SLOPE_SHARE * between(SLOPES, slope) + (1 - SLOPE_SHARE) * between(SOURCES, source)
-        worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * NATS)
+        worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * 100) * (NATS // 100)
         return after, (0, worth, worth, worth)
 
     def _heard(self, time_ms: int, value: float, memory: tuple[float, ...]) -> Heard:

@@ -18,7 +18,7 @@ from math import exp
 from typing import NamedTuple
 
 from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
-from perch.sensing.chain import Carry, Flow, Weights, carried, normalised, total_rates
+from perch.sensing.chain import Carry, Flow, Rates, Weights, carried, normalised, total_rates
 from perch.sensing.settled import PACES, Thresholds, thresholds, voices_of
 from perch.sensing.voices import NATS, NEVER_MS, NOTHING, Evidence, Heard, Voice
 
@@ -27,6 +27,7 @@ SURE = 0.9
 """A belief this sure or surer is not looked at again before it could have become unsure."""
 
 _CARRIES_KNOWN = 64
+_FACTORS_KNOWN = 512
 _FARTHEST_MS = 7 * 24 * 3_600_000
 _COVERS = 1.5
 """A sample stands for the time before it, but for no more than so many intervals."""
@@ -66,8 +67,9 @@ class Model:
         sampled = [voice.sensor.every_ms for voice in self.voices if voice.sensor.every_ms is not None]
         self._covered_ms = int(_COVERS * min(sampled, default=0))
         self._plain = Flow(self.pace)
-        self._flows: dict[tuple[float, ...], Flow] = {}
+        self._flows: dict[tuple[Rates | None, ...], Flow | None] = {}
         self._carries: dict[int, Carry] = {}
+        self._factors: dict[Evidence, Weights] = {}
         self._quick: dict[Flow, tuple[int, bool]] = {}
 
     def __repr__(self) -> str:
@@ -75,13 +77,25 @@ class Model:
 
     def flow(self, voices: Sequence[Heard]) -> Flow | None:
         """Give how the silence of all that would have spoken weighs."""
-        speaking = [rates for voice, heard in zip(self.voices, voices, strict=True) if (rates := voice.speaks(heard))]
-        if not speaking:
-            return None
-        total = total_rates(speaking)
-        if total not in self._flows:
-            self._flows[total] = Flow(self.pace, total)
-        return self._flows[total]
+        spoken = tuple([voice.speaks(heard) for voice, heard in zip(self.voices, voices)])  # noqa: B905  hot
+        if spoken not in self._flows:
+            speaking = [rates for rates in spoken if rates is not None]
+            self._flows[spoken] = Flow(self.pace, total_rates(speaking)) if speaking else None
+        return self._flows[spoken]
+
+    def weighed(self, weights: Weights, evidence: Evidence) -> Weights:
+        """Give weights with evidence in them, normalised to 1."""
+        factors = self._factors.get(evidence)
+        if factors is None:
+            most = max(evidence)
+            if len(self._factors) >= _FACTORS_KNOWN:
+                self._factors.clear()
+            a, b, c, d = evidence
+            factors = exp((a - most) / NATS), exp((b - most) / NATS), exp((c - most) / NATS), exp((d - most) / NATS)
+            self._factors[evidence] = factors
+        w, x, y, z = weights
+        a, b, c, d = factors
+        return normalised((w * a, x * b, y * c, z * d))
 
     def moved(self, belief: Belief, time_ms: int) -> Weights:
         """Give the weights at a later moment, before anything is heard in it."""
@@ -146,7 +160,7 @@ def observe(model: Model, belief: Belief, reading: Reading) -> Belief:
         a, b, c, d = evidence
         e, f, g, h = said
         evidence = (a + e, b + f, c + g, d + h)
-    now = weighed(weights, evidence)
+    now = model.weighed(weights, evidence)
     if voice.sensor.every_ms is None or before.silent:
         flow = model.flow(voices)
     if said[1] > said[0]:
@@ -159,8 +173,8 @@ def observe(model: Model, belief: Belief, reading: Reading) -> Belief:
         deadline = _deadline(model, flow, time_ms, now, state, voices)
     elif deadline <= time_ms:
         deadline = _due_ms(voices)
-    return Belief(
-        time_ms, weights, evidence, now, voices, flow, state, reason, probability, since_ms, deadline, sign_ms, cause
+    return Belief._make(
+        (time_ms, weights, evidence, now, voices, flow, state, reason, probability, since_ms, deadline, sign_ms, cause)
     )
 
 
@@ -188,18 +202,6 @@ def shown(model: Model, belief: Belief, time_ms: int) -> Occupancy:
     if belief.state is State.OCCUPIED:
         reason = _reason(model, belief, time_ms)
     return Occupancy(belief.state, rounded(1 - weights[0]), None, reason, belief.since_ms)
-
-
-def weighed(weights: Weights, evidence: Evidence) -> Weights:
-    """Give weights with evidence in them, normalised to 1."""
-    if evidence == NOTHING:
-        return weights
-    a, b, c, d = evidence
-    most = max(evidence)
-    w, x, y, z = weights
-    return normalised(
-        (w * exp((a - most) / NATS), x * exp((b - most) / NATS), y * exp((c - most) / NATS), z * exp((d - most) / NATS))
-    )
 
 
 def even(model: Model) -> Weights:
@@ -255,7 +257,7 @@ def _lapsed(model: Model, belief: Belief, now: int) -> Belief:
             totals = [total + one for total, one in zip(totals, said, strict=True)]
         voices.append(heard)
     a, b, c, d = totals
-    now = weighed(belief.weights, (a, b, c, d))
+    now = model.weighed(belief.weights, (a, b, c, d))
     return belief._replace(voices=tuple(voices), evidence=(a, b, c, d), now=now, flow=model.flow(voices))
 
 
