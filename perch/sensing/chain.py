@@ -16,7 +16,7 @@ solve it once and for all times.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import exp, sqrt
 
@@ -60,6 +60,10 @@ class Pace:
     still: float
     deep_still: float
     deep: float
+
+    def through_doors(self) -> "Pace":
+        """Give the pace of a space whose doors see nearly everybody: unseen, people come and go a tenth as often."""
+        return replace(self, vacant=10 * self.vacant, moving_in_all=10 * self.moving_in_all)
 
     def generator(self) -> list[list[float]]:
         """Give the rates of change per second, from row to column."""

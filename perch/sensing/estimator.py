@@ -17,8 +17,10 @@ from collections.abc import Mapping, Sequence
 from math import exp
 from typing import NamedTuple
 
-from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
+from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, SensorKind, State
 from perch.sensing.chain import Carry, Flow, Rates, Weights, carried, normalised, total_rates
+from perch.sensing.doors import ALONE, CROSSING_RATES, Crowd, crossed, settled
+from perch.sensing.evidence import BEAMS, ON
 from perch.sensing.settled import PACES, Thresholds, thresholds, voices_of
 from perch.sensing.voices import NATS, NEVER_MS, NOTHING, Evidence, Heard, Voice
 
@@ -28,6 +30,7 @@ SURE = 0.9
 
 _CARRIES_KNOWN = 64
 _FACTORS_KNOWN = 512
+NOBODY = (None, ALONE, ALONE, 0, 0)
 _FARTHEST_MS = 7 * 24 * 3_600_000
 _COVERS = 1.5
 """A sample stands for the time before it, but for no more than so many intervals."""
@@ -37,7 +40,8 @@ class Belief(NamedTuple):
     """What is believed of a space at `at_ms`, and what is said of it.
 
     `weights` are without the `evidence` of that very moment, `now` with it; `flow` is how silence weighs, None where it
-    says nothing. The last sign of somebody came at `sign_ms` for the reason `cause`.
+    says nothing. The last sign of somebody came at `sign_ms` for the reason `cause`. Where doors count, `crowd` is how
+    many people there are now; `came` and `went` of them in this very moment, before which there were `crowd_before`.
     """
 
     at_ms: int
@@ -53,6 +57,11 @@ class Belief(NamedTuple):
     deadline: int
     sign_ms: int = -1
     cause: Reason = Reason.PRESENCE
+    people: int | None = None
+    crowd: Crowd = ALONE
+    crowd_before: Crowd = ALONE
+    came: int = 0
+    went: int = 0
 
 
 class Model:
@@ -60,7 +69,12 @@ class Model:
 
     def __init__(self, space: SensedSpace, sensors: Sequence[Sensor]) -> None:
         self.space = space
-        self.pace = PACES[space.kind]
+        self.doors = {
+            sensor.id: sensor.kind is SensorKind.BEAM_IN
+            for sensor in sensors
+            if sensor.space == space.id and sensor.kind in BEAMS
+        }
+        self.pace = PACES[space.kind].through_doors() if self.doors else PACES[space.kind]
         self.voices: tuple[Voice, ...] = voices_of(space, sensors, self.pace)
         self.places = {voice.sensor.id: place for place, voice in enumerate(self.voices)}
         self.limits: Thresholds = thresholds(space)
@@ -79,7 +93,7 @@ class Model:
         """Give how the silence of all that would have spoken weighs."""
         spoken = tuple([voice.speaks(heard) for voice, heard in zip(self.voices, voices)])  # noqa: B905  hot
         if spoken not in self._flows:
-            speaking = [rates for rates in spoken if rates is not None]
+            speaking = [rates for rates in spoken if rates is not None] + [CROSSING_RATES] * bool(self.doors)
             self._flows[spoken] = Flow(self.pace, total_rates(speaking)) if speaking else None
         return self._flows[spoken]
 
@@ -109,6 +123,13 @@ class Model:
                 self._carries.clear()
             carry = self._carries[gap_ms] = self._plain.carry(gap_ms / 1000)
         return carried(belief.now, carry)
+
+    def crowd(self, belief: Belief, weights: Weights, time_ms: int) -> tuple[Crowd, int, int]:
+        """Give how many people there were before the crossings of a moment, and those crossings."""
+        if time_ms == belief.at_ms:
+            return belief.crowd_before, belief.came, belief.went
+        arriving = belief.now[0] * (time_ms - belief.at_ms) / 1000 / self.pace.vacant
+        return settled(belief.crowd, 1 - belief.now[0], arriving), 0, 0
 
     def quick(self, flow: Flow) -> tuple[int, bool]:
         """Give how soon (ms) silence could free a sure belief, and whether it could ever make a free space occupied."""
@@ -142,14 +163,16 @@ def begin(model: Model, time_ms: int, probability: float = PRIOR, levels: Mappin
 
 
 def observe(model: Model, belief: Belief, reading: Reading) -> Belief:
-    """Take in a reading of one of the model's voices; every deadline before its time has been let expire."""
+    """Take in a reading of one of the model's sensors; every deadline before its time has been let expire."""
     time_ms = reading.time_ms
+    if reading.sensor in model.doors:
+        return _crossing(model, belief, reading)
     place = model.places[reading.sensor]
     voice = model.voices[place]
     if belief.reason is Reason.SENSOR_SILENT:
         belief = _again(model, belief, time_ms)
     at_ms, weights, evidence, now, all_heard, flow, state, reason, probability, since_ms, deadline, sign_ms, cause = (
-        belief
+        belief[:13]
     )
     before = all_heard[place]
     heard, said = voice.hear(before, time_ms, reading.value)
@@ -161,6 +184,11 @@ def observe(model: Model, belief: Belief, reading: Reading) -> Belief:
         e, f, g, h = said
         evidence = (a + e, b + f, c + g, d + h)
     now = model.weighed(weights, evidence)
+    crowd = ()
+    if model.doors:
+        crowd = model.crowd(belief, weights, time_ms)
+        now, after = crossed(now, crowd[0], crowd[1], crowd[2], model.space.capacity)
+        crowd = (belief.people, after, *crowd)
     if voice.sensor.every_ms is None or before.silent:
         flow = model.flow(voices)
     if said[1] > said[0]:
@@ -174,7 +202,50 @@ def observe(model: Model, belief: Belief, reading: Reading) -> Belief:
     elif deadline <= time_ms:
         deadline = _due_ms(voices)
     return Belief._make(
-        (time_ms, weights, evidence, now, voices, flow, state, reason, probability, since_ms, deadline, sign_ms, cause)
+        (
+            time_ms,
+            weights,
+            evidence,
+            now,
+            voices,
+            flow,
+            state,
+            reason,
+            probability,
+            since_ms,
+            deadline,
+            sign_ms,
+            cause,
+            *(crowd or NOBODY),
+        )
+    )
+
+
+def _crossing(model: Model, belief: Belief, reading: Reading) -> Belief:
+    if reading.value <= ON:
+        return belief
+    time_ms = reading.time_ms
+    later = time_ms > belief.at_ms
+    weights = model.moved(belief, time_ms) if later else belief.weights
+    evidence = NOTHING if later else belief.evidence
+    before, came, went = model.crowd(belief, weights, time_ms)
+    if model.doors[reading.sensor]:
+        came += 1
+    else:
+        went += 1
+    now, crowd = crossed(model.weighed(weights, evidence), before, came, went, model.space.capacity)
+    return belief._replace(
+        at_ms=time_ms,
+        weights=weights,
+        evidence=evidence,
+        now=now,
+        crowd=crowd,
+        crowd_before=before,
+        came=came,
+        went=went,
+        sign_ms=time_ms,
+        cause=Reason.COUNT,
+        deadline=time_ms,
     )
 
 
@@ -183,7 +254,10 @@ def expire(model: Model, belief: Belief) -> Belief:
     now = belief.deadline
     if now > belief.at_ms:
         weights = model.moved(belief, now)
-        belief = belief._replace(at_ms=now, weights=weights, evidence=NOTHING, now=weights)
+        crowd = model.crowd(belief, weights, now)[0]
+        belief = belief._replace(
+            at_ms=now, weights=weights, evidence=NOTHING, now=weights, crowd=crowd, crowd_before=crowd, came=0, went=0
+        )
     if any(heard.due_ms <= now for heard in belief.voices):
         belief = _lapsed(model, belief, now)
     if model.voices and all(heard.silent for heard in belief.voices):
