@@ -135,7 +135,9 @@ class _Replay:
         self._drain()
 
     def finish(self) -> None:
-        """Wait until everything is acknowledged; raises UnavailableError where that takes too long."""
+        """Judge the last moment, and wait until all is acknowledged; raises UnavailableError if that takes too long."""
+        self._clock.now_ms += 1
+        self._agent.advance()
         self._await_acks(0)
 
     def _pace(self, until_ms: int) -> None:

@@ -138,16 +138,14 @@ class Flow:
 
 
 def carried(weights: Weights, carry: Carry) -> Weights:
-    """Give the weights after what `carry` does, normalised to 1."""
+    """Give the weights after what `carry` does; they sum to what they did before."""
     a, b, c, d = weights
-    e = carry
-    return normalised(
-        (
-            a * e[0] + b * e[4] + c * e[8] + d * e[12],
-            a * e[1] + b * e[5] + c * e[9] + d * e[13],
-            a * e[2] + b * e[6] + c * e[10] + d * e[14],
-            a * e[3] + b * e[7] + c * e[11] + d * e[15],
-        )
+    e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u = carry
+    return (
+        a * e + b * i + c * n + d * r,
+        a * f + b * j + c * o + d * s,
+        a * g + b * k + c * p + d * t,
+        a * h + b * m + c * q + d * u,
     )
 
 

@@ -9,8 +9,11 @@ one moment are taken together, those who come first, so that their order changes
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from perch.model import Reason, Sensor
 from perch.sensing.chain import Rates, Weights, normalised
+from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, scaled, silence_limit_ms
 
 Crowd = tuple[float, ...]
 """How likely 1, 2, … people are, given that there is somebody; sums to 1."""
@@ -19,16 +22,65 @@ MISSED = 0.05
 WRONG = 0.01
 MOST_PEOPLE = 60
 CROSSING_RATES: Rates = (1 / 5000, 1 / 900, 1 / 900, 1 / 900)
-"""How often somebody crosses a door, per second: a room in which nobody has for hours is empty, whatever was counted."""
+"""How often somebody crosses a door, per second: where nobody has for hours a room is empty, whatever was counted."""
 
 ALONE: Crowd = (1.0,)
 
 
-def crossed(weights: Weights, crowd: Crowd, came: int, went: int, capacity: int | None) -> tuple[Weights, Crowd]:
+class Beam:
+    """A beam in a door, as far as its silence goes; what its crossings mean is counted apart."""
+
+    def __init__(self, sensor: Sensor, share: float, quiet_limit_ms: int) -> None:
+        self.sensor = sensor
+        self.reason = Reason.COUNT
+        self._rates = scaled(CROSSING_RATES, share)
+        self._limit_ms = silence_limit_ms(sensor, quiet_limit_ms)
+
+    def __repr__(self) -> str:
+        return f"<Beam of {self.sensor.id}>"
+
+    def begin(self, time_ms: int) -> Heard:
+        """Begin with nothing heard."""
+        return Heard(None, 0.0, time_ms + self._limit_ms)
+
+    def found(self, heard: Heard, level: float) -> tuple[Heard, Evidence]:
+        """Take in the level of the pin: nobody crossed."""
+        return heard._replace(value=level), NOTHING
+
+    def hear(self, _heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
+        """Take in a crossing, or its end."""
+        return Heard(time_ms, value, time_ms + self._limit_ms), NOTHING
+
+    def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
+        """Fall silent."""
+        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
+
+    def speaks(self, heard: Heard) -> Rates | None:
+        """While nobody crosses, it becomes likelier that nobody is there to do so."""
+        return None if heard.silent else self._rates
+
+    def is_on(self, _heard: Heard) -> bool:
+        """Who crosses a door is not seen once they are through."""
+        return False
+
+
+class Crossings(NamedTuple):
+    """The crossings of one moment, and how many people there were before it."""
+
+    before: Crowd
+    came: int = 0
+    went: int = 0
+
+    def and_one(self, *, into: bool) -> "Crossings":
+        """Give these and one more."""
+        return self._replace(came=self.came + into, went=self.went + (not into))
+
+
+def crossed(weights: Weights, crossings: Crossings, capacity: int | None) -> tuple[Weights, Crowd]:
     """Let people come and go: gives what the space is doing, and how many there are, after it."""
-    people = joint(weights, crowd)
+    people = joint(weights, crossings.before)
     room = min(capacity or MOST_PEOPLE, MOST_PEOPLE)
-    for step in (*[1] * came, *[-1] * went):
+    for step in (*[1] * crossings.came, *[-1] * crossings.went):
         people = _stepped(_mixed(people, MISSED, room), step, room)
     return _parted(weights, people)
 

@@ -9,10 +9,10 @@ clock that never goes back. A deadline fires strictly before a reading of the sa
 counts first, so the order of readings of one moment changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from perch.model import Occupancy, Preference, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
+from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.sensing.evidence import BEAMS, REASONS, VOICES, is_on
 
 HOLD_MS = {
@@ -21,9 +21,8 @@ HOLD_MS = {
     SpaceKind.BOOTH: 300_000,
     SpaceKind.LOUNGE: 600_000,
 }
-"""Desks 10–15 min and rooms 5 min are what installers choose where a fixed time is all there is."""
+"""What installers choose where a fixed time is all there is."""
 
-HOLD_FACTOR = {Preference.NEVER_FALSE_FREE: 2.0, Preference.BALANCED: 1.0, Preference.RELEASE_FAST: 0.5}
 PRIOR = 0.5
 SURE_OCCUPIED, SURE_FREE = 0.95, 0.05
 MISSED_SAMPLES = 3.5
@@ -67,13 +66,45 @@ class Belief:
     deadline: int | None = None
 
 
-def rule_for(space: SensedSpace, sensors: tuple[Sensor, ...]) -> Rule:
-    """Give the rule of a space; the hold outlasts two samples of its slowest sensor unless it is set by hand."""
-    voices = tuple(sensor for sensor in sensors if sensor.space == space.id and sensor.kind in VOICES)
-    if space.hold_ms is not None:
-        return Rule(space, voices, space.hold_ms)
-    hold_ms = int(HOLD_MS[space.kind] * HOLD_FACTOR[space.prefer])
-    return Rule(space, voices, max([hold_ms, *(2 * sensor.every_ms for sensor in voices if sensor.every_ms)]))
+class Hold:
+    """Judges one space by the rule; it owns no belief, no clock and no timer."""
+
+    def __init__(self, space: SensedSpace, sensors: Sequence[Sensor]) -> None:
+        voices = tuple(sensor for sensor in sensors if sensor.space == space.id and sensor.kind in VOICES)
+        self.rule = Rule(space, voices, hold_ms(space))
+
+    def __repr__(self) -> str:
+        return f"<Hold of {self.rule.space.id}, {self.rule.hold_ms} ms>"
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """The sensors that it listens to."""
+        return tuple(sensor.id for sensor in self.rule.voices)
+
+    def begin(self, time_ms: int, probability: float = PRIOR) -> Belief:
+        """Give the belief at a start: nothing is known, every sensor has its time to speak."""
+        return begin(self.rule, time_ms, probability)
+
+    def with_levels(self, belief: Belief, levels: Mapping[str, float], time_ms: int) -> Belief:
+        """Take in the levels found on the pins at a start."""
+        return with_levels(self.rule, belief, levels, time_ms)
+
+    def observe(self, belief: Belief, reading: Reading) -> Belief:
+        """Take in a reading of one of its sensors; every deadline before its time has been let expire."""
+        return observe(self.rule, belief, reading)
+
+    def expire(self, belief: Belief) -> Belief:
+        """Let the deadline of a belief come."""
+        return expire(self.rule, belief)
+
+    def shown(self, belief: Belief, time_ms: int) -> Occupancy:
+        """Give the occupancy as it stands at a moment: while a space is held, its probability falls towards even."""
+        return shown(self.rule, belief, time_ms)
+
+
+def hold_ms(space: SensedSpace) -> int:
+    """Give how long a space is held, ms: as it is set by hand, or as it is usual for its kind."""
+    return HOLD_MS[space.kind] if space.hold_ms is None else space.hold_ms
 
 
 def begin(rule: Rule, time_ms: int, probability: float = PRIOR) -> Belief:

@@ -35,7 +35,8 @@ class EdgeLevel:
     def __init__(self, sensor: Sensor, share: float, quiet_limit_ms: int) -> None:
         self.sensor = sensor
         self.reason = Reason.PRESENCE
-        switch = SWITCHES[sensor.kind]
+        self._switch = switch = SWITCHES[sensor.kind]
+        self._share = share
         self._rates = scaled(switch.on, share), scaled(switch.off, share)
         self._speech = evidence(switch.on, share), evidence(switch.off, share)
         self._limit_ms = silence_limit_ms(sensor, quiet_limit_ms)
@@ -43,16 +44,23 @@ class EdgeLevel:
     def __repr__(self) -> str:
         return f"<EdgeLevel of {self.sensor.id}>"
 
-    def begin(self, time_ms: int, level: float | None) -> Heard:
-        """Begin with the level of the pin."""
-        return Heard(None, 0.0 if level is None else level, time_ms + self._limit_ms)
+    def begin(self, time_ms: int) -> Heard:
+        """Begin with nothing heard."""
+        return Heard(None, 0.0, time_ms + self._limit_ms)
+
+    def found(self, heard: Heard, level: float) -> tuple[Heard, Evidence]:
+        """Take in the level of the pin: how likely it is at any moment, in each state."""
+        on = [up / (up + down) for up, down in zip(*self._switch, strict=True)]
+        if is_on(self.sensor.kind, level):
+            return heard._replace(value=level), evidence(on, self._share)
+        return heard._replace(value=level), evidence([1 - one for one in on], self._share)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in an edge."""
         was_on, on = is_on(self.sensor.kind, heard.value), is_on(self.sensor.kind, value)
         return Heard(time_ms, value, time_ms + self._limit_ms), NOTHING if on == was_on else self._speech[was_on]
 
-    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
+    def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
         """Fall silent after days without an edge."""
         return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
 

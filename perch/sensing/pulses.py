@@ -40,10 +40,15 @@ class EdgePulses:
     def __repr__(self) -> str:
         return f"<EdgePulses of {self.sensor.id}>"
 
-    def begin(self, time_ms: int, level: float | None) -> Heard:
-        """Begin with the level of the pin."""
-        heard = Heard(None, 0.0, time_ms + self._limit_ms, memory=(FIRST_PULSE_S, 0.0))
-        return heard if level is None or level <= ON else self.hear(heard, time_ms, level)[0]
+    def begin(self, time_ms: int) -> Heard:
+        """Begin with nothing heard."""
+        return Heard(None, 0.0, time_ms + self._limit_ms, memory=(FIRST_PULSE_S, 0.0))
+
+    def found(self, heard: Heard, level: float) -> tuple[Heard, Evidence]:
+        """Take in the level of the pin: a motion sensor that is on sees somebody; a door that is open says nothing."""
+        if not self._moves or level <= ON:
+            return heard._replace(value=level), NOTHING
+        return self.hear(heard, heard.due_ms - self._limit_ms, level)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in an edge; a contact speaks at both of them, a motion sensor when it rises."""

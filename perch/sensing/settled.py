@@ -13,6 +13,8 @@ from perch.model import Preference, Reason, SensedSpace, Sensor, SensorKind, Spa
 from perch.sensing.air import Air
 from perch.sensing.ambience import Light, Sound
 from perch.sensing.chain import Pace
+from perch.sensing.doors import Beam
+from perch.sensing.evidence import BEAMS
 from perch.sensing.levels import SWITCHES, EdgeLevel, SampledLevel
 from perch.sensing.pulses import CONTACT_RATES, MOTION_RATES, EdgePulses, SampledPulses
 from perch.sensing.voices import Voice
@@ -45,7 +47,13 @@ def voices_of(space: SensedSpace, sensors: Sequence[Sensor], pace: Pace) -> tupl
     """Give the voices of a space: of several sensors of one kind each counts for less, since they see the same."""
     own = [sensor for sensor in sensors if sensor.space == space.id]
     counts = Counter(sensor.kind for sensor in own)
-    voices = (_voice(space, sensor, pace, counts[sensor.kind] ** -0.5) for sensor in own)
+    beams = sum(counts[kind] for kind in BEAMS)
+    voices = (
+        Beam(sensor, 1 / beams, space.quiet_limit_ms)
+        if sensor.kind in BEAMS
+        else _voice(space, sensor, pace, counts[sensor.kind] ** -0.5)
+        for sensor in own
+    )
     return tuple(voice for voice in voices if voice is not None)
 
 

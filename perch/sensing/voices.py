@@ -48,8 +48,12 @@ class Voice(Protocol):
     sensor: Sensor
     reason: Reason
 
-    def begin(self, time_ms: int, level: float | None) -> Heard:
-        """Give what is known at the start: the level of an edge-driven sensor, if it could be read."""
+    def begin(self, time_ms: int) -> Heard:
+        """Give what is known at the start."""
+        ...
+
+    def found(self, heard: Heard, level: float) -> tuple[Heard, Evidence]:
+        """Take in the level of an edge-driven sensor as it was found on its pin at the start."""
         ...
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
@@ -80,9 +84,13 @@ class Sampled:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.sensor.id}>"
 
-    def begin(self, time_ms: int, _level: float | None) -> Heard:
+    def begin(self, time_ms: int) -> Heard:
         """Begin with nothing heard."""
         return Heard(None, 0.0, time_ms + self._limit_ms)
+
+    def found(self, heard: Heard, _level: float) -> tuple[Heard, Evidence]:
+        """What is read at intervals is not read between them."""
+        return heard, NOTHING
 
     def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
         """Fall silent: samples are missing."""
