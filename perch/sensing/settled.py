@@ -6,7 +6,7 @@ although somebody is there costs more than one that is said to be occupied for s
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from perch.model import Preference, Reason, SensedSpace, Sensor, SensorKind, SpaceKind
@@ -22,6 +22,11 @@ from perch.sensing.voices import Voice
 DESK = Pace(vacant=7200, moving_in_all=810, moving=60, still=130, deep_still=600, deep=0.3)
 ROOM = Pace(vacant=7200, moving_in_all=400, moving=60, still=80, deep_still=300, deep=0.2)
 PACES = {SpaceKind.DESK: DESK, SpaceKind.ROOM: ROOM, SpaceKind.BOOTH: ROOM, SpaceKind.LOUNGE: ROOM}
+
+
+QUICK = frozenset({SensorKind.MOTION, SensorKind.PRESENCE, SensorKind.PRESSURE, SensorKind.DISTANCE})
+SLOW_BESIDE_QUICK = 0.35
+"""Air tells of minutes that a quick sensor has told of already."""
 
 
 class Thresholds(NamedTuple):
@@ -47,28 +52,33 @@ def voices_of(space: SensedSpace, sensors: Sequence[Sensor], pace: Pace) -> tupl
     """Give the voices of a space: of several sensors of one kind each counts for less, since they see the same."""
     own = [sensor for sensor in sensors if sensor.space == space.id]
     counts = Counter(sensor.kind for sensor in own)
-    beams = sum(counts[kind] for kind in BEAMS)
-    voices = (
-        Beam(sensor, 1 / beams, space.quiet_limit_ms)
-        if sensor.kind in BEAMS
-        else _voice(space, sensor, pace, counts[sensor.kind] ** -0.5)
-        for sensor in own
-    )
+    quick = any(sensor.kind in QUICK for sensor in own)
+    voices = (_voice(space, sensor, pace, share(sensor.kind, counts, quick)) for sensor in own)
     return tuple(voice for voice in voices if voice is not None)
 
 
-def _voice(space: SensedSpace, sensor: Sensor, pace: Pace, share: float) -> Voice | None:
+def share(kind: SensorKind, counts: Mapping[SensorKind, int], quick: bool) -> float:
+    """Give how much of the evidence of a sensor counts: of its kind others see the same, and air is slower than any."""
+    if kind in BEAMS:
+        return 1 / sum(counts[beam] for beam in BEAMS)
+    slow = SLOW_BESIDE_QUICK if quick and kind is SensorKind.CO2 else 1.0
+    return slow * counts[kind] ** -0.5
+
+
+def _voice(space: SensedSpace, sensor: Sensor, pace: Pace, weight: float) -> Voice | None:
     kind, quiet_ms = sensor.kind, space.quiet_limit_ms
+    if kind in BEAMS:
+        return Beam(sensor, weight, quiet_ms)
     if kind in (SensorKind.MOTION, SensorKind.CONTACT):
         motion = kind is SensorKind.MOTION
         rates, reason = (MOTION_RATES, Reason.MOTION) if motion else (CONTACT_RATES, Reason.PRESENCE)
         if sensor.edge_driven:
-            return EdgePulses(sensor, rates, reason, share, quiet_ms)
-        return SampledPulses(sensor, rates, reason, share, pace)
+            return EdgePulses(sensor, rates, reason, weight, quiet_ms)
+        return SampledPulses(sensor, rates, reason, weight, pace)
     if kind in SWITCHES:
-        return EdgeLevel(sensor, share, quiet_ms) if sensor.edge_driven else SampledLevel(sensor, share)
+        return EdgeLevel(sensor, weight, quiet_ms) if sensor.edge_driven else SampledLevel(sensor, weight)
     if kind is SensorKind.CO2:
-        return Air(sensor, share)
+        return Air(sensor, weight)
     if kind is SensorKind.SOUND:
-        return Sound(sensor, share)
-    return Light(sensor, share) if kind is SensorKind.LIGHT else None
+        return Sound(sensor, weight)
+    return Light(sensor, weight) if kind is SensorKind.LIGHT else None
