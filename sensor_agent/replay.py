@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from perch.errors import PerchError, UnavailableError
 from perch.model import Reading, Sensor, SensorKind
+from perch.sensing.evidence import ON, PULSES
 from perch.settings import AgentSettings
 from sensor_agent.agent import Agent, machine_ms
 from sensor_agent.clock import RecordedClock, SystemClock
@@ -129,6 +130,8 @@ class _Replay:
         if isinstance(at, RecordedInput):
             at.value = row.value
         else:
+            if row.value > ON and at.read() > ON and sensor.edge_driven and sensor.kind in PULSES:
+                move_pin(sensor, 0.0)
             move_pin(sensor, row.value)
         if not sensor.edge_driven or isinstance(at, RecordedInput):
             self._agent.poll(sensor.id)

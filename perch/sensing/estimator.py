@@ -20,7 +20,7 @@ from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
 from perch.sensing.chain import Flow, Weights
 from perch.sensing.deadlines import passing
 from perch.sensing.doors import ALONE, Crossings, Crowd, crossed, most_likely, settled
-from perch.sensing.evidence import ON
+from perch.sensing.evidence import ON, is_repeated
 from perch.sensing.space_model import PRIOR, SpaceModel
 from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard
 
@@ -98,7 +98,9 @@ class Estimator:
         at_ms, weights, evidence, now, voices, flow, occupancy, deadline, sign, crowd, crossings = belief
         place = model.places[reading.sensor]
         voice, before = model.voices[place], voices[place]
-        if before.said_ms == time_ms and before.value == reading.value:
+        if is_repeated(voice.sensor, before.value, reading.value) or (
+            before.said_ms == time_ms and before.value == reading.value
+        ):
             return belief
         heard, said = voice.hear(before, time_ms, reading.value)
         voices = (*voices[:place], heard, *voices[place + 1 :]) if len(voices) > 1 else (heard,)

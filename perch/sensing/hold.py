@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
-from perch.sensing.evidence import BEAMS, REASONS, VOICES, is_on
+from perch.sensing.evidence import BEAMS, REASONS, VOICES, is_on, is_repeated
 
 HOLD_MS = {
     SpaceKind.DESK: 900_000,
@@ -127,7 +127,7 @@ def observe(rule: Rule, belief: Belief, reading: Reading) -> Belief:
     """Take in a reading of one of the rule's sensors; every deadline before its time has been let expire."""
     at = next(i for i, sensor in enumerate(rule.voices) if sensor.id == reading.sensor)
     sensor, before = rule.voices[at], belief.voices[at]
-    if sensor.edge_driven and reading.value == before.value:
+    if is_repeated(sensor, before.value, reading.value):
         return belief
     if all(voice.silent for voice in belief.voices):
         belief = replace(belief, quiet_from_ms=reading.time_ms, present_ms=None, people=0)

@@ -49,11 +49,11 @@ class EdgeLevel:
         return Heard(None, 0.0, time_ms + self._limit_ms)
 
     def found(self, heard: Heard, level: float) -> tuple[Heard, Evidence]:
-        """Take in the level of the pin: how likely it is at any moment, in each state."""
+        """Take in the level of the pin: one that is on is as likely in each state as it is at any moment."""
+        if not is_on(self.sensor.kind, level):
+            return heard, NOTHING
         on = [up / (up + down) for up, down in zip(*self._switch, strict=True)]
-        if is_on(self.sensor.kind, level):
-            return heard._replace(value=level), evidence(on, self._share)
-        return heard._replace(value=level), evidence([1 - one for one in on], self._share)
+        return heard._replace(value=level), evidence(on, self._share)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in an edge."""

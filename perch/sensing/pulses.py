@@ -54,13 +54,12 @@ class EdgePulses:
         """Take in an edge; a contact speaks at both of them, a motion sensor when it rises."""
         pulse_s, rose_ms = heard.memory
         was_on, on = heard.value > ON, value > ON
-        if on == was_on and not (on and self._moves):
-            return Heard(time_ms, value, time_ms + self._limit_ms, memory=heard.memory), NOTHING
+        if on and was_on:  # it went off in the same moment
+            heard, _ = self.hear(heard, time_ms, 0.0)
+            pulse_s, rose_ms = heard.memory
         if not self._moves:
             return Heard(time_ms, value, time_ms + self._limit_ms, memory=heard.memory), self._speech
         if on:
-            if was_on and time_ms - rose_ms < 2000 * pulse_s:
-                return heard, NOTHING
             due_ms = time_ms + int(2000 * pulse_s)
             return Heard(time_ms, value, due_ms, memory=(pulse_s, float(time_ms))), self._speech
         lasted_s = min(max((time_ms - rose_ms) / 1000, _SHORTEST_PULSE_S), _LONGEST_PULSE_S)
