@@ -25,7 +25,8 @@ from perch.settings import AgentSettings
 from sensor_agent.author import Author
 from sensor_agent.clock import Clock
 from sensor_agent.courier import Courier
-from sensor_agent.herald import Herald
+from sensor_agent.herald import HEARTBEATS_BELIEVED, Herald
+from sensor_agent.home_assistant import HomeAssistant
 from sensor_agent.inputs import Inputs
 
 LONGEST_WAIT_S = 5.0
@@ -87,6 +88,7 @@ class Agent:
         self.author = Author(
             self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted, self._say
         )
+        self._home_assistant = HomeAssistant(settings, heartbeat_s * 1000 * HEARTBEATS_BELIEVED, self._publish)
         self._connection = Connection(
             settings.broker,
             f"{contract.user_name(site, agent)}",
@@ -235,6 +237,7 @@ class Agent:
         self._courier.linked(connected, machine_ms())
         if connected:
             self.announce()
+            self._home_assistant.announce()
 
     def _beat(self, now_ms: int) -> None:
         self._herald.beat(self.author, self.unsettled, now_ms, self.trouble)

@@ -13,7 +13,7 @@ HOUR_MS = 3_600_000
 SAMPLED_EVERY_MS = 60_000
 LAST_PIN = 27
 LAST_CHANNEL = 7
-AGENT_KEYS = ("site", "agent", "data", "outbox_events", "broker")
+AGENT_KEYS = ("site", "agent", "data", "outbox_events", "broker", "homeassistant")
 
 
 def load_sensing(path: Path) -> SensingSettings:

@@ -1,0 +1,36 @@
+"""Writing small files so that a reader, and a power cut, find the old one or the new one, and never half of one."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from perch.errors import StorageError
+
+
+def write_whole(path: Path, body: bytes, remedy: str = "check the disk and the rights") -> None:
+    """Put a file in its place, on the disk when this returns; raises StorageError, and the old one stays."""
+    beside = path.with_name(f".{path.name}.new")  # always the same, so that none are left over
+    try:
+        _write(beside, body)
+        os.replace(beside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written: {error.strerror}", remedy) from error
+
+
+def _write(path: Path, body: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that names which were given, taken or changed in a folder survive a power cut; raises OSError."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
