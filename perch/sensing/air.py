@@ -7,12 +7,16 @@ source - ventilation × excess). The air outside is a slow lower envelope, since
 """
 
 from math import exp
+from typing import NamedTuple
 
 from perch.model import Reason, Sensor
 from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Sampled
 
 SHORT_S, LONG_S = 180.0, 600.0
 """Two running means, of which the difference is the slope."""
+
+BRISK_S, UNREST_S = 60.0, 900.0
+"""A third one: how much the slope of the last minutes differs from that of the last quarter of an hour is unrest."""
 
 VENTILATION_PER_H = 0.7
 FALLS_S, RISES_S = 600.0, 12 * 3600.0
@@ -34,12 +38,42 @@ SLOPES = (
 SOURCES = ((-60.0, -2.0), (60.0, 0.0), (180.0, 2.0))
 """The same for the source."""
 
+NO_CURVE = ((0.0, 0.0),)
+"""What unrest means depends on the sensor and the room: nobody knows it before there are labels."""
+
 SLOPE_SHARE = 0.6
+UNREST_SHARE = 0.6
 WORTH_PER_MINUTE = 0.15
 """Slopes of neighbouring minutes are nearly the same reading."""
 
 _WORTH_AT_MOST = 0.75
 _BROKEN_OFF_S = 1800.0
+
+
+class Stirred(NamedTuple):
+    """What is remembered of the air: running means in ppm, how restless its slope is, and since when it is known."""
+
+    short: float
+    long: float
+    base: float
+    known_s: float
+    brisk: float
+    unrest: float
+
+    def after(self, value: float, gap_s: float) -> "Stirred":
+        """Give what is remembered after another sample."""
+        brisk = self.brisk + (value - self.brisk) * (1 - exp(-gap_s / BRISK_S))
+        short = self.short + (value - self.short) * (1 - exp(-gap_s / SHORT_S))
+        long = self.long + (value - self.long) * (1 - exp(-gap_s / LONG_S))
+        base = self.base + (long - self.base) * (1 - exp(-gap_s / (FALLS_S if long < self.base else RISES_S)))
+        bend = abs((brisk - short) / (SHORT_S - BRISK_S) - (short - long) / (LONG_S - SHORT_S)) * 3600
+        unrest = self.unrest + (bend - self.unrest) * (1 - exp(-gap_s / UNREST_S))
+        return Stirred(short, long, base, self.known_s + gap_s, brisk, unrest)
+
+    @property
+    def slope(self) -> float:
+        """How fast it changes, ppm an hour."""
+        return (self.short - self.long) / (LONG_S - SHORT_S) * 3600
 
 
 class Air(Sampled):
@@ -48,28 +82,27 @@ class Air(Sampled):
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)
         self._share = share
+        self._slopes = sensor.learned.slopes if sensor.learned and sensor.learned.slopes else SLOPES
+        self._unrest = sensor.learned.unrest if sensor.learned and sensor.learned.unrest else NO_CURVE
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample; the first ten minutes only tell what the air is like."""
         gap_s = 0.0 if heard.said_ms is None else (time_ms - heard.said_ms) / 1000
         if not heard.memory or gap_s > _BROKEN_OFF_S:
             base = min(value, OUTSIDE_PPM) if not heard.memory else heard.memory[2]
-            return self._heard(time_ms, value, (value, value, base, 0.0)), NOTHING
-        short, long, base, known_s = heard.memory
-        short += (value - short) * (1 - exp(-gap_s / SHORT_S))
-        long += (value - long) * (1 - exp(-gap_s / LONG_S))
-        base += (long - base) * (1 - exp(-gap_s / (FALLS_S if long < base else RISES_S)))
-        known_s += gap_s
-        after = self._heard(time_ms, value, (short, long, base, known_s))
-        if known_s < LONG_S:
+            return self._heard(time_ms, value, Stirred(value, value, base, 0.0, value, 0.0)), NOTHING
+        stirred = Stirred(*heard.memory).after(value, gap_s)
+        after = self._heard(time_ms, value, stirred)
+        if stirred.known_s < LONG_S:
             return after, NOTHING
-        slope = (short - long) / (LONG_S - SHORT_S) * 3600
-        source = slope + VENTILATION_PER_H * (long - base)
-        nats = SLOPE_SHARE * between(SLOPES, slope) + (1 - SLOPE_SHARE) * between(SOURCES, source)
+        slope = stirred.slope
+        source = slope + VENTILATION_PER_H * (stirred.long - stirred.base)
+        nats = SLOPE_SHARE * between(self._slopes, slope) + (1 - SLOPE_SHARE) * between(SOURCES, source)
+        nats += UNREST_SHARE * between(self._unrest, stirred.unrest)
         worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * 100) * (NATS // 100)
         return after, (0, worth, worth, worth)
 
-    def _heard(self, time_ms: int, value: float, memory: tuple[float, ...]) -> Heard:
+    def _heard(self, time_ms: int, value: float, memory: Stirred) -> Heard:
         return Heard(time_ms, value, time_ms + self._limit_ms, memory=memory)
 
 

@@ -8,6 +8,7 @@ from math import exp, log
 
 from perch.model import Reason, Sensor
 from perch.sensing.chain import Rates
+from perch.sensing.learned import shares
 from perch.sensing.voices import NOTHING, Evidence, Heard, Sampled, evidence
 
 LOUD: Rates = (0.03, 0.6, 0.35, 0.25)
@@ -37,6 +38,7 @@ class Sound(Sampled):
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)
         self._share = share
+        self._loud = shares(LOUD, sensor.learned)
         self._known: dict[int, tuple[Evidence, Evidence]] = {}
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
@@ -61,7 +63,7 @@ class Sound(Sampled):
         seconds = max(1, min(round(gap_s), int(_LONGEST_GAP_S)))
         if seconds not in self._known:
             share = self._share * WORTH_PER_MINUTE * seconds / 60
-            self._known[seconds] = evidence([1 - likely for likely in LOUD], share), evidence(LOUD, share)
+            self._known[seconds] = evidence([1 - likely for likely in self._loud], share), evidence(self._loud, share)
         return self._known[seconds]
 
 
@@ -70,7 +72,7 @@ class Light(Sampled):
 
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)
-        self._worth = evidence(JUMPS, _JUMP_WORTH * share)
+        self._worth = evidence(shares(JUMPS, sensor.learned), _JUMP_WORTH * share)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample."""

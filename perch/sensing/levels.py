@@ -10,6 +10,7 @@ from typing import NamedTuple
 from perch.model import Reason, Sensor, SensorKind
 from perch.sensing.chain import Rates
 from perch.sensing.evidence import is_on
+from perch.sensing.learned import turning_off, turning_on
 from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, Sampled, evidence, scaled, silence_limit_ms
 
 
@@ -29,13 +30,19 @@ SWITCHES = {
 _GAPS_KNOWN = 64
 
 
+def switch_of(sensor: Sensor) -> Switch:
+    """Give how a sensor turns on and off: as its kind does, or as labels taught."""
+    factory = SWITCHES[sensor.kind]
+    return Switch(turning_on(factory.on, sensor.learned), turning_off(factory.off, sensor.learned))
+
+
 class EdgeLevel:
     """A level whose every change is reported."""
 
     def __init__(self, sensor: Sensor, share: float, quiet_limit_ms: int) -> None:
         self.sensor = sensor
         self.reason = Reason.PRESENCE
-        self._switch = switch = SWITCHES[sensor.kind]
+        self._switch = switch = switch_of(sensor)
         self._share = share
         self._rates = scaled(switch.on, share), scaled(switch.off, share)
         self._speech = evidence(switch.on, share), evidence(switch.off, share)
@@ -78,7 +85,7 @@ class SampledLevel(Sampled):
 
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)
-        self._switch = SWITCHES[sensor.kind]
+        self._switch = switch_of(sensor)
         self._share = share
         self._known: dict[tuple[int, bool | None], tuple[Evidence, Evidence]] = {}
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from perch.model import Preference, Reason, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.sensing import learned
 from perch.sensing.air import Air
 from perch.sensing.ambience import Light, Sound
 from perch.sensing.chain import Pace
@@ -45,7 +46,16 @@ THRESHOLDS = {
 
 def thresholds(space: SensedSpace) -> Thresholds:
     """Give when a space is said to be what."""
-    return THRESHOLDS[space.prefer]
+    factory = THRESHOLDS[space.prefer]
+    if space.learned is None:
+        return factory
+    occupied, free = space.learned.occupied_from, space.learned.free_below
+    return Thresholds(factory.occupied if occupied is None else occupied, factory.free if free is None else free)
+
+
+def pace_of(space: SensedSpace) -> Pace:
+    """Give the pace of a space: that of its kind, or what labels taught of it."""
+    return learned.pace(PACES[space.kind], space)
 
 
 def voices_of(space: SensedSpace, sensors: Sequence[Sensor], pace: Pace) -> tuple[Voice, ...]:
@@ -53,7 +63,10 @@ def voices_of(space: SensedSpace, sensors: Sequence[Sensor], pace: Pace) -> tupl
     own = [sensor for sensor in sensors if sensor.space == space.id]
     counts = Counter(sensor.kind for sensor in own)
     quick = any(sensor.kind in QUICK for sensor in own)
-    voices = (_voice(space, sensor, pace, share(sensor.kind, counts, quick)) for sensor in own)
+    voices = (
+        _voice(space, sensor, pace, share(sensor.kind, counts, quick) * learned.weight(space, sensor.kind))
+        for sensor in own
+    )
     return tuple(voice for voice in voices if voice is not None)
 
 
@@ -62,7 +75,7 @@ def share(kind: SensorKind, counts: Mapping[SensorKind, int], quick: bool) -> fl
     if kind in BEAMS:
         return 1 / sum(counts[beam] for beam in BEAMS)
     slow = SLOW_BESIDE_QUICK if quick and kind is SensorKind.CO2 else 1.0
-    return slow * counts[kind] ** -0.5
+    return slow * float(counts[kind]) ** -0.5
 
 
 def _voice(space: SensedSpace, sensor: Sensor, pace: Pace, weight: float) -> Voice | None:
@@ -71,7 +84,8 @@ def _voice(space: SensedSpace, sensor: Sensor, pace: Pace, weight: float) -> Voi
         return Beam(sensor, weight, quiet_ms)
     if kind in (SensorKind.MOTION, SensorKind.CONTACT):
         motion = kind is SensorKind.MOTION
-        rates, reason = (MOTION_RATES, Reason.MOTION) if motion else (CONTACT_RATES, Reason.PRESENCE)
+        factory, reason = (MOTION_RATES, Reason.MOTION) if motion else (CONTACT_RATES, Reason.PRESENCE)
+        rates = learned.rates(factory, sensor.learned)
         if sensor.edge_driven:
             return EdgePulses(sensor, rates, reason, weight, quiet_ms)
         return SampledPulses(sensor, rates, reason, weight, pace)

@@ -7,7 +7,7 @@ from perch.model import SensedSpace, Sensor, SensorKind
 from perch.sensing.chain import Carry, Flow, Rates, Weights, carried, normalised, total_rates
 from perch.sensing.deadlines import Quick, quick
 from perch.sensing.evidence import BEAMS
-from perch.sensing.settled import PACES, Thresholds, thresholds, voices_of
+from perch.sensing.settled import Thresholds, pace_of, thresholds, voices_of
 from perch.sensing.voices import NATS, Evidence, Heard, Voice
 
 PRIOR = 0.5
@@ -25,7 +25,7 @@ class SpaceModel:
         own = [sensor for sensor in sensors if sensor.space == space.id]
         self.space = space
         self.doors = {sensor.id: sensor.kind is SensorKind.BEAM_IN for sensor in own if sensor.kind in BEAMS}
-        self.pace = PACES[space.kind].through_doors() if self.doors else PACES[space.kind]
+        self.pace = pace_of(space).through_doors() if self.doors else pace_of(space)
         self.voices: tuple[Voice, ...] = voices_of(space, own, self.pace)
         self.places = {voice.sensor.id: place for place, voice in enumerate(self.voices)}
         self.limits: Thresholds = thresholds(space)
