@@ -116,7 +116,11 @@ class SensorHealth(StrEnum):
     OK = "ok"
     STARTING = "starting"
     SILENT = "silent"
+    NEVER_FIRED = "never-fired"
     STUCK = "stuck"
+    CHATTERING = "chattering"
+    IMPLAUSIBLE = "implausible"
+    DISAGREEING = "disagreeing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Beam:
 
     def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
         """Fall silent."""
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
+        return heard._replace(silent=Reason.SENSOR_SILENT, due_ms=NEVER_MS), NOTHING
 
     def speaks(self, heard: Heard) -> Rates | None:
         """While nobody crosses, it becomes likelier that nobody is there to do so."""

@@ -27,6 +27,10 @@ from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard
 _UNKNOWN, _FREE, _OCCUPIED = State.UNKNOWN, State.FREE, State.OCCUPIED
 
 
+GONE = frozenset({Reason.SENSOR_SILENT, Reason.SENSOR_STUCK})
+"""Why nothing is known of a space of which no sensor can be heard."""
+
+
 class Sign(NamedTuple):
     """The last sign of somebody, and what it was."""
 
@@ -93,7 +97,7 @@ class Estimator:
     def observe(self, belief: Belief, reading: Reading) -> Belief:
         """Take in a reading of one of its sensors; every deadline before its time has been let expire."""
         model, time_ms = self.model, reading.time_ms
-        if belief.occupancy.reason is Reason.SENSOR_SILENT:
+        if belief.occupancy.reason in GONE:
             belief = self._again(belief, time_ms)
         at_ms, weights, evidence, now, voices, flow, occupancy, deadline, sign, crowd, crossings = belief
         place = model.places[reading.sensor]
@@ -139,16 +143,30 @@ class Estimator:
         """Let the deadline come: voices fall silent or speak again, and what is said follows what is believed."""
         now_ms = belief.deadline
         if now_ms > belief.at_ms:
-            moved = self.model.moved(belief.now, belief.flow, now_ms - belief.at_ms)
-            crowd = self._crowd(belief, now_ms) if self.model.doors else ALONE
-            belief = belief._replace(
-                at_ms=now_ms, weights=moved, evidence=NOTHING, now=moved, crowd=crowd, crossings=None
-            )
+            belief = self._at(belief, now_ms, belief.voices)
         if due_ms(belief.voices) <= now_ms:
             belief = self._lapsed(belief, now_ms)
         if belief.voices and all(heard.silent for heard in belief.voices):
-            return self._timed(_saying(belief, _UNKNOWN, Reason.SENSOR_SILENT, belief.occupancy.probability, None))
+            return self._timed(_saying(belief, _UNKNOWN, gone(belief.voices), belief.occupancy.probability, None))
         return self._timed(self._judged(belief))
+
+    def leave_out(self, belief: Belief, sensor: str, reason: Reason, time_ms: int) -> Belief:
+        """Listen to a sensor no longer; where it was the last one, nothing is known from then on."""
+        place = self.model.places[sensor]
+        if belief.voices[place].silent:
+            return belief
+        deaf = belief.voices[place]._replace(silent=reason, due_ms=NEVER_MS)
+        return self._at(belief, time_ms, (*belief.voices[:place], deaf, *belief.voices[place + 1 :]))
+
+    def take_back(self, belief: Belief, sensor: str, level: float, time_ms: int) -> Belief:
+        """Listen to a sensor again, which has this level now; what it learned is kept."""
+        place = self.model.places[sensor]
+        if belief.occupancy.reason in GONE:
+            belief = self._again(belief, time_ms)
+        heard = self.model.voices[place].begin(time_ms)
+        heard = heard._replace(memory=belief.voices[place].memory or heard.memory)
+        belief = self._at(belief, time_ms, (*belief.voices[:place], heard, *belief.voices[place + 1 :]))
+        return self.with_levels(belief, {sensor: level}, time_ms)
 
     def shown(self, belief: Belief, time_ms: int) -> Occupancy:
         """Give the occupancy as it stands at a moment not before the last one."""
@@ -159,6 +177,16 @@ class Estimator:
             weights = belief.flow.after(weights, (time_ms - belief.at_ms) / 1000)
         reason = self._reason(belief, time_ms) if said.state is _OCCUPIED else said.reason
         return Occupancy(said.state, rounded(1 - weights[0]), said.count, reason, said.since_ms)
+
+    def _at(self, belief: Belief, time_ms: int, voices: tuple[Heard, ...]) -> Belief:
+        """Give the belief as it is at a moment in which other voices begin to be listened to."""
+        if time_ms > belief.at_ms:
+            moved = self.model.moved(belief.now, belief.flow, time_ms - belief.at_ms)
+            crowd = self._crowd(belief, time_ms) if self.model.doors else ALONE
+            belief = belief._replace(
+                at_ms=time_ms, weights=moved, evidence=NOTHING, now=moved, crowd=crowd, crossings=None
+            )
+        return belief._replace(voices=voices, flow=self.model.flow(voices), deadline=time_ms)
 
     def _again(self, belief: Belief, time_ms: int) -> Belief:
         """Begin anew after all sensors were silent: nothing is known of the time between."""
@@ -211,7 +239,7 @@ class Estimator:
         """Find the next moment at which something may change."""
         flow, said = belief.flow, belief.occupancy
         due = due_ms(belief.voices)
-        if flow is None or said.reason is Reason.SENSOR_SILENT:
+        if flow is None or said.reason in GONE:
             return belief._replace(deadline=due)
         silent_ms = passing(flow, belief.now, said.state, self.model.limits, self.model.quick(flow))
         return belief._replace(deadline=min(due, belief.at_ms + silent_ms))
@@ -232,6 +260,12 @@ def rounded(probability: float) -> float:
 def due_ms(voices: Sequence[Heard]) -> int:
     """Give the next moment at which the silence of a sensor means something by itself."""
     return min((heard.due_ms for heard in voices), default=NEVER_MS)
+
+
+def gone(voices: Sequence[Heard]) -> Reason:
+    """Say why nothing is heard: a sensor that cannot be believed is worth more mention than one that is silent."""
+    stuck = any(heard.silent is Reason.SENSOR_STUCK for heard in voices)
+    return Reason.SENSOR_STUCK if stuck else Reason.SENSOR_SILENT
 
 
 def _belief(fields: tuple[object, ...]) -> Belief:

@@ -50,7 +50,7 @@ class Voice:
     value: float
     said_ms: int | None
     silent_ms: int
-    silent: bool = False
+    silent: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,26 @@ class Hold:
     def expire(self, belief: Belief) -> Belief:
         """Let the deadline of a belief come."""
         return expire(self.rule, belief)
+
+    def leave_out(self, belief: Belief, sensor: str, reason: Reason, time_ms: int) -> Belief:
+        """Listen to a sensor no longer; where it was the last one, nothing is known from then on."""
+        place = self.sensors.index(sensor)
+        if belief.voices[place].silent:
+            return belief
+        deaf = replace(belief.voices[place], silent=reason)
+        voices = (*belief.voices[:place], deaf, *belief.voices[place + 1 :])
+        return _timed(self.rule, _judged(self.rule, replace(belief, voices=voices), time_ms))
+
+    def take_back(self, belief: Belief, sensor: str, level: float, time_ms: int) -> Belief:
+        """Listen to a sensor again, which has this level now."""
+        place = self.sensors.index(sensor)
+        if all(voice.silent for voice in belief.voices):
+            began = begin(self.rule, time_ms, belief.occupancy.probability)
+            starting = replace(began.occupancy, since_ms=belief.occupancy.since_ms)
+            belief = replace(began, occupancy=starting, voices=belief.voices)
+        heard = Voice(0.0, None, _silent_ms(self.rule, self.rule.voices[place], time_ms))
+        voices = (*belief.voices[:place], heard, *belief.voices[place + 1 :])
+        return self.with_levels(_timed(self.rule, replace(belief, voices=voices)), {sensor: level}, time_ms)
 
     def shown(self, belief: Belief, time_ms: int) -> Occupancy:
         """Give the occupancy as it stands at a moment: while a space is held, its probability falls towards even."""
@@ -146,7 +166,10 @@ def expire(rule: Rule, belief: Belief) -> Belief:
     if belief.deadline is None:
         return belief
     now = belief.deadline
-    voices = tuple(replace(voice, silent=voice.silent or voice.silent_ms <= now) for voice in belief.voices)
+    voices = tuple(
+        replace(voice, silent=Reason.SENSOR_SILENT) if not voice.silent and voice.silent_ms <= now else voice
+        for voice in belief.voices
+    )
     return _timed(rule, _judged(rule, replace(belief, voices=voices), now, expired=True))
 
 
@@ -199,7 +222,9 @@ def _present_now(rule: Rule, belief: Belief) -> Reason | None:
 def _judged(rule: Rule, belief: Belief, now: int, *, expired: bool = False, crossing: bool = False) -> Belief:
     """Say what follows at this moment: of a deadline that has come, of somebody crossing a door, or of a value."""
     if belief.voices and all(voice.silent for voice in belief.voices):
-        return _saying(rule, replace(belief, people=0), State.UNKNOWN, Reason.SENSOR_SILENT, now)
+        stuck = any(voice.silent is Reason.SENSOR_STUCK for voice in belief.voices)
+        reason = Reason.SENSOR_STUCK if stuck else Reason.SENSOR_SILENT
+        return _saying(rule, replace(belief, people=0), State.UNKNOWN, reason, now)
     level = _present_now(rule, belief)
     if level is not None:
         return _saying(rule, replace(belief, present_ms=now, cause=level), State.OCCUPIED, level, now)

@@ -69,7 +69,7 @@ class EdgeLevel:
 
     def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
         """Fall silent after days without an edge."""
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
+        return heard._replace(silent=Reason.SENSOR_SILENT, due_ms=NEVER_MS), NOTHING
 
     def speaks(self, heard: Heard) -> Rates | None:
         """Silence means that the level stays as it is."""

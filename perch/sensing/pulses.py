@@ -70,7 +70,7 @@ class EdgePulses:
         """Count a sensor that stays on as speaking again, and one that says nothing for days as silent."""
         if heard.value > ON and self._moves:
             return heard._replace(due_ms=time_ms + AGAIN_MS), self._speech
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
+        return heard._replace(silent=Reason.SENSOR_SILENT, due_ms=NEVER_MS), NOTHING
 
     def speaks(self, heard: Heard) -> Rates | None:
         """Silence speaks, except while a motion sensor is on."""

@@ -27,13 +27,13 @@ NEVER_MS = 2**62
 class Heard(NamedTuple):
     """What a sensor last said and when (None: nothing yet); at `due_ms` it has something to say by its silence.
 
-    `memory` is what its voice keeps of the past: numbers, at most a dozen.
+    `silent` is why it is no longer listened to. `memory` is what its voice keeps of the past: numbers, at most a dozen.
     """
 
     said_ms: int | None
     value: float
     due_ms: int
-    silent: bool = False
+    silent: Reason | None = None
     memory: tuple[float, ...] = ()
 
 
@@ -94,7 +94,7 @@ class Sampled:
 
     def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
         """Fall silent: samples are missing."""
-        return heard._replace(silent=True, due_ms=NEVER_MS), NOTHING
+        return heard._replace(silent=Reason.SENSOR_SILENT, due_ms=NEVER_MS), NOTHING
 
     def speaks(self, _heard: Heard) -> Rates | None:
         """A missing sample says nothing."""

@@ -3,14 +3,13 @@
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
 
 from perch.errors import IllegalEventError
-from perch.model import Occupancy, Reading, SensedSpace, Sensor, SensorHealth, State
-from perch.sensing.estimator import Estimator
-from perch.sensing.hold import Hold
+from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
+from perch.sensing.judge import Believed, judge
 from perch.sensing.space_model import PRIOR
-from perch.sensing.voices import NEVER_MS, silence_limit_ms
+from perch.sensing.voices import NEVER_MS
+from perch.sensing.ward import Health, Ward
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,66 +22,6 @@ class Change:
     row: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How a sensor does since when, and when it last said something (ms of the watch's clock)."""
-
-    health: SensorHealth
-    since_ms: int
-    last_ms: int | None
-
-
-class Believed(Protocol):
-    """What the watch asks of a belief; everything else in it is its judge's own business."""
-
-    @property
-    def occupancy(self) -> Occupancy:
-        """What is said of the space; the same object as long as nothing else is said."""
-        ...
-
-    @property
-    def deadline(self) -> int | None:
-        """A moment before which time alone changes nothing."""
-        ...
-
-
-B = TypeVar("B", bound=Believed)
-
-
-class Judge(Protocol[B]):
-    """How one space is judged. Beliefs are values: everything here gives another one and touches nothing."""
-
-    @property
-    def sensors(self) -> tuple[str, ...]:
-        """The sensors that it listens to."""
-        ...
-
-    def begin(self, time_ms: int, probability: float) -> B:
-        """Begin with not knowing."""
-        ...
-
-    def with_levels(self, belief: B, levels: Mapping[str, float], time_ms: int) -> B:
-        """Take in the levels found on the pins at a start."""
-        ...
-
-    def observe(self, belief: B, reading: Reading) -> B:
-        """Take in a reading, after every deadline before it."""
-        ...
-
-    def expire(self, belief: B) -> B:
-        """Let the deadline come."""
-        ...
-
-    def shown(self, belief: B, time_ms: int) -> Occupancy:
-        """Give the occupancy at a moment not before the last one."""
-        ...
-
-
-def judge(space: SensedSpace, sensors: Sequence[Sensor]) -> Judge[Any]:
-    """Give what judges a space: the estimator, or the hold time that somebody has set."""
-    return Estimator(space, sensors) if space.hold_ms is None else Hold(space, sensors)
-
-
 class Watch:
     """Judges every space of an agent; owns no clock and no timer.
 
@@ -93,20 +32,16 @@ class Watch:
 
     def __init__(self, spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> None:
         self._judges = {space.id: judge(space, sensors) for space in spaces}
-        quiet_ms = {space.id: space.quiet_limit_ms for space in spaces}
-        self._sensors = tuple(sensor for sensor in sensors if sensor.space in self._judges)
-        self._limits_ms = {sensor.id: silence_limit_ms(sensor, quiet_ms[sensor.space]) for sensor in self._sensors}
+        self._ward = Ward(spaces, [sensor for sensor in sensors if sensor.space in self._judges])
         self._space_of = {sensor: space for space, one in self._judges.items() for sensor in one.sensors}
         self._beliefs: dict[str, Believed] = {}
         self._timers: list[tuple[int, str]] = []  # a heap; a timer is never later than the deadline of its space
         self._timer_ms: dict[str, int] = {}
         self._soonest_ms = NEVER_MS
-        self._heard_ms: dict[str, int] = {}
-        self._started_ms = 0
         self._now_ms = 0
 
     def __repr__(self) -> str:
-        return f"<Watch over {len(self._judges)} spaces, {len(self._sensors)} sensors>"
+        return f"<Watch over {len(self._judges)} spaces, {self._ward!r}>"
 
     @property
     def deaf(self) -> tuple[str, ...]:
@@ -120,29 +55,17 @@ class Watch:
 
     @property
     def deadline(self) -> int | None:
-        """The next moment at which `advance` may have something to say, None where there is none."""
-        while self._timers:
-            at_ms, space = self._timers[0]
-            due_ms = self._beliefs[space].deadline
-            if at_ms == due_ms:
-                return at_ms
-            if at_ms != self._timer_ms.get(space):
-                heapq.heappop(self._timers)
-            elif due_ms is None:
-                heapq.heappop(self._timers)
-                del self._timer_ms[space]
-            else:
-                self._timer_ms[space] = due_ms
-                heapq.heapreplace(self._timers, (due_ms, space))
-        return None
+        """The next moment at which `advance` may have something to say, None before the start."""
+        deadline = min(self._space_due_ms(), self._ward.look_ms)
+        return None if deadline == NEVER_MS else deadline
 
     def start(self, time_ms: int, levels: Mapping[str, float] | None = None) -> list[Change]:
         """Begin, or begin again after a gap: every space is `unknown/starting`, then what the pins' levels say."""
-        self._started_ms = self._now_ms = time_ms
+        self._now_ms = time_ms
         self._timers.clear()
         self._timer_ms.clear()
-        self._soonest_ms = NEVER_MS
-        self._heard_ms.clear()
+        self._ward.start(time_ms, levels or {})
+        self._soonest_ms = self._ward.look_ms
         changes = []
         for space, one in self._judges.items():
             before = self._beliefs.get(space)
@@ -159,13 +82,17 @@ class Watch:
             changes = self.advance(time_ms)
         else:
             self._now_ms, changes = time_ms, []
-        self._heard_ms[sensor] = time_ms
+        if not self._ward.hear(sensor, time_ms, reading.value):
+            return changes
         space = self._space_of.get(sensor)
         if space is None:
             return changes
-        before = self._beliefs[space]
-        after = self._judges[space].observe(before, reading)
-        return changes + self._adopt(space, before, after, time_ms)
+        before, one = self._beliefs[space], self._judges[space]
+        if self._ward.has_left_out(sensor):
+            if not self._ward.recovers(sensor, time_ms):
+                return changes
+            before = one.take_back(before, sensor, self._ward.level(sensor), time_ms)
+        return changes + self._adopt(space, self._beliefs[space], one.observe(before, reading), time_ms)
 
     def advance(self, time_ms: int) -> list[Change]:
         """Let time pass up to, but not including, a moment; raises IllegalEventError where it would go back."""
@@ -173,11 +100,14 @@ class Watch:
             raise IllegalEventError(f"time {time_ms} lies before {self._now_ms}, which was seen already")
         self._now_ms = time_ms
         changes: list[Change] = []
-        while (at_ms := self.deadline) is not None and at_ms < time_ms:
+        while (at_ms := min(self._space_due_ms(), self._ward.look_ms)) < time_ms:
+            if at_ms == self._ward.look_ms:
+                changes += self._look(at_ms)
+                continue
             space = self._timers[0][1]
             before = self._beliefs[space]
             changes += self._adopt(space, before, self._judges[space].expire(before), at_ms)
-        self._soonest_ms = NEVER_MS if at_ms is None else at_ms
+        self._soonest_ms = at_ms
         return changes
 
     def occupancies(self, time_ms: int) -> dict[str, Occupancy]:
@@ -186,17 +116,39 @@ class Watch:
 
     def healths(self, time_ms: int) -> dict[str, Health]:
         """Give how every sensor does at a moment."""
-        return {sensor.id: self._health(sensor, time_ms) for sensor in self._sensors}
+        return self._ward.healths(time_ms)
 
-    def _health(self, sensor: Sensor, time_ms: int) -> Health:
-        last_ms = self._heard_ms.get(sensor.id)
-        from_ms = self._started_ms if last_ms is None else last_ms
-        limit_ms = self._limits_ms[sensor.id]
-        if time_ms >= from_ms + limit_ms:
-            return Health(SensorHealth.SILENT, from_ms + limit_ms, last_ms)
-        if last_ms is None and not sensor.edge_driven:
-            return Health(SensorHealth.STARTING, self._started_ms, None)
-        return Health(SensorHealth.OK, self._started_ms, last_ms)
+    def _look(self, time_ms: int) -> list[Change]:
+        """Look at every sensor: those that fell ill are left out, those that are well again are taken back."""
+        changes: list[Change] = []
+        fallen, recovered = self._ward.look()
+        for sensor in (*fallen, *recovered):
+            space = self._space_of.get(sensor)
+            if space is None:
+                continue
+            one, before = self._judges[space], self._beliefs[space]
+            if sensor in fallen:
+                after = one.leave_out(before, sensor, Reason.SENSOR_STUCK, time_ms)
+            else:
+                after = one.take_back(before, sensor, self._ward.level(sensor), time_ms)
+            changes += self._adopt(space, before, after, time_ms)
+        return changes
+
+    def _space_due_ms(self) -> int:
+        while self._timers:
+            at_ms, space = self._timers[0]
+            due_ms = self._beliefs[space].deadline
+            if at_ms == due_ms:
+                return at_ms
+            if at_ms != self._timer_ms.get(space):
+                heapq.heappop(self._timers)
+            elif due_ms is None:
+                heapq.heappop(self._timers)
+                del self._timer_ms[space]
+            else:
+                self._timer_ms[space] = due_ms
+                heapq.heapreplace(self._timers, (due_ms, space))
+        return NEVER_MS
 
     def _adopt(self, space: str, before: Believed, after: Believed, time_ms: int) -> list[Change]:
         self._beliefs[space] = after
