@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 
 from perch.model import Preference, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.sensing import offline
-from perch.sensing.settled import THRESHOLDS
+from perch.sensing.chain import Flow, Pace, Rates, Weights
+from perch.sensing.pulses import MOTION_RATES
+from perch.sensing.settled import DESK as DESK_PACE
+from perch.sensing.settled import PACES, THRESHOLDS
+from perch.sensing.space_model import SpaceModel
 from perch.sensing.watch import Change, Watch
+from tests import sensing_oracle
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -327,3 +332,35 @@ def test_how_often_a_sensor_is_read_changes_little(every_ms: int) -> None:
     for moment in range(2 * HOUR_MS, 4 * HOUR_MS, every_ms):
         watch.observe(Reading(moment, "pir1", 0.0))
     assert state(watch) is State.FREE
+
+
+# Held against the same mathematics by brute force.
+
+weights4 = st.tuples(*[st.floats(1e-3, 1.0)] * 4)
+rates4 = st.tuples(*[st.floats(1e-5, 0.5)] * 4)
+paces = st.sampled_from([*PACES.values(), DESK_PACE.through_doors()])
+
+
+@settings(max_examples=40)
+@given(paces, rates4, weights4, st.floats(0.01, 20_000))
+def test_silence_weighs_as_the_exponential_of_its_generator_says(
+    pace: Pace, rates: Rates, weights: Weights, seconds: float
+) -> None:
+    expected = sensing_oracle.after_silence(pace, rates, weights, seconds)
+    assert Flow(pace, rates).after(weights, seconds) == pytest.approx(expected, abs=1e-6)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.floats(1.0, 3000), st.floats(1.0, 1.9)), min_size=1, max_size=15))
+def test_a_motion_sensor_is_followed_as_by_a_filter_written_a_second_time(pulses: list[tuple[float, float]]) -> None:
+    watch, edges, at_ms = started([DESK], [PIR]), [], 0
+    for gap, lasting in pulses:
+        for wait, level in ((gap, 1.0), (lasting, 0.0)):
+            at_ms += int(wait * 1000)
+            edges.append((at_ms / 1000, level))
+    expected = sensing_oracle.motion_filter(DESK_PACE, MOTION_RATES, SpaceModel(DESK, [PIR]).even, edges)
+    for (moment, level), likely in zip(edges, expected, strict=True):
+        watch.observe(Reading(int(moment * 1000), "pir1", level))
+        shown = watch.occupancies(watch.now_ms)["d01"]
+        if shown.state is not State.UNKNOWN:
+            assert shown.probability == pytest.approx(likely, abs=0.002)
