@@ -28,6 +28,7 @@ from sensor_agent.courier import Courier
 from sensor_agent.herald import HEARTBEATS_BELIEVED, Herald
 from sensor_agent.home_assistant import HomeAssistant
 from sensor_agent.inputs import Inputs
+from sensor_agent.misses import Misses
 
 LONGEST_WAIT_S = 5.0
 
@@ -66,6 +67,7 @@ class Agent:
         self._clock = clock
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
+        self._misses = Misses()
         self._purge_ms = machine_ms()
         self._reserve_ms = self._purge_ms
         self._no_room: str | None = None
@@ -145,8 +147,10 @@ class Agent:
         """Read a polled sensor now; a read that fails is a missing sample."""
         try:
             value = self.inputs[sensor].read()
-        except OSError:
+        except OSError as error:
+            self._misses.failed(sensor, error)
             return
+        self._misses.worked(sensor)
         self.edge(sensor, value)
 
     def take(self, timeout_s: float) -> bool:

@@ -130,7 +130,7 @@ def test_a_sensor_that_cannot_be_opened_is_an_error_with_what_to_do_and_frees_th
     without = Sensor("co2", SensorKind.CO2, "d01", 60_000, channel=0)
     with pytest.raises(PerchError, match="'co2'") as failed:
         Inputs([PIR, without], lambda *_: None)
-    assert "pin" in failed.value.remedy
+    assert "docs/sensors.md" in failed.value.remedy
     with Inputs([PIR], lambda *_: None) as inputs:
         assert isinstance(inputs["pir1"], EdgeInput)
 
