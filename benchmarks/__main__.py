@@ -9,7 +9,20 @@ import sys
 
 from benchmarks.figures import Figure
 
-ALL = ("startup", "agent", "spaces", "latency", "collector", "drain", "size", "scale", "influx", "telegraf", "clone")
+ALL = (
+    "startup",
+    "agent",
+    "inputs",
+    "spaces",
+    "latency",
+    "collector",
+    "drain",
+    "size",
+    "scale",
+    "influx",
+    "telegraf",
+    "clone",
+)
 
 
 def main(names: list[str]) -> int:

@@ -6,6 +6,7 @@ from datetime import date, time
 from enum import StrEnum
 
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+Curve = tuple[tuple[float, float], ...]
 QUARTER_MS = 15 * 60 * 1000
 SENSIBLE_MS = 946_684_800_000
 """The year 2000: a clock that reads less is wrong, whatever it claims."""
@@ -123,7 +124,44 @@ class SensorHealth(StrEnum):
     OK = "ok"
     STARTING = "starting"
     SILENT = "silent"
+    NEVER_FIRED = "never-fired"
     STUCK = "stuck"
+    CHATTERING = "chattering"
+    IMPLAUSIBLE = "implausible"
+    DISAGREEING = "disagreeing"
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedSensor:
+    """What labels taught of a sensor; None, or a curve without points, where the factory's numbers hold.
+
+    Motion and contacts speak, levels turn on `empty_per_hour` times while nobody is there, and levels stay on for
+    `empty_on_seconds` then; of samples of sound and light a share `empty_share` stands out. `present_factor` is how
+    many times as often as usual it speaks, drops out or stands out while somebody is there. Curves of CO2 are points of
+    (ppm an hour, nats for somebody's being there).
+    """
+
+    empty_per_hour: float | None = None
+    empty_on_seconds: float | None = None
+    empty_share: float | None = None
+    present_factor: float | None = None
+    slopes: Curve = ()
+    unrest: Curve = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedSpace:
+    """What labels taught of a space; None where the factory's numbers hold.
+
+    Mean times that it stands empty and that a visit lasts, how much the evidence of each kind of sensor counts (times
+    what it counts from the factory), and the probabilities from which on it is said to be occupied, or free.
+    """
+
+    vacant_minutes: float | None = None
+    visit_minutes: float | None = None
+    weights: tuple[tuple[SensorKind, float], ...] = ()
+    occupied_from: float | None = None
+    free_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +179,7 @@ class Sensor:
     channel: int | None = None
     driver: str | None = None
     trigger: int | None = None
+    learned: LearnedSensor | None = None
 
     @property
     def edge_driven(self) -> bool:
@@ -158,6 +197,7 @@ class SensedSpace:
     prefer: Preference = Preference.BALANCED
     hold_ms: int | None = None
     quiet_limit_ms: int = 168 * 3_600_000
+    learned: LearnedSpace | None = None
 
 
 @dataclass(frozen=True, slots=True)

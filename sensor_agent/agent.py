@@ -26,8 +26,10 @@ from perch.settings import AgentSettings
 from sensor_agent.author import Author
 from sensor_agent.clock import Clock
 from sensor_agent.courier import Courier
-from sensor_agent.herald import Herald
+from sensor_agent.herald import HEARTBEATS_BELIEVED, Herald
+from sensor_agent.home_assistant import HomeAssistant
 from sensor_agent.inputs import Inputs
+from sensor_agent.misses import Misses
 from sensor_agent.upkeep import Upkeep
 
 LONGEST_WAIT_S = 5.0
@@ -64,6 +66,7 @@ class Agent:
         self._clock = clock
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
+        self._misses = Misses()
         self._confess_ms = NEVER_MS
         self._confessed_ms = -NEVER_MS
         self._epoch = secrets.token_hex(16)
@@ -87,6 +90,7 @@ class Agent:
         self.author = Author(
             self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted, self._say
         )
+        self._home_assistant = HomeAssistant(settings, heartbeat_s * 1000 * HEARTBEATS_BELIEVED, self._publish)
         self._connection = Connection(
             settings.broker,
             f"{contract.user_name(site, agent)}",
@@ -147,8 +151,10 @@ class Agent:
         """Read a polled sensor now; a read that fails is a missing sample."""
         try:
             value = self.inputs[sensor].read()
-        except OSError:
+        except OSError as error:
+            self._misses.failed(sensor, error)
             return
+        self._misses.worked(sensor)
         self.edge(sensor, value)
 
     def take(self, timeout_s: float) -> bool:
@@ -239,6 +245,7 @@ class Agent:
         self._courier.linked(connected, boot_ms())
         if connected:
             self.announce()
+            self._home_assistant.announce()
 
     def _beat(self, now_ms: int) -> None:
         self._herald.beat(self.author, self.unsettled, now_ms, self.trouble)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from perch import __version__, contract
 from perch.contract import VERSION, LiveState, Publication, SensorStatus, Status
 from perch.model import Occupancy, Sensor
-from perch.sensing.watch import Health
+from perch.sensing.ward import Health
 from sensor_agent.author import Author
 from sensor_agent.clock import Clock
 

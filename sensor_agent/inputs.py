@@ -6,7 +6,7 @@ A gpiozero callback runs on a thread of gpiozero's own: it puts one value into a
 import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from gpiozero import Device, DigitalInputDevice, DistanceSensor
 from gpiozero.exc import GPIOZeroError, PinFactoryFallback, PWMSoftwareFallback
@@ -14,12 +14,16 @@ from gpiozero.pins.mock import MockFactory
 
 from perch.errors import PerchError
 from perch.model import Sensor, SensorKind
+from sensor_agent.analogue import CHANNEL_KINDS, AnalogueInput, SoundInput
+from sensor_agent.carbon_dioxide import SCD4X, PulseWidthInput, Scd4xInput, open_i2c
 
 PULLED_UP = frozenset({SensorKind.CONTACT, SensorKind.PRESSURE, SensorKind.BEAM_IN, SensorKind.BEAM_OUT})
 """Switches and open-collector outputs: they pull the pin to ground when they are on, so the pin idles high."""
 
 BOUNCE_S = {SensorKind.CONTACT: 0.05, SensorKind.PRESSURE: 0.05}
 LONGEST_M = 4.0
+ECHOES = 6
+"""So often an ultrasonic sensor measures for each time that it is asked."""
 
 
 class Input(Protocol):
@@ -80,6 +84,8 @@ class DistanceInput:
             self._device = DistanceSensor(
                 echo=sensor.pin, trigger=sensor.trigger, max_distance=LONGEST_M, queue_len=3, partial=True
             )
+        # gpiozero measures 16 times a second, which would be most of what an agent at rest does
+        self._device._queue.sample_wait = min(max((sensor.every_ms or 1000) / 1000 / ECHOES, 0.06), 5.0)
 
     def read(self) -> float:
         """Give metres, LONGEST_M at most; raises OSError where no echo came since the last call."""
@@ -109,16 +115,24 @@ class RecordedInput:
 
 
 class Inputs:
-    """All sensors of an agent; use it as a context manager. Edges go to `changed(sensor id, value)`."""
+    """All sensors of an agent; use it as a context manager. Edges go to `changed(sensor id, value)`.
 
-    def __init__(self, sensors: Sequence[Sensor], changed: Callable[[str, float], None]) -> None:
+    `open_bus` opens the I2C bus. Raises PerchError for a sensor that cannot be of its kind there, or has no place.
+    """
+
+    def __init__(
+        self,
+        sensors: Sequence[Sensor],
+        changed: Callable[[str, float], None],
+        open_bus: Callable[[], Any] = open_i2c,
+    ) -> None:
         self._inputs: dict[str, Input] = {}
         self._edge_driven = frozenset(sensor.id for sensor in sensors if sensor.edge_driven)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", PinFactoryFallback)  # if none works, the error says all that is needed
                 for sensor in sensors:
-                    self._inputs[sensor.id] = _input(sensor, changed)
+                    self._inputs[sensor.id] = _input(sensor, changed, open_bus)
         except GPIOZeroError as error:
             self.close()
             raise _unusable(error) from error
@@ -163,17 +177,38 @@ def move_pin(sensor: Sensor, value: float) -> None:
         pin.drive_low()
 
 
-def _input(sensor: Sensor, changed: Callable[[str, float], None]) -> Input:
+def _input(sensor: Sensor, changed: Callable[[str, float], None], open_bus: Callable[[], Any]) -> Input:
     if sensor.driver == RECORDED:
         return RecordedInput()
-    if sensor.pin is None:
-        raise PerchError(
-            f"sensor {sensor.id!r} ({sensor.kind}) has no pin",
-            "give it `pin = …`; analogue channels and drivers are not supported by this version",
-        )
+    if complaint := misplaced(sensor):
+        raise complaint
+    if sensor.driver == SCD4X:
+        return Scd4xInput(open_bus)
+    if sensor.channel is not None:
+        return SoundInput(sensor) if sensor.kind is SensorKind.SOUND else AnalogueInput(sensor)
+    if sensor.kind is SensorKind.CO2:
+        return PulseWidthInput(sensor)
     if sensor.kind is SensorKind.DISTANCE:
         return DistanceInput(sensor)
     return EdgeInput(sensor, changed) if sensor.edge_driven else LatchedInput(sensor)
+
+
+def misplaced(sensor: Sensor) -> PerchError | None:
+    """Say why a sensor cannot be read where the configuration puts it, None where it can."""
+    name, kind = f"sensor {sensor.id!r} ({sensor.kind})", sensor.kind
+    if sensor.driver is not None:
+        fits = sensor.driver == SCD4X and kind is SensorKind.CO2
+        what, remedy = f"{name} has the driver {sensor.driver!r}", f"the one driver there is, {SCD4X!r}, is for co2"
+    elif sensor.channel is not None:
+        fits = kind in CHANNEL_KINDS
+        what, remedy = f"{name} hangs on an analogue channel", f"only {', '.join(sorted(CHANNEL_KINDS))} can"
+    elif sensor.pin is not None:
+        fits = kind not in (SensorKind.SOUND, SensorKind.LIGHT)
+        what, remedy = f"{name} hangs on a digital pin", "give it `channel = …` of an MCP3008"
+    else:
+        fits = False
+        what, remedy = f"{name} hangs on nothing", "give it `pin = …`, `channel = …` or `driver = …`"
+    return None if fits else PerchError(what, f"{remedy}; docs/sensors.md says what goes where")
 
 
 RECORDED = "recorded"

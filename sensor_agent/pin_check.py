@@ -1,5 +1,6 @@
 """Pins: can gpiozero reach them, and has every sensor one. No pin is opened, as an agent that runs may hold it."""
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -10,17 +11,27 @@ from gpiozero.pins.mock import MockFactory
 
 from perch.doctor.findings import Finding, fault, ok, warn
 from perch.model import Sensor
+from sensor_agent.carbon_dioxide import I2C_BUS, SCD4X
+from sensor_agent.inputs import misplaced
 
+SPI_BUS = "/dev/spidev0.0"
 _INSTALL = "on a Raspberry Pi install python3-lgpio, and make the environment with --system-site-packages"
 
 
 def look_at_pins(sensors: Sequence[Sensor]) -> Iterator[Finding]:
-    """Say how the pins are reached, and which sensors have none."""
+    """Say how the pins are reached, which sensors cannot hang where they do, and whether SPI and I2C are there."""
     yield _factory()
-    pinless = [sensor.id for sensor in sensors if sensor.pin is None]
-    if pinless:
-        what = f"no pin is given for {', '.join(pinless)}; channels and drivers are not supported by this version"
-        yield fault("pins", what, "give each `pin = …`, or take it out: the agent does not start with it")
+    for sensor in sensors:
+        if complaint := misplaced(sensor):
+            yield fault("pins", complaint.what, f"{complaint.remedy}; the agent does not start with it")
+    if any(sensor.channel is not None for sensor in sensors) and not os.path.exists(SPI_BUS):
+        yield warn("pins", f"SPI is not switched on ({SPI_BUS}): channels are read, slowly", _switch_on("SPI"))
+    if any(sensor.driver == SCD4X for sensor in sensors) and not os.path.exists(I2C_BUS):
+        yield fault("pins", f"I2C is not switched on ({I2C_BUS})", _switch_on("I2C"))
+
+
+def _switch_on(bus: str) -> str:
+    return f"sudo raspi-config nonint do_{bus.lower()} 0"
 
 
 def _factory() -> Finding:

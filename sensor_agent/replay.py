@@ -12,6 +12,7 @@ from dataclasses import replace
 from perch.adapters.instants import boot_ms
 from perch.errors import PerchError, UnavailableError
 from perch.model import Reading, Sensor, SensorKind
+from perch.sensing.evidence import ON, PULSES
 from perch.settings import AgentSettings
 from sensor_agent.agent import Agent
 from sensor_agent.clock import RecordedClock, SystemClock
@@ -130,13 +131,17 @@ class _Replay:
         if isinstance(at, RecordedInput):
             at.value = row.value
         else:
+            if row.value > ON and at.read() > ON and sensor.edge_driven and sensor.kind in PULSES:
+                move_pin(sensor, 0.0)
             move_pin(sensor, row.value)
         if not sensor.edge_driven or isinstance(at, RecordedInput):
             self._agent.poll(sensor.id)
         self._drain()
 
     def finish(self) -> None:
-        """Wait until everything is acknowledged; raises UnavailableError where that takes too long."""
+        """Judge the last moment, and wait until all is acknowledged; raises UnavailableError if that takes too long."""
+        self._clock.now_ms += 1
+        self._agent.advance()
         self._await_acks(0)
 
     def _pace(self, until_ms: int) -> None:

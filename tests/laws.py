@@ -51,6 +51,7 @@ IMPURE_CALLS = re.compile(
 
 OWNERS = {
     "gpiozero": ("sensor_agent",),
+    "sensirion_i2c_scd4x": ("sensor_agent",),
     "fastapi": ("api",),
     "starlette": ("api",),
     "paho": ("perch.adapters",),

@@ -41,7 +41,7 @@ KINDS = [
     SensorKind.BEAM_IN,
     SensorKind.BEAM_OUT,
 ]
-DESK = SensedSpace("d01", SpaceKind.DESK, 1)
+DESK = SensedSpace("d01", SpaceKind.DESK, 1, hold_ms=900_000)
 PIR = Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17)
 
 
@@ -132,7 +132,7 @@ def test_a_sensor_that_cannot_be_opened_is_an_error_with_what_to_do_and_frees_th
     without = Sensor("co2", SensorKind.CO2, "d01", 60_000, channel=0)
     with pytest.raises(PerchError, match="'co2'") as failed:
         Inputs([PIR, without], lambda *_: None)
-    assert "pin" in failed.value.remedy
+    assert "docs/sensors.md" in failed.value.remedy
     with Inputs([PIR], lambda *_: None) as inputs:
         assert isinstance(inputs["pir1"], EdgeInput)
 
@@ -221,10 +221,14 @@ def test_a_recording_replayed_through_pins_gives_what_the_estimator_gives_offlin
     assert {state for _, state, *_ in said} == set(State)
 
 
+@pytest.mark.parametrize("hold_ms", [None, 300_000])
 def test_edges_and_beams_replayed_through_pins_give_what_the_estimator_gives_offline(
-    mosquitto: parts.Broker, tmp_path: Path
+    hold_ms: int | None, mosquitto: parts.Broker, tmp_path: Path
 ) -> None:
-    room = SensedSpace("r1", SpaceKind.ROOM, 4)
+    spaces = (
+        SensedSpace("d01", SpaceKind.DESK, 1, hold_ms=hold_ms),
+        SensedSpace("r1", SpaceKind.ROOM, 4, hold_ms=hold_ms),
+    )
     digital = [Sensor(kind.value, kind, "r1" if kind in KINDS[2:] else "d01", None) for kind in KINDS]
     sensors = (*digital, Sensor("far", SensorKind.DISTANCE, "d01", 60_000))
     names = [one.id for one in sensors if one.edge_driven]
@@ -235,12 +239,12 @@ def test_edges_and_beams_replayed_through_pins_give_what_the_estimator_gives_off
     ]
     rows += [Reading(T0 + 60_000 * step, "far", 0.4 if step % 50 < 5 else 1.9) for step in range(200)]
     rows.sort(key=lambda row: row.time_ms)
-    settings = settings_for(mosquitto, tmp_path, (DESK, room), sensors)
+    settings = settings_for(mosquitto, tmp_path, spaces, sensors)
     with Acknowledging(settings.broker) as heard:
         replay.run(settings, rows, threading.Event())
         said = [(e.space, e.wall_ms, e.state, e.count) for e in heard.of() if isinstance(e, StateEvent)]
     expected = [
-        (c.space, c.time_ms, c.occupancy.state, c.occupancy.count) for c in offline.changes((DESK, room), sensors, rows)
+        (c.space, c.time_ms, c.occupancy.state, c.occupancy.count) for c in offline.changes(spaces, sensors, rows)
     ]
     assert said == expected
     assert {count for *_, count in said} >= {0, 1, 2}

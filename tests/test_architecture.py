@@ -137,7 +137,7 @@ EXTRAS = {
     "perch.history": ("server",),
     "perch.venue": ("server",),
     "perch": (),
-    "sensor_agent": ("agent",),
+    "sensor_agent": ("agent", "co2"),
     "collector": ("server",),
     "api": ("server",),
     "dashboards": (),

@@ -16,7 +16,7 @@ from sensor_agent.clock import RecordedClock
 T0 = 1_760_001_200_000
 """20 minutes past a full hour."""
 
-DESK = SensedSpace("d01", SpaceKind.DESK)
+DESK = SensedSpace("d01", SpaceKind.DESK, hold_ms=900_000)
 PIR = Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17)
 
 
@@ -103,7 +103,7 @@ def test_the_death_is_dated_at_the_last_event_where_that_is_later_than_the_last_
 
 def test_a_space_that_the_agent_has_no_longer_is_declared_offline_once(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
-    other = SensedSpace("d02", SpaceKind.DESK)
+    other = SensedSpace("d02", SpaceKind.DESK, hold_ms=900_000)
     lives = []
     for at_ms, space in ((T0, DESK), (T0 + 600_000, other), (T0 + 900_000, other)):
         lives.append(Life(path, at_ms, (space,)))

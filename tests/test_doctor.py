@@ -361,10 +361,10 @@ def test_pins_that_only_pretend_are_warned_of(monkeypatch: pytest.MonkeyPatch) -
 
 def test_pins_that_cannot_be_reached_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")
-    sensor = Sensor("co2", SensorKind.CO2, "d01", 60_000, driver="scd4x")
+    sensor = Sensor("sun", SensorKind.LIGHT, "d01", 60_000, pin=17)
     factory, sensors = look_at_pins([sensor])
     assert (factory.verdict, sensors.verdict) == (Verdict.FAULT, Verdict.FAULT)
-    assert "no pin is given for co2" in sensors.what
+    assert "'sun' (light) hangs on a digital pin" in sensors.what
 
 
 @pytest.mark.parametrize(

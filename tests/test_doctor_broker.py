@@ -159,6 +159,20 @@ def test_each_right_that_an_agent_lacks_is_named(
     assert what in fault[1]
 
 
+def test_the_right_to_tell_home_assistant_is_tried_only_where_it_is_needed(
+    guarded: Callable[[str], Broker], tmp_path: Path
+) -> None:
+    topic = "homeassistant/device/perch_hq_pi-1/config"
+    broker = guarded(RIGHT + f"user hq_pi-1\ntopic write {topic}\n")
+    settings = replace(agent_of(login(broker, tmp_path), tmp_path), home_assistant=True)
+    assert faults(list(agent_broker.look_at_broker(settings, None, None, ack_s=1.0))) == []
+    broker.stop()
+    settings = replace(agent_of(login(guarded(RIGHT), tmp_path), tmp_path), home_assistant=True)
+    found = list(agent_broker.look_at_broker(settings, None, None, ack_s=1.0))
+    assert faults(found) == [("topic rights", f"may not publish on {topic}")]
+    assert faults(list(agent_broker.look_at_broker(replace(settings, home_assistant=False), None, None))) == []
+
+
 def test_an_agent_that_may_speak_for_its_neighbour_is_a_fault(guarded: Callable[[str], Broker], tmp_path: Path) -> None:
     broker = guarded(RIGHT.replace("state/#\n", "state/#\ntopic write perch/v1/hq/+/state/#\n"))
     (fault,) = faults(examined(login(broker, tmp_path), tmp_path))

@@ -21,7 +21,7 @@ from sensor_agent.ledger import FIRST_RETRY_MS, LAST_RETRY_MS
 
 T0 = 1_760_001_200_000
 EPOCH = "e" * 32
-SPACES = (SensedSpace("d01", SpaceKind.DESK), SensedSpace("d02", SpaceKind.DESK))
+SPACES = (SensedSpace("d01", SpaceKind.DESK, hold_ms=900_000), SensedSpace("d02", SpaceKind.DESK, hold_ms=900_000))
 PIR = Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17)
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  many small outboxes, and none of them must survive
 

@@ -9,12 +9,13 @@ each user a single connection.
 import secrets
 from collections.abc import Iterator
 
-from perch import contract
+from perch import __version__, contract
 from perch.adapters.agent_health import AgentHealth
 from perch.adapters.mqtt import Received
 from perch.adapters.mqtt_visit import Answer, Visit
 from perch.adapters.mqtt_way import place
 from perch.contract import Batch, topic
+from perch.contract.home_assistant import build_discovery
 from perch.doctor import broker as way
 from perch.doctor.findings import Finding, fault, ok, warn
 from perch.errors import ContractError, UnavailableError
@@ -65,6 +66,8 @@ def _rights(settings: AgentSettings, visit: Visit, sample: Batch | None, ack_s: 
     if settings.broker.protocol == 5:
         yield from _may_publish(visit, [topic(site, agent, "state", NO_SPACE), topic(site, agent, "status")])
         yield from _may_not_publish(settings, visit)
+        if settings.home_assistant:
+            yield from _may_tell_home_assistant(settings, visit)
     else:
         what = "with MQTT 3.1.1 a broker does not say what it throws away, so only delivery was tried"
         yield warn("topic rights", what, "leave out protocol under [broker] where the broker speaks MQTT 5")
@@ -78,6 +81,14 @@ def _may_publish(visit: Visit, topics: list[str]) -> Iterator[Finding]:
             yield fault("topic rights", f"may not publish on {name}", _LIST)
         elif answer is Answer.NONE and not visit.gone:
             yield fault("topic rights", f"the broker does not confirm what is published on {name}", "see its log")
+
+
+def _may_tell_home_assistant(settings: AgentSettings, visit: Visit) -> Iterator[Finding]:
+    """Say what the agent says at each connection, as another word there would remove its spaces."""
+    spaces = [space.id for space in settings.sensing.spaces]
+    told = build_discovery(settings.site, settings.agent, spaces, (), __version__)
+    if visit.publish(told.topic, told.payload) is Answer.DENIED:
+        yield fault("topic rights", f"may not publish on {told.topic}", f"{_LIST}, or leave out [homeassistant]")
 
 
 def _may_not_publish(settings: AgentSettings, visit: Visit) -> Iterator[Finding]:

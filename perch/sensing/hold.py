@@ -9,11 +9,11 @@ clock that never goes back. A deadline fires strictly before a reading of the sa
 counts first, so the order of readings of one moment changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from perch.model import Occupancy, Preference, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
-from perch.sensing.evidence import BEAMS, REASONS, VOICES, is_on
+from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
+from perch.sensing.evidence import BEAMS, REASONS, VOICES, is_on, is_repeated
 
 HOLD_MS = {
     SpaceKind.DESK: 900_000,
@@ -21,9 +21,8 @@ HOLD_MS = {
     SpaceKind.BOOTH: 300_000,
     SpaceKind.LOUNGE: 600_000,
 }
-"""Desks 10–15 min and rooms 5 min are what installers choose where a fixed time is all there is."""
+"""What installers choose where a fixed time is all there is."""
 
-HOLD_FACTOR = {Preference.NEVER_FALSE_FREE: 2.0, Preference.BALANCED: 1.0, Preference.RELEASE_FAST: 0.5}
 PRIOR = 0.5
 SURE_OCCUPIED, SURE_FREE = 0.95, 0.05
 MISSED_SAMPLES = 3.5
@@ -51,7 +50,7 @@ class Voice:
     value: float
     said_ms: int | None
     silent_ms: int
-    silent: bool = False
+    silent: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +66,65 @@ class Belief:
     deadline: int | None = None
 
 
-def rule_for(space: SensedSpace, sensors: tuple[Sensor, ...]) -> Rule:
-    """Give the rule of a space; the hold outlasts two samples of its slowest sensor unless it is set by hand."""
-    voices = tuple(sensor for sensor in sensors if sensor.space == space.id and sensor.kind in VOICES)
-    if space.hold_ms is not None:
-        return Rule(space, voices, space.hold_ms)
-    hold_ms = int(HOLD_MS[space.kind] * HOLD_FACTOR[space.prefer])
-    return Rule(space, voices, max([hold_ms, *(2 * sensor.every_ms for sensor in voices if sensor.every_ms)]))
+class Hold:
+    """Judges one space by the rule; it owns no belief, no clock and no timer."""
+
+    def __init__(self, space: SensedSpace, sensors: Sequence[Sensor]) -> None:
+        voices = tuple(sensor for sensor in sensors if sensor.space == space.id and sensor.kind in VOICES)
+        self.rule = Rule(space, voices, hold_ms(space))
+
+    def __repr__(self) -> str:
+        return f"<Hold of {self.rule.space.id}, {self.rule.hold_ms} ms>"
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """The sensors that it listens to."""
+        return tuple(sensor.id for sensor in self.rule.voices)
+
+    def begin(self, time_ms: int, probability: float = PRIOR) -> Belief:
+        """Give the belief at a start: nothing is known, every sensor has its time to speak."""
+        return begin(self.rule, time_ms, probability)
+
+    def with_levels(self, belief: Belief, levels: Mapping[str, float], time_ms: int) -> Belief:
+        """Take in the levels found on the pins at a start."""
+        return with_levels(self.rule, belief, levels, time_ms)
+
+    def observe(self, belief: Belief, reading: Reading) -> Belief:
+        """Take in a reading of one of its sensors; every deadline before its time has been let expire."""
+        return observe(self.rule, belief, reading)
+
+    def expire(self, belief: Belief) -> Belief:
+        """Let the deadline of a belief come."""
+        return expire(self.rule, belief)
+
+    def leave_out(self, belief: Belief, sensor: str, reason: Reason, time_ms: int) -> Belief:
+        """Listen to a sensor no longer; where it was the last one, nothing is known from then on."""
+        place = self.sensors.index(sensor)
+        if belief.voices[place].silent:
+            return belief
+        deaf = replace(belief.voices[place], silent=reason)
+        voices = (*belief.voices[:place], deaf, *belief.voices[place + 1 :])
+        return _timed(self.rule, _judged(self.rule, replace(belief, voices=voices), time_ms))
+
+    def take_back(self, belief: Belief, sensor: str, level: float, time_ms: int) -> Belief:
+        """Listen to a sensor again, which has this level now."""
+        place = self.sensors.index(sensor)
+        if all(voice.silent for voice in belief.voices):
+            began = begin(self.rule, time_ms, belief.occupancy.probability)
+            starting = replace(began.occupancy, since_ms=belief.occupancy.since_ms)
+            belief = replace(began, occupancy=starting, voices=belief.voices)
+        heard = Voice(0.0, None, _silent_ms(self.rule, self.rule.voices[place], time_ms))
+        voices = (*belief.voices[:place], heard, *belief.voices[place + 1 :])
+        return self.with_levels(_timed(self.rule, replace(belief, voices=voices)), {sensor: level}, time_ms)
+
+    def shown(self, belief: Belief, time_ms: int) -> Occupancy:
+        """Give the occupancy as it stands at a moment: while a space is held, its probability falls towards even."""
+        return shown(self.rule, belief, time_ms)
+
+
+def hold_ms(space: SensedSpace) -> int:
+    """Give how long a space is held, ms: as it is set by hand, or as it is usual for its kind."""
+    return HOLD_MS[space.kind] if space.hold_ms is None else space.hold_ms
 
 
 def begin(rule: Rule, time_ms: int, probability: float = PRIOR) -> Belief:
@@ -96,7 +147,7 @@ def observe(rule: Rule, belief: Belief, reading: Reading) -> Belief:
     """Take in a reading of one of the rule's sensors; every deadline before its time has been let expire."""
     at = next(i for i, sensor in enumerate(rule.voices) if sensor.id == reading.sensor)
     sensor, before = rule.voices[at], belief.voices[at]
-    if sensor.edge_driven and reading.value == before.value:
+    if is_repeated(sensor, before.value, reading.value):
         return belief
     if all(voice.silent for voice in belief.voices):
         belief = replace(belief, quiet_from_ms=reading.time_ms, present_ms=None, people=0)
@@ -115,7 +166,10 @@ def expire(rule: Rule, belief: Belief) -> Belief:
     if belief.deadline is None:
         return belief
     now = belief.deadline
-    voices = tuple(replace(voice, silent=voice.silent or voice.silent_ms <= now) for voice in belief.voices)
+    voices = tuple(
+        replace(voice, silent=Reason.SENSOR_SILENT) if not voice.silent and voice.silent_ms <= now else voice
+        for voice in belief.voices
+    )
     return _timed(rule, _judged(rule, replace(belief, voices=voices), now, expired=True))
 
 
@@ -168,7 +222,9 @@ def _present_now(rule: Rule, belief: Belief) -> Reason | None:
 def _judged(rule: Rule, belief: Belief, now: int, *, expired: bool = False, crossing: bool = False) -> Belief:
     """Say what follows at this moment: of a deadline that has come, of somebody crossing a door, or of a value."""
     if belief.voices and all(voice.silent for voice in belief.voices):
-        return _saying(rule, replace(belief, people=0), State.UNKNOWN, Reason.SENSOR_SILENT, now)
+        stuck = any(voice.silent is Reason.SENSOR_STUCK for voice in belief.voices)
+        reason = Reason.SENSOR_STUCK if stuck else Reason.SENSOR_SILENT
+        return _saying(rule, replace(belief, people=0), State.UNKNOWN, reason, now)
     level = _present_now(rule, belief)
     if level is not None:
         return _saying(rule, replace(belief, present_ms=now, cause=level), State.OCCUPIED, level, now)

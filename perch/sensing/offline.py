@@ -16,7 +16,7 @@ def changes(spaces: Sequence[SensedSpace], sensors: Sequence[Sensor], readings: 
         yield from watch.observe(reading)
         last_ms = reading.time_ms
     if last_ms is not None:
-        yield from watch.advance(last_ms)
+        yield from watch.advance(last_ms + 1)
 
 
 def steps(
@@ -36,4 +36,5 @@ def steps(
         watch.observe(reading)
         last_ms = reading.time_ms
     if next_ms == last_ms:
+        watch.advance(last_ms + 1)
         yield from ((next_ms, space, said) for space, said in watch.occupancies(next_ms).items())

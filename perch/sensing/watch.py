@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perch.errors import IllegalEventError
-from perch.model import Occupancy, Reading, SensedSpace, Sensor, SensorHealth, State
-from perch.sensing import hold
-from perch.sensing.evidence import VOICES
-from perch.sensing.hold import Belief
+from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
+from perch.sensing.judge import Believed, judge
+from perch.sensing.space_model import PRIOR
+from perch.sensing.voices import NEVER_MS
+from perch.sensing.ward import Health, Ward
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,42 +22,31 @@ class Change:
     row: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How a sensor does since when, and when it last said something (ms of the watch's clock)."""
-
-    health: SensorHealth
-    since_ms: int
-    last_ms: int | None
-
-
 class Watch:
-    """Judges every space of an agent by its rule; owns no clock and no timer.
+    """Judges every space of an agent; owns no clock and no timer.
 
     Call `start` once, then `observe` and `advance` with times that never go back. `deadline` is the next moment at
-    which time alone changes something; `advance(t)` lets every deadline before t come, each dated at its own moment,
-    so that it does not matter how often it is called.
+    which time alone may change something; `advance(t)` lets every deadline before t come, each dated at its own
+    moment, so that it does not matter how often it is called.
     """
 
     def __init__(self, spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> None:
-        self._rules = {space.id: hold.rule_for(space, tuple(sensors)) for space in spaces}
-        self._space_of = {
-            sensor.id: sensor.space for sensor in sensors if sensor.kind in VOICES and sensor.space in self._rules
-        }
-        self._sensors = tuple(sensors)
-        self._beliefs: dict[str, Belief] = {}
-        self._deadlines: list[tuple[int, str]] = []
-        self._heard_ms: dict[str, int] = {}
-        self._started_ms = 0
+        self._judges = {space.id: judge(space, sensors) for space in spaces}
+        self._ward = Ward(spaces, [sensor for sensor in sensors if sensor.space in self._judges])
+        self._space_of = {sensor: space for space, one in self._judges.items() for sensor in one.sensors}
+        self._beliefs: dict[str, Believed] = {}
+        self._timers: list[tuple[int, str]] = []  # a heap; a timer is never later than the deadline of its space
+        self._timer_ms: dict[str, int] = {}
+        self._soonest_ms = NEVER_MS
         self._now_ms = 0
 
     def __repr__(self) -> str:
-        return f"<Watch over {len(self._rules)} spaces, {len(self._sensors)} sensors>"
+        return f"<Watch over {len(self._judges)} spaces, {self._ward!r}>"
 
     @property
     def deaf(self) -> tuple[str, ...]:
         """The spaces without any sensor that can speak of presence; they stay `unknown`."""
-        return tuple(space for space, rule in self._rules.items() if not rule.voices)
+        return tuple(space for space, one in self._judges.items() if not one.sensors)
 
     @property
     def now_ms(self) -> int:
@@ -65,38 +55,44 @@ class Watch:
 
     @property
     def deadline(self) -> int | None:
-        """The next moment at which `advance` has something to say, None where there is none."""
-        while self._deadlines:
-            at_ms, space = self._deadlines[0]
-            if self._beliefs[space].deadline == at_ms:
-                return at_ms
-            heapq.heappop(self._deadlines)
-        return None
+        """The next moment at which `advance` may have something to say, None before the start."""
+        deadline = min(self._space_due_ms(), self._ward.look_ms)
+        return None if deadline == NEVER_MS else deadline
 
     def start(self, time_ms: int, levels: Mapping[str, float] | None = None) -> list[Change]:
         """Begin, or begin again after a gap: every space is `unknown/starting`, then what the pins' levels say."""
-        self._started_ms = self._now_ms = time_ms
-        self._deadlines.clear()
-        self._heard_ms.clear()
+        self._now_ms = time_ms
+        self._timers.clear()
+        self._timer_ms.clear()
+        self._ward.start(time_ms, levels or {})
+        self._soonest_ms = self._ward.look_ms
         changes = []
-        for space, rule in self._rules.items():
+        for space, one in self._judges.items():
             before = self._beliefs.get(space)
-            belief = hold.begin(rule, time_ms, before.occupancy.probability if before else hold.PRIOR)
+            belief = one.begin(time_ms, before.occupancy.probability if before else PRIOR)
             changes.append(Change(space, time_ms, belief.occupancy, row=True))
-            self._set_timer(space, belief)
-            changes += self._adopt(space, belief, hold.with_levels(rule, belief, levels or {}, time_ms), time_ms)
+            self._set_timer(space, belief.deadline)
+            changes += self._adopt(space, belief, one.with_levels(belief, levels or {}, time_ms), time_ms)
         return changes
 
     def observe(self, reading: Reading) -> list[Change]:
         """Take in a reading; raises IllegalEventError where its time lies before what was seen already."""
-        changes = self.advance(reading.time_ms)
-        self._heard_ms[reading.sensor] = reading.time_ms
-        space = self._space_of.get(reading.sensor)
+        time_ms, sensor = reading.time_ms, reading.sensor
+        if time_ms < self._now_ms or self._soonest_ms < time_ms:
+            changes = self.advance(time_ms)
+        else:
+            self._now_ms, changes = time_ms, []
+        if not self._ward.hear(sensor, time_ms, reading.value):
+            return changes
+        space = self._space_of.get(sensor)
         if space is None:
             return changes
-        before = self._beliefs[space]
-        after = hold.observe(self._rules[space], before, reading)
-        return changes + self._adopt(space, before, after, reading.time_ms)
+        before, one = self._beliefs[space], self._judges[space]
+        if self._ward.has_left_out(sensor):
+            if not self._ward.recovers(sensor, time_ms):
+                return changes
+            before = one.take_back(before, sensor, self._ward.level(sensor), time_ms)
+        return changes + self._adopt(space, self._beliefs[space], one.observe(before, reading), time_ms)
 
     def advance(self, time_ms: int) -> list[Change]:
         """Let time pass up to, but not including, a moment; raises IllegalEventError where it would go back."""
@@ -104,43 +100,70 @@ class Watch:
             raise IllegalEventError(f"time {time_ms} lies before {self._now_ms}, which was seen already")
         self._now_ms = time_ms
         changes: list[Change] = []
-        while (at_ms := self.deadline) is not None and at_ms < time_ms:
-            space = self._deadlines[0][1]
+        while (at_ms := min(self._space_due_ms(), self._ward.look_ms)) < time_ms:
+            if at_ms == self._ward.look_ms:
+                changes += self._look(at_ms)
+                continue
+            space = self._timers[0][1]
             before = self._beliefs[space]
-            changes += self._adopt(space, before, hold.expire(self._rules[space], before), at_ms)
+            changes += self._adopt(space, before, self._judges[space].expire(before), at_ms)
+        self._soonest_ms = at_ms
         return changes
 
     def occupancies(self, time_ms: int) -> dict[str, Occupancy]:
         """Give every space as it stands at a moment not before the last one seen."""
-        return {space: hold.shown(self._rules[space], belief, time_ms) for space, belief in self._beliefs.items()}
+        return {space: self._judges[space].shown(belief, time_ms) for space, belief in self._beliefs.items()}
 
     def healths(self, time_ms: int) -> dict[str, Health]:
         """Give how every sensor does at a moment."""
-        return {sensor.id: self._health(sensor, time_ms) for sensor in self._sensors}
+        return self._ward.healths(time_ms)
 
-    def _health(self, sensor: Sensor, time_ms: int) -> Health:
-        last_ms = self._heard_ms.get(sensor.id)
-        from_ms = self._started_ms if last_ms is None else last_ms
-        limit_ms = self._silence_ms(sensor)
-        if time_ms >= from_ms + limit_ms:
-            return Health(SensorHealth.SILENT, from_ms + limit_ms, last_ms)
-        if last_ms is None and not sensor.edge_driven:
-            return Health(SensorHealth.STARTING, self._started_ms, None)
-        return Health(SensorHealth.OK, self._started_ms, last_ms)
+    def _look(self, time_ms: int) -> list[Change]:
+        """Look at every sensor: those that fell ill are left out, those that are well again are taken back."""
+        changes: list[Change] = []
+        fallen, recovered = self._ward.look()
+        for sensor in (*fallen, *recovered):
+            space = self._space_of.get(sensor)
+            if space is None:
+                continue
+            one, before = self._judges[space], self._beliefs[space]
+            if sensor in fallen:
+                after = one.leave_out(before, sensor, Reason.SENSOR_STUCK, time_ms)
+            else:
+                after = one.take_back(before, sensor, self._ward.level(sensor), time_ms)
+            changes += self._adopt(space, before, after, time_ms)
+        return changes
 
-    def _silence_ms(self, sensor: Sensor) -> int:
-        if sensor.every_ms is not None:
-            return int(sensor.every_ms * hold.MISSED_SAMPLES)
-        return self._rules[sensor.space].space.quiet_limit_ms
+    def _space_due_ms(self) -> int:
+        while self._timers:
+            at_ms, space = self._timers[0]
+            due_ms = self._beliefs[space].deadline
+            if at_ms == due_ms:
+                return at_ms
+            if at_ms != self._timer_ms.get(space):
+                heapq.heappop(self._timers)
+            elif due_ms is None:
+                heapq.heappop(self._timers)
+                del self._timer_ms[space]
+            else:
+                self._timer_ms[space] = due_ms
+                heapq.heapreplace(self._timers, (due_ms, space))
+        return NEVER_MS
 
-    def _adopt(self, space: str, before: Belief, after: Belief, time_ms: int) -> list[Change]:
+    def _adopt(self, space: str, before: Believed, after: Believed, time_ms: int) -> list[Change]:
         self._beliefs[space] = after
-        if after.deadline != before.deadline:
-            self._set_timer(space, after)
-        row = (before.occupancy.state, before.occupancy.count) != (after.occupancy.state, after.occupancy.count)
-        unknown = after.occupancy.state is State.UNKNOWN and before.occupancy.reason is not after.occupancy.reason
-        return [Change(space, time_ms, after.occupancy, row)] if row or unknown else []
+        self._set_timer(space, after.deadline)
+        was, said = before.occupancy, after.occupancy
+        if said is was:
+            return []
+        row = was.state is not said.state or was.count != said.count
+        unknown = said.state is State.UNKNOWN and was.reason is not said.reason
+        return [Change(space, time_ms, said, row)] if row or unknown else []
 
-    def _set_timer(self, space: str, belief: Belief) -> None:
-        if belief.deadline is not None:
-            heapq.heappush(self._deadlines, (belief.deadline, space))
+    def _set_timer(self, space: str, due_ms: int | None) -> None:
+        """Set a timer where there is none that early; one that rings too early is set anew then."""
+        if due_ms is not None and due_ms < self._timer_ms.get(space, NEVER_MS):
+            self._timer_ms[space] = due_ms
+            heapq.heappush(self._timers, (due_ms, space))
+            if due_ms < self._soonest_ms:
+                self._soonest_ms = due_ms

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from perch.settings.broker import read_broker
 from perch.settings.files import open_toml, path_beside
-from perch.settings.reading import identifier, whole
+from perch.settings.reading import flag, identifier, whole
 from perch.settings.sensing import read_sensing
 from perch.settings.table import Complaints, Table
 from perch.settings.values import AgentSettings
@@ -33,6 +33,13 @@ def _agent(table: Table, folder: Path) -> AgentSettings:
         broker=broker,
         sensing=read_sensing(table),
         outbox_events=table.take("outbox_events", whole(100, 100_000_000), 100_000),
+        home_assistant=_home_assistant(table.table("homeassistant")),
     )
     table.finish()
     return settings
+
+
+def _home_assistant(table: Table) -> bool:
+    discovery = table.take("discovery", flag, False)
+    table.finish()
+    return discovery

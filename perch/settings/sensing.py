@@ -13,7 +13,8 @@ HOUR_MS = 3_600_000
 SAMPLED_EVERY_MS = 60_000
 LAST_PIN = 27
 LAST_CHANNEL = 7
-AGENT_KEYS = ("site", "agent", "data", "outbox_events", "broker")
+SPI_PINS, I2C_PINS = (8, 9, 10, 11), (2, 3)
+AGENT_KEYS = ("site", "agent", "data", "outbox_events", "broker", "homeassistant")
 
 
 def load_sensing(path: Path) -> SensingSettings:
@@ -45,6 +46,10 @@ def read_sensing(table: Table) -> SensingSettings:
 
 def _refuse_shared_pins(tables: Sequence[Table], sensors: Sequence[Sensor]) -> None:
     users: dict[int, str] = {}
+    if any(sensor.channel is not None for sensor in sensors):
+        users |= dict.fromkeys(SPI_PINS, "the SPI bus, on which the channels are,")
+    if any(sensor.driver == "scd4x" for sensor in sensors):
+        users |= dict.fromkeys(I2C_PINS, "the I2C bus, on which the SCD4x is,")
     for table, sensor in zip(tables, sensors, strict=True):
         for key, pin in (("pin", sensor.pin), ("trigger", sensor.trigger)):
             if pin is None:
@@ -74,7 +79,7 @@ def _sensor(table: Table) -> Sensor:
         id=table.need("id", identifier, ""),
         kind=kind,
         space=table.need("space", identifier, ""),
-        every_ms=SAMPLED_EVERY_MS if every_ms is None and kind not in EDGE_KINDS else every_ms,
+        every_ms=SAMPLED_EVERY_MS if every_ms is None and (kind not in EDGE_KINDS or "channel" in table) else every_ms,
         pin=table.take("pin", whole(0, LAST_PIN), None),
         channel=table.take("channel", whole(0, LAST_CHANNEL), None),
         driver=table.take("driver", text, None),

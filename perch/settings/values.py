@@ -33,7 +33,10 @@ class SensingSettings:
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """One agent: who it is, where it keeps its outbox, which broker it talks to and what it senses (`agent.toml`)."""
+    """One agent: who it is, where it keeps its outbox, which broker it talks to and what it senses (`agent.toml`).
+
+    `home_assistant` says whether Home Assistant is told of its spaces.
+    """
 
     site: str
     agent: str
@@ -41,6 +44,7 @@ class AgentSettings:
     broker: Broker
     sensing: SensingSettings
     outbox_events: int = 100_000
+    home_assistant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from random import Random
 
 from perch.contract import AliveEvent, StateEvent
 from perch.model import QUARTER_MS, Clock, Occupancy, Reason, SensedSpace, Site, State
-from perch.sensing.hold import PRIOR, rule_for
+from perch.sensing.hold import PRIOR, hold_ms
 from perch.venue import window
 from perch.venue.chance import chance
 from perch.venue.faults import DeadSensor, Outage, dead_sensors, outages
@@ -107,13 +107,13 @@ def _past(site: Site, agent: str, from_ms: int, until_ms: int, closed: Container
         own = tuple(sensor for sensor in sensors if sensor.space == space.id)
         visited = window.visits(site, space, from_ms, until_ms, closed, seed)
         rng = chance(seed, site.id, space.id, "past")
-        spans = sensed(space, own, visited, rule_for(sensed_space, own).hold_ms, rng, window.by_day(site))
+        held_ms = hold_ms(sensed_space)
+        spans = sensed(space, own, visited, held_ms, rng, window.by_day(site))
         for one in dead:
             if any(one.sensor == sensor.id for sensor in own):
                 spans = without(spans, one.from_ms, one.until_ms)
-        hold_ms = rule_for(sensed_space, own).hold_ms
         seen_by = Reason.PRESENCE if any(sensor.kind in LEVELS for sensor in own) else Reason.MOTION
-        past.append(_Past(replace(sensed_space, hold_ms=hold_ms), seen_by, list(spans)))
+        past.append(_Past(replace(sensed_space, hold_ms=held_ms), seen_by, list(spans)))
     return past
 
 

@@ -1,6 +1,7 @@
 """The hold rule, and the watch over all spaces of an agent."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,8 @@ from perch.sensing.hold import HOLD_MS
 from perch.sensing.watch import Change, Watch
 
 T0 = 1_760_000_000_000
-DESK = SensedSpace("d01", SpaceKind.DESK, 1)
-ROOM = SensedSpace("r1", SpaceKind.ROOM, 4)
+DESK = SensedSpace("d01", SpaceKind.DESK, 1, hold_ms=HOLD_MS[SpaceKind.DESK])
+ROOM = SensedSpace("r1", SpaceKind.ROOM, 4, hold_ms=HOLD_MS[SpaceKind.ROOM])
 HOLD = HOLD_MS[SpaceKind.DESK]
 PIR = Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17)
 SAMPLED = Sensor("pir1", SensorKind.MOTION, "d01", 30_000, pin=17)
@@ -97,7 +98,7 @@ def test_old_evidence_is_never_free_after_a_silence() -> None:
 
 
 def test_an_edge_driven_sensor_that_does_not_fire_within_the_quiet_limit_is_ill() -> None:
-    limited = SensedSpace("d01", SpaceKind.DESK, 1, quiet_limit_ms=3_600_000)
+    limited = replace(DESK, quiet_limit_ms=3_600_000)
     rows = [(0, "pir1", 0), (7200, "pir1", 1)]
     assert said([limited], [PIR], rows)[1:] == [
         (HOLD / 1000, State.FREE, Reason.QUIET),
@@ -182,24 +183,10 @@ def test_a_space_without_a_sensor_that_speaks_of_presence_stays_unknown_and_is_n
     assert watch.deaf == ("r1",)
 
 
-@pytest.mark.parametrize(
-    ("space", "hold_s"),
-    [
-        (SensedSpace("d01", SpaceKind.DESK, prefer=Preference.NEVER_FALSE_FREE), 1800),
-        (SensedSpace("d01", SpaceKind.DESK, prefer=Preference.RELEASE_FAST), 450),
-        (SensedSpace("d01", SpaceKind.DESK, hold_ms=20_000), 20),
-        (SensedSpace("d01", SpaceKind.ROOM), 300),
-    ],
-)
-def test_the_hold_time_follows_kind_preference_or_the_number_given(space: SensedSpace, hold_s: float) -> None:
+def test_a_hold_time_is_exactly_what_somebody_has_set() -> None:
     rows = [(0, "pir1", 1), (1, "pir1", 0), (9000, "pir1", 1)]
-    assert said([space], [PIR], rows)[2] == (1 + hold_s, State.FREE, Reason.QUIET)
-
-
-def test_a_hold_outlasts_two_samples_of_a_slow_sensor() -> None:
-    slow = Sensor("pir1", SensorKind.MOTION, "d01", 600_000, pin=17)
-    rows = [(s, "pir1", float(s % 1200 == 0)) for s in range(0, 7200, 600)]
-    assert said([SensedSpace("d01", SpaceKind.ROOM)], [slow], rows)[1:] == [(0, State.OCCUPIED, Reason.MOTION)]
+    twenty = SensedSpace("d01", SpaceKind.DESK, hold_ms=20_000, prefer=Preference.NEVER_FALSE_FREE)
+    assert said([twenty], [PIR], rows)[2] == (1 + 20, State.FREE, Reason.QUIET)
 
 
 def test_while_a_space_is_held_its_probability_falls_towards_even() -> None:

@@ -1,0 +1,118 @@
+"""Carbon dioxide: people are a source of it, and ventilation takes it away.
+
+Levels mislead: a room is stale for an hour after everybody left, and fresh for a quarter of an hour after they came.
+What tells is how fast the level changes. To that is added what ventilation would have taken away meanwhile, in
+proportion to how far the level is above that of the air outside (the mass balance of a well-mixed room: change =
+source - ventilation × excess). The air outside is a slow lower envelope, since a building's own air drifts over days.
+"""
+
+from math import exp
+from typing import NamedTuple
+
+from perch.model import Reason, Sensor
+from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Sampled
+
+SHORT_S, LONG_S = 180.0, 600.0
+"""Two running means, of which the difference is the slope."""
+
+BRISK_S, UNREST_S = 60.0, 900.0
+"""A third one: how much the slope of the last minutes differs from that of the last quarter of an hour is unrest."""
+
+VENTILATION_PER_H = 0.7
+FALLS_S, RISES_S = 600.0, 12 * 3600.0
+OUTSIDE_PPM = 600.0
+"""What the first reading is taken for at most, where nothing else is known of the air outside."""
+
+SLOPES = (
+    (-400.0, -1.0),
+    (-200.0, -0.9),
+    (-60.0, -0.2),
+    (30.0, -0.1),
+    (60.0, 0.8),
+    (120.0, 1.3),
+    (250.0, 1.8),
+    (500.0, 2.1),
+)
+"""How much likelier somebody is at a slope (ppm an hour), in nats."""
+
+SOURCES = ((-60.0, -2.0), (60.0, 0.0), (180.0, 2.0))
+"""The same for the source."""
+
+NO_CURVE = ((0.0, 0.0),)
+"""What unrest means depends on the sensor and the room: nobody knows it before there are labels."""
+
+SLOPE_SHARE = 0.6
+UNREST_SHARE = 0.6
+WORTH_PER_MINUTE = 0.15
+"""Slopes of neighbouring minutes are nearly the same reading."""
+
+_WORTH_AT_MOST = 0.75
+_BROKEN_OFF_S = 1800.0
+
+
+class Stirred(NamedTuple):
+    """What is remembered of the air: running means in ppm, how restless its slope is, and since when it is known."""
+
+    short: float
+    long: float
+    base: float
+    known_s: float
+    brisk: float
+    unrest: float
+
+    def after(self, value: float, gap_s: float) -> "Stirred":
+        """Give what is remembered after another sample."""
+        brisk = self.brisk + (value - self.brisk) * (1 - exp(-gap_s / BRISK_S))
+        short = self.short + (value - self.short) * (1 - exp(-gap_s / SHORT_S))
+        long = self.long + (value - self.long) * (1 - exp(-gap_s / LONG_S))
+        base = self.base + (long - self.base) * (1 - exp(-gap_s / (FALLS_S if long < self.base else RISES_S)))
+        bend = abs((brisk - short) / (SHORT_S - BRISK_S) - (short - long) / (LONG_S - SHORT_S)) * 3600
+        unrest = self.unrest + (bend - self.unrest) * (1 - exp(-gap_s / UNREST_S))
+        return Stirred(short, long, base, self.known_s + gap_s, brisk, unrest)
+
+    @property
+    def slope(self) -> float:
+        """How fast it changes, ppm an hour."""
+        return (self.short - self.long) / (LONG_S - SHORT_S) * 3600
+
+
+class Air(Sampled):
+    """A CO2 sensor, in ppm."""
+
+    def __init__(self, sensor: Sensor, share: float) -> None:
+        super().__init__(sensor, Reason.PRESENCE)
+        self._share = share
+        self._slopes = sensor.learned.slopes if sensor.learned and sensor.learned.slopes else SLOPES
+        self._unrest = sensor.learned.unrest if sensor.learned and sensor.learned.unrest else NO_CURVE
+
+    def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
+        """Take in a sample; the first ten minutes only tell what the air is like."""
+        gap_s = 0.0 if heard.said_ms is None else (time_ms - heard.said_ms) / 1000
+        if not heard.memory or gap_s > _BROKEN_OFF_S:
+            base = min(value, OUTSIDE_PPM) if not heard.memory else heard.memory[2]
+            return self._heard(time_ms, value, Stirred(value, value, base, 0.0, value, 0.0)), NOTHING
+        stirred = Stirred(*heard.memory).after(value, gap_s)
+        after = self._heard(time_ms, value, stirred)
+        if stirred.known_s < LONG_S:
+            return after, NOTHING
+        slope = stirred.slope
+        source = slope + VENTILATION_PER_H * (stirred.long - stirred.base)
+        nats = SLOPE_SHARE * between(self._slopes, slope) + (1 - SLOPE_SHARE) * between(SOURCES, source)
+        nats += UNREST_SHARE * between(self._unrest, stirred.unrest)
+        worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * 100) * (NATS // 100)
+        return after, (0, worth, worth, worth)
+
+    def _heard(self, time_ms: int, value: float, memory: Stirred) -> Heard:
+        return Heard(time_ms, value, time_ms + self._limit_ms, memory=memory)
+
+
+def between(points: tuple[tuple[float, float], ...], x: float) -> float:
+    """Read a curve of straight pieces; beyond its ends it is level."""
+    before_x, before_y = points[0]
+    if x <= before_x:
+        return before_y
+    for at, y in points:
+        if x <= at:
+            return before_y + (y - before_y) * (x - before_x) / (at - before_x)
+        before_x, before_y = at, y
+    return before_y

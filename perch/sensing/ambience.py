@@ -1,0 +1,85 @@
+"""Sound and light: weak voices, that are only ever compared with what is usual in their own place.
+
+No unit is asked of them. A sound sensor learns how loud silence is and by how much that trembles; what stands out is a
+sign of somebody. Light tells only when it jumps: somebody switched it, or passed; the sun moves slowly.
+"""
+
+from math import exp, log
+
+from perch.model import Reason, Sensor
+from perch.sensing.chain import Rates
+from perch.sensing.learned import shares
+from perch.sensing.voices import NOTHING, Evidence, Heard, Sampled, evidence
+
+LOUD: Rates = (0.03, 0.6, 0.35, 0.25)
+"""How often a sample stands out, by state: empty, moving, still, deep in work."""
+
+STANDS_OUT = 5.0
+"""In units of how much silence trembles."""
+
+WORTH_PER_MINUTE = 0.8
+_TREMBLES_AT_LEAST = 0.05
+_LONGEST_GAP_S = 75.0
+_FALLS_S, _RISES_S, _LOUD_RISES_S, _TREMBLES_S = 300.0, 6 * 3600.0, 24 * 3600.0, 3600.0
+
+JUMPS: Rates = (0.004, 0.05, 0.012, 0.006)
+"""How often light jumps from one sample to the next, by state."""
+
+JUMP = 0.25
+"""A change of light by a quarter, whatever its unit; near darkness only what is bright enough to count."""
+
+_JUMP_WORTH = 0.5
+_BRIGHTEST_SHARE = 0.05
+
+
+class Sound(Sampled):
+    """A sound level, in any unit that grows with loudness."""
+
+    def __init__(self, sensor: Sensor, share: float) -> None:
+        super().__init__(sensor, Reason.PRESENCE)
+        self._share = share
+        self._loud = shares(LOUD, sensor.learned)
+        self._known: dict[int, tuple[Evidence, Evidence]] = {}
+
+    def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
+        """Take in a sample; the first one is taken for silence."""
+        if heard.said_ms is None or not heard.memory:
+            return Heard(time_ms, value, time_ms + self._limit_ms, memory=(value, abs(value) * 0.1)), NOTHING
+        silence, trembles = heard.memory
+        gap_s = min((time_ms - heard.said_ms) / 1000, 300.0)
+        excess = value - silence
+        loud = excess > STANDS_OUT * max(trembles, _TREMBLES_AT_LEAST * abs(silence), 1e-9)
+        if excess < 0:
+            silence += excess * (1 - exp(-gap_s / _FALLS_S))
+        else:
+            silence += min(excess, 3 * trembles) * (1 - exp(-gap_s / (_LOUD_RISES_S if loud else _RISES_S)))
+        if not loud:
+            trembles += (1.5 * abs(excess) - trembles) * (1 - exp(-gap_s / _TREMBLES_S))
+        after = Heard(time_ms, value, time_ms + self._limit_ms, memory=(silence, trembles))
+        return after, self._worth(gap_s)[loud]
+
+    def _worth(self, gap_s: float) -> tuple[Evidence, Evidence]:
+        """Give what (quiet, loud) means; samples that follow each other closely are nearly the same one."""
+        seconds = max(1, min(round(gap_s), int(_LONGEST_GAP_S)))
+        if seconds not in self._known:
+            share = self._share * WORTH_PER_MINUTE * seconds / 60
+            self._known[seconds] = evidence([1 - likely for likely in self._loud], share), evidence(self._loud, share)
+        return self._known[seconds]
+
+
+class Light(Sampled):
+    """A light level, in any unit that grows with brightness."""
+
+    def __init__(self, sensor: Sensor, share: float) -> None:
+        super().__init__(sensor, Reason.PRESENCE)
+        self._worth = evidence(shares(JUMPS, sensor.learned), _JUMP_WORTH * share)
+
+    def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
+        """Take in a sample."""
+        brightest = max(value, heard.memory[0] if heard.memory else 0.0)
+        after = Heard(time_ms, value, time_ms + self._limit_ms, memory=(brightest,))
+        if heard.said_ms is None or brightest <= 0:
+            return after, NOTHING
+        least = _BRIGHTEST_SHARE * brightest
+        jumped = abs(log((max(value, 0.0) + least) / (max(heard.value, 0.0) + least))) > JUMP
+        return after, self._worth if jumped else NOTHING

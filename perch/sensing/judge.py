@@ -1,0 +1,67 @@
+"""What judges a space: the estimator, or the hold time that somebody has set."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor
+from perch.sensing.estimator import Estimator
+from perch.sensing.hold import Hold
+
+
+class Believed(Protocol):
+    """What the watch asks of a belief; everything else in it is its judge's own business."""
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """What is said of the space; the same object as long as nothing else is said."""
+        ...
+
+    @property
+    def deadline(self) -> int | None:
+        """A moment before which time alone changes nothing."""
+        ...
+
+
+B = TypeVar("B", bound=Believed)
+
+
+class Judge(Protocol[B]):
+    """How one space is judged. Beliefs are values: everything here gives another one and touches nothing."""
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """The sensors that it listens to."""
+        ...
+
+    def begin(self, time_ms: int, probability: float) -> B:
+        """Begin with not knowing."""
+        ...
+
+    def with_levels(self, belief: B, levels: Mapping[str, float], time_ms: int) -> B:
+        """Take in the levels found on the pins at a start."""
+        ...
+
+    def observe(self, belief: B, reading: Reading) -> B:
+        """Take in a reading, after every deadline before it."""
+        ...
+
+    def expire(self, belief: B) -> B:
+        """Let the deadline come."""
+        ...
+
+    def leave_out(self, belief: B, sensor: str, reason: Reason, time_ms: int) -> B:
+        """Listen to a sensor no longer."""
+        ...
+
+    def take_back(self, belief: B, sensor: str, level: float, time_ms: int) -> B:
+        """Listen to a sensor again, which has this level now."""
+        ...
+
+    def shown(self, belief: B, time_ms: int) -> Occupancy:
+        """Give the occupancy at a moment not before the last one."""
+        ...
+
+
+def judge(space: SensedSpace, sensors: Sequence[Sensor]) -> Judge[Any]:
+    """Give what judges a space: the estimator, or the hold time that somebody has set."""
+    return Estimator(space, sensors) if space.hold_ms is None else Hold(space, sensors)

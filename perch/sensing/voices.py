@@ -1,0 +1,122 @@
+"""What a sensor is to the estimator: a voice that says something about what a space is doing.
+
+A voice is a rule and keeps nothing: what was heard of it is a value beside it. Evidence is how much likelier a reading
+is in each state of the chain, as a logarithm in millionths, so that readings of one moment add up exactly, in whatever
+order they came.
+"""
+
+from collections.abc import Sequence
+from math import log
+from typing import NamedTuple, Protocol
+
+from perch.model import Reason, Sensor
+from perch.sensing.chain import Rates
+
+Evidence = tuple[int, int, int, int]
+"""Logarithms of likelihoods in millionths, by state; what all four have in common means nothing."""
+
+NOTHING: Evidence = (0, 0, 0, 0)
+NATS = 1_000_000
+
+MISSED_SAMPLES = 3.5
+"""A sampled sensor is silent once its third sample in a row is half an interval overdue."""
+
+NEVER_MS = 2**62
+
+
+class Heard(NamedTuple):
+    """What a sensor last said and when (None: nothing yet); at `due_ms` it has something to say by its silence.
+
+    `silent` is why it is no longer listened to. `memory` is what its voice keeps of the past: numbers, at most a dozen.
+    """
+
+    said_ms: int | None
+    value: float
+    due_ms: int
+    silent: Reason | None = None
+    memory: tuple[float, ...] = ()
+
+
+class Voice(Protocol):
+    """How one kind of sensor is understood. Laws:
+
+    - Everything is a function of its arguments; times are ms and never go back.
+    - `hear` takes finite values only; a reading that says nothing gives NOTHING.
+    - `reason` is why a space is occupied when this voice says so.
+    """
+
+    sensor: Sensor
+    reason: Reason
+
+    def begin(self, time_ms: int) -> Heard:
+        """Give what is known at the start."""
+        ...
+
+    def found(self, heard: Heard, level: float) -> tuple[Heard, Evidence]:
+        """Take in the level of an edge-driven sensor as it was found on its pin at the start."""
+        ...
+
+    def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
+        """Take in a reading."""
+        ...
+
+    def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
+        """Let `due_ms` come."""
+        ...
+
+    def speaks(self, heard: Heard) -> Rates | None:
+        """Give how soon it would speak (per second) in each state; None where its silence says nothing."""
+        ...
+
+    def is_on(self, heard: Heard) -> bool:
+        """Tell whether it sees somebody at this very moment."""
+        ...
+
+
+class Sampled:
+    """What all voices have in common that are read at intervals: only samples count, and their absence says nothing."""
+
+    def __init__(self, sensor: Sensor, reason: Reason) -> None:
+        self.sensor = sensor
+        self.reason = reason
+        self._limit_ms = silence_limit_ms(sensor, NEVER_MS)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.sensor.id}>"
+
+    def begin(self, time_ms: int) -> Heard:
+        """Begin with nothing heard."""
+        return Heard(None, 0.0, time_ms + self._limit_ms)
+
+    def found(self, heard: Heard, _level: float) -> tuple[Heard, Evidence]:
+        """What is read at intervals is not read between them."""
+        return heard, NOTHING
+
+    def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
+        """Fall silent: samples are missing."""
+        return heard._replace(silent=Reason.SENSOR_SILENT, due_ms=NEVER_MS), NOTHING
+
+    def speaks(self, _heard: Heard) -> Rates | None:
+        """A missing sample says nothing."""
+        return None
+
+    def is_on(self, _heard: Heard) -> bool:
+        """A sample speaks of the time before it, not of this moment."""
+        return False
+
+
+def evidence(likelihoods: Sequence[float], share: float = 1.0) -> Evidence:
+    """Turn likelihoods by state into evidence, of which only a share counts."""
+    a, b, c, d = (round(share * NATS * log(max(likelihood, 1e-12))) for likelihood in likelihoods)
+    return a, b, c, d
+
+
+def scaled(rates: Rates, share: float) -> Rates:
+    """Give a share of some rates."""
+    a, b, c, d = rates
+    return a * share, b * share, c * share, d * share
+
+
+def silence_limit_ms(sensor: Sensor, quiet_limit_ms: int) -> int:
+    """Give after what time without a word a sensor is ill."""
+    return quiet_limit_ms if sensor.every_ms is None else int(sensor.every_ms * MISSED_SAMPLES)

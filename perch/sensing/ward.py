@@ -1,0 +1,111 @@
+"""All sensors of an agent, and which of them are ill."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from perch.model import SensedSpace, Sensor, SensorHealth
+from perch.sensing.health import ILL, LOOK_EVERY_MS, Vitals, by_space, disagreeing
+from perch.sensing.voices import NEVER_MS, silence_limit_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a sensor does since when, and when it last said something (ms of the watch's clock)."""
+
+    health: SensorHealth
+    since_ms: int
+    last_ms: int | None
+
+
+class Ward:
+    """Hears every reading, and looks at every sensor at `look_ms`; owns no clock and no timer."""
+
+    def __init__(self, spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> None:
+        self._spaces = {space.id: space for space in spaces}
+        self._sensors = tuple(sensors)
+        quiet_ms = {space.id: space.quiet_limit_ms for space in spaces}
+        self._limits_ms = {sensor.id: silence_limit_ms(sensor, quiet_ms[sensor.space]) for sensor in sensors}
+        self._vitals: dict[str, Vitals] = {}
+        self._ailing: dict[str, tuple[SensorHealth, int]] = {}
+        self._started_ms = 0
+        self.look_ms = NEVER_MS
+
+    def __repr__(self) -> str:
+        return f"<Ward of {len(self._sensors)} sensors, {len(self._ailing)} ailing>"
+
+    def start(self, time_ms: int, levels: Mapping[str, float]) -> None:
+        """Begin: every sensor is well until it is looked at."""
+        self._started_ms = time_ms
+        self._vitals = {one.id: Vitals(one, time_ms, levels.get(one.id, 0.0)) for one in self._sensors}
+        self._ailing.clear()
+        self.look_ms = time_ms + LOOK_EVERY_MS
+
+    def hear(self, sensor: str, time_ms: int, value: float) -> bool:
+        """Take in a reading; tells whether it is of a known sensor and can be true."""
+        vitals = self._vitals.get(sensor)
+        return vitals is not None and vitals.hear(time_ms, value)
+
+    def look(self) -> tuple[list[str], list[str]]:
+        """Look at every sensor; gives those that are to be left out from now on, and those to be taken back."""
+        now_ms, fallen, recovered = self.look_ms, [], []
+        found = {one.sensor.id: self._looked(one, now_ms) for one in self._vitals.values()}
+        for own in by_space(self._vitals.values()).values():
+            for sensor in disagreeing(own):
+                found[sensor] = SensorHealth.DISAGREEING if found[sensor] is SensorHealth.OK else found[sensor]
+        for sensor, health in found.items():
+            before = self._of(sensor)
+            if before in ILL and health not in ILL:
+                recovered.append(sensor)
+            elif health in ILL and before not in ILL:
+                fallen.append(sensor)
+            self._note(sensor, health, now_ms)
+        self.look_ms = now_ms + LOOK_EVERY_MS
+        return fallen, recovered
+
+    def has_left_out(self, sensor: str) -> bool:
+        """Tell whether a sensor is not listened to."""
+        return sensor in self._ailing and self._ailing[sensor][0] in ILL
+
+    def recovers(self, sensor: str, time_ms: int) -> bool:
+        """Tell whether a reading shows that a sensor is well: it has changed, or can be true again."""
+        chatters = self._of(sensor) is SensorHealth.CHATTERING
+        if chatters or (self._of(sensor) is SensorHealth.STUCK and self._vitals[sensor].steady_ms < time_ms):
+            return False
+        self._note(sensor, SensorHealth.OK, time_ms)
+        return True
+
+    def level(self, sensor: str) -> float:
+        """Give the last value of a sensor that could be true."""
+        return self._vitals[sensor].value
+
+    def healths(self, time_ms: int) -> dict[str, Health]:
+        """Give how every sensor does at a moment."""
+        return {sensor.id: self._health(sensor, time_ms) for sensor in self._sensors}
+
+    def _looked(self, vitals: Vitals, now_ms: int) -> SensorHealth:
+        sensor = vitals.sensor
+        return vitals.look(now_ms, self._spaces[sensor.space], self._of(sensor.id))
+
+    def _of(self, sensor: str) -> SensorHealth:
+        return self._ailing[sensor][0] if sensor in self._ailing else SensorHealth.OK
+
+    def _note(self, sensor: str, health: SensorHealth, time_ms: int) -> None:
+        if health is SensorHealth.OK:
+            self._ailing.pop(sensor, None)
+        elif health is not self._of(sensor):
+            self._ailing[sensor] = health, time_ms
+
+    def _health(self, sensor: Sensor, time_ms: int) -> Health:
+        vitals = self._vitals.get(sensor.id)
+        last_ms = None if vitals is None else vitals.last_ms
+        if sensor.id in self._ailing:
+            health, since_ms = self._ailing[sensor.id]
+            return Health(health, since_ms, last_ms)
+        from_ms = self._started_ms if last_ms is None else last_ms
+        limit_ms = self._limits_ms[sensor.id]
+        if time_ms >= from_ms + limit_ms:
+            never = last_ms is None and sensor.edge_driven
+            return Health(SensorHealth.NEVER_FIRED if never else SensorHealth.SILENT, from_ms + limit_ms, last_ms)
+        if last_ms is None and not sensor.edge_driven:
+            return Health(SensorHealth.STARTING, self._started_ms, None)
+        return Health(SensorHealth.OK, self._started_ms, last_ms)

@@ -1,0 +1,197 @@
+"""Sensors that cannot be believed, and what that does to their spaces."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perch.model import Reading, Reason, SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind, State
+from perch.sensing import offline
+from perch.sensing.health import CHATTERS, FROZEN_MS, LOOK_EVERY_MS, STUCK_ON_MS
+from perch.sensing.watch import Watch
+
+HOUR_MS = 3_600_000
+DESK = SensedSpace("d01", SpaceKind.DESK, 1)
+HELD = SensedSpace("d01", SpaceKind.DESK, 1, hold_ms=900_000)
+ROOM = SensedSpace("d01", SpaceKind.ROOM, 6)
+PIR = Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17)
+PIR2 = Sensor("pir2", SensorKind.MOTION, "d01", None, pin=18)
+RADAR = Sensor("radar", SensorKind.PRESENCE, "d01", None, pin=19)
+CO2 = Sensor("co2", SensorKind.CO2, "d01", 60_000)
+STUCK_MS = STUCK_ON_MS[SpaceKind.DESK]
+
+
+def watched(spaces: Iterable[SensedSpace], sensors: Iterable[Sensor]) -> Watch:
+    watch = Watch(tuple(spaces), tuple(sensors))
+    watch.start(0)
+    return watch
+
+
+def health(watch: Watch, sensor: str) -> SensorHealth:
+    return watch.healths(watch.now_ms)[sensor].health
+
+
+@pytest.mark.parametrize("space", [DESK, HELD])
+def test_a_sensor_that_is_on_without_a_break_for_a_working_day_is_stuck_and_its_space_unknown(
+    space: SensedSpace,
+) -> None:
+    watch = watched([space], [RADAR])
+    watch.observe(Reading(1000, "radar", 1.0))
+    watch.advance(STUCK_MS)
+    assert watch.occupancies(STUCK_MS)["d01"].state is State.OCCUPIED
+    assert health(watch, "radar") is SensorHealth.OK
+    changes = watch.advance(STUCK_MS + 2 * LOOK_EVERY_MS)
+    assert [(c.occupancy.state, c.occupancy.reason) for c in changes] == [(State.UNKNOWN, Reason.SENSOR_STUCK)]
+    assert health(watch, "radar") is SensorHealth.STUCK
+
+
+@pytest.mark.parametrize("space", [DESK, HELD])
+def test_a_stuck_sensor_is_well_again_as_soon_as_it_changes(space: SensedSpace) -> None:
+    watch = watched([space], [RADAR])
+    watch.observe(Reading(1000, "radar", 1.0))
+    watch.advance(STUCK_MS + HOUR_MS)
+    watch.observe(Reading(STUCK_MS + HOUR_MS, "radar", 0.0))
+    assert health(watch, "radar") is SensorHealth.OK
+    assert watch.occupancies(watch.now_ms)["d01"].state is not State.FREE
+    watch.advance(STUCK_MS + 2 * HOUR_MS)
+    assert watch.occupancies(watch.now_ms)["d01"].state is State.FREE
+
+
+def test_somebody_who_sits_long_is_no_stuck_sensor() -> None:
+    watch = watched([DESK], [RADAR])
+    for hour in range(12):
+        watch.observe(Reading(hour * HOUR_MS + 1, "radar", 1.0))
+        watch.observe(Reading(hour * HOUR_MS + HOUR_MS - 5_000, "radar", 0.0))
+    assert health(watch, "radar") is SensorHealth.OK
+    assert watch.occupancies(watch.now_ms)["d01"].state is State.OCCUPIED
+
+
+def test_a_loose_wire_is_told_from_people_who_move_and_its_space_is_unknown() -> None:
+    watch = watched([DESK], [PIR])
+    for step in range(2 * CHATTERS * 2):
+        watch.observe(Reading(step * 500, "pir1", float(step % 2)))
+    watch.advance(2 * LOOK_EVERY_MS)
+    assert health(watch, "pir1") is SensorHealth.CHATTERING
+    assert watch.occupancies(watch.now_ms)["d01"].reason is Reason.SENSOR_STUCK
+    watch.advance(4 * LOOK_EVERY_MS)
+    assert health(watch, "pir1") is SensorHealth.OK
+
+
+def test_a_motion_sensor_at_its_quickest_does_not_chatter() -> None:
+    watch = watched([DESK], [PIR])
+    for step in range(2000):
+        watch.observe(Reading(step * 1100, "pir1", float(step % 2)))
+    assert health(watch, "pir1") is SensorHealth.OK
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 60_000.0])
+def test_what_cannot_be_measured_is_no_evidence_and_the_sensor_is_said_to_be_implausible(value: float) -> None:
+    watch = watched([ROOM], [PIR, CO2])
+    believed = watch.occupancies(0)["d01"].probability
+    for minute in range(6):
+        watch.observe(Reading(minute * 60_000, "co2", value))
+        assert watch.occupancies(minute * 60_000)["d01"].probability <= believed
+    watch.advance(LOOK_EVERY_MS + 1)
+    assert health(watch, "co2") is SensorHealth.IMPLAUSIBLE
+    watch.observe(Reading(LOOK_EVERY_MS + 1, "co2", 600.0))
+    assert health(watch, "co2") is SensorHealth.OK
+
+
+def test_a_measurement_that_never_changes_by_a_digit_is_stuck() -> None:
+    watch = watched([ROOM], [CO2])
+    for minute in range(FROZEN_MS // 60_000 + 6):
+        watch.observe(Reading(minute * 60_000, "co2", 812.0))
+    assert health(watch, "co2") is SensorHealth.STUCK
+    assert watch.occupancies(watch.now_ms)["d01"].reason is Reason.SENSOR_STUCK
+
+
+def test_a_dark_room_is_no_broken_light_sensor() -> None:
+    light = Sensor("light", SensorKind.LIGHT, "d01", 60_000)
+    watch = watched([ROOM], [light])
+    for minute in range(20 * 60):
+        watch.observe(Reading(minute * 60_000, "light", 0.0))
+    assert health(watch, "light") is SensorHealth.OK
+
+
+def test_a_sensor_that_never_fired_is_told_from_one_that_fell_silent() -> None:
+    watch = watched([SensedSpace("d01", SpaceKind.DESK, quiet_limit_ms=HOUR_MS)], [PIR, PIR2])
+    watch.observe(Reading(1000, "pir2", 1.0))
+    watch.observe(Reading(4000, "pir2", 0.0))
+    watch.advance(2 * HOUR_MS)
+    assert health(watch, "pir1") is SensorHealth.NEVER_FIRED
+    assert health(watch, "pir2") is SensorHealth.SILENT
+
+
+def test_of_three_sensors_that_should_see_the_same_the_one_that_does_not_is_named_and_still_heard() -> None:
+    third = Sensor("pir3", SensorKind.MOTION, "d01", None, pin=20)
+    watch = watched([ROOM], [PIR, PIR2, third])
+    for minute in range(0, 10 * 60, 2):
+        for sensor in ("pir1", "pir3"):
+            watch.observe(Reading(minute * 60_000, sensor, 1.0))
+        for sensor in ("pir1", "pir3"):
+            watch.observe(Reading(minute * 60_000 + 3000, sensor, 0.0))
+    assert health(watch, "pir2") is SensorHealth.DISAGREEING
+    assert {health(watch, "pir1"), health(watch, "pir3")} == {SensorHealth.OK}
+    assert watch.occupancies(watch.now_ms)["d01"].state is State.OCCUPIED
+
+
+def test_one_good_sensor_of_two_goes_on_less_sure() -> None:
+    def after(radar: bool) -> float:
+        watch = watched([ROOM], [PIR, RADAR])
+        if radar:
+            watch.observe(Reading(500, "radar", 1.0))
+        for minute in range(13 * 60):
+            watch.observe(Reading(minute * 60_000 + 1000, "pir1", 1.0))
+            watch.observe(Reading(minute * 60_000 + 4000, "pir1", 0.0))
+        watch.advance(13 * HOUR_MS)
+        assert watch.occupancies(watch.now_ms)["d01"].state is State.OCCUPIED
+        watch.advance(13 * HOUR_MS + 90_000)
+        return watch.occupancies(watch.now_ms)["d01"].probability
+
+    assert 0.5 < after(radar=True) < 1.0
+
+
+steps = st.lists(
+    st.tuples(
+        st.integers(0, 4 * HOUR_MS),
+        st.sampled_from(["pir1", "pir2", "radar", "co2"]),
+        st.sampled_from([0.0, 1.0, 500.0, -3.0, float("nan")]),
+    ),
+    max_size=40,
+)
+
+
+@given(steps)
+def test_whatever_sensors_say_an_ill_one_alone_never_makes_a_space_free(
+    recorded: list[tuple[int, str, float]],
+) -> None:
+    watch = watched([DESK], [PIR, PIR2, RADAR, CO2])
+    now_ms = 0
+    for gap_ms, sensor, value in recorded:
+        now_ms += gap_ms
+        watch.observe(Reading(now_ms, sensor, value))
+        healths = watch.healths(now_ms).values()
+        said = watch.occupancies(now_ms)["d01"]
+        if all(one.health not in {SensorHealth.OK, SensorHealth.STARTING, SensorHealth.DISAGREEING} for one in healths):
+            assert said.state is State.UNKNOWN
+
+
+@given(steps, st.integers(1, 2 * HOUR_MS))
+def test_it_does_not_matter_how_often_the_sensors_are_looked_at(
+    recorded: list[tuple[int, str, float]], stride_ms: int
+) -> None:
+    rows, now_ms = [], 0
+    for gap_ms, sensor, value in recorded:
+        now_ms += gap_ms
+        rows.append(Reading(now_ms, sensor, value))
+    if not rows:
+        return
+    watch = Watch([DESK], [PIR, PIR2, RADAR, CO2])
+    changes = watch.start(rows[0].time_ms)
+    for row in rows:
+        for moment in range(watch.now_ms, row.time_ms, stride_ms):
+            changes += watch.advance(moment)
+        changes += watch.observe(row)
+    changes += watch.advance(rows[-1].time_ms + 1)
+    assert changes == list(offline.changes([DESK], [PIR, PIR2, RADAR, CO2], rows))
