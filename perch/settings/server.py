@@ -107,6 +107,7 @@ def _retention(table: Table) -> Retention:
     retention = Retention(
         transitions_days=table.take("transitions_days", days, 400),
         quarter_hours_days=table.take("quarter_hours_days", days, 1825),
+        audit_days=table.take("audit_days", days, 400),
     )
     table.finish()
     return retention

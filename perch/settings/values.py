@@ -73,10 +73,11 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long history is kept, in days; 0 means for ever."""
+    """How long history and the audit's looks are kept, in days; 0 means for ever."""
 
     transitions_days: int = 400
     quarter_hours_days: int = 1825
+    audit_days: int = 400
 
 
 @dataclass(frozen=True, slots=True)
