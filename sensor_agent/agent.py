@@ -20,12 +20,14 @@ from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_aside import open_or_begin
 from perch.contract import Event
 from perch.errors import ContractError
+from perch.model import Clock as ClockState
 from perch.model import Occupancy, Sensor
 from perch.sensing.watch import Change
 from perch.settings import AgentSettings
 from sensor_agent.author import Author
 from sensor_agent.clock import Clock
 from sensor_agent.courier import Courier
+from sensor_agent.diary import FOLDER, Diary
 from sensor_agent.herald import HEARTBEATS_BELIEVED, Herald
 from sensor_agent.home_assistant import HomeAssistant
 from sensor_agent.inputs import Inputs
@@ -90,6 +92,7 @@ class Agent:
         self.author = Author(
             self._outbox, clock, epoch, settings.sensing.spaces, self._sensors, self._accepted, self._say
         )
+        self._diary = Diary(settings.data / FOLDER, settings.keep_readings_mib * 1_048_576)
         self._home_assistant = HomeAssistant(settings, heartbeat_s * 1000 * HEARTBEATS_BELIEVED, self._publish)
         self._connection = Connection(
             settings.broker,
@@ -122,6 +125,7 @@ class Agent:
         with ExitStack() as last:  # whatever of this fails, the rest is done
             last.callback(self._outbox.close)
             last.callback(self.inputs.close)
+            last.callback(self._diary.write)
             last.callback(self._connection.stop, 1.0)
             last.callback(self._herald.farewell)
             if error is None:
@@ -221,7 +225,10 @@ class Agent:
             self._link(item)
         else:
             sensor, value, mono_ms = item
-            self.author.observe(sensor, value, max(mono_ms, self.author.watch.now_ms))
+            mono_ms = max(mono_ms, self.author.watch.now_ms)
+            self.author.observe(sensor, value, mono_ms)
+            if self._settings.keep_readings_mib and self._clock.state() is ClockState.OK:
+                self._diary.note(self.author.wall_of(mono_ms), sensor, value)
 
     def _resume(self) -> bool:
         if not self.author.stood_still:

@@ -91,8 +91,18 @@ def read_truth(path: Path) -> Iterator[CountedRow]:
 
 def state_line(time_ms: int, space: str, said: Occupancy) -> str:
     """Write a row of STATES; a count that nobody knows is empty."""
-    count = "" if said.count is None else said.count
-    return f"{format_time(time_ms)},{space},{said.state},{said.probability:.3f},{count}\n"
+    return f"{format_time(time_ms)},{space},{_cells(said)}\n"
+
+
+def both_line(time_ms: int, space: str, one: Occupancy | None, other: Occupancy | None) -> str:
+    """Write a row of two STATES side by side; what one of them does not know is empty."""
+    return f"{format_time(time_ms)},{space},{_cells(one)},{_cells(other)}\n"
+
+
+def _cells(said: Occupancy | None) -> str:
+    if said is None:
+        return ",,"
+    return f"{said.state},{said.probability:.3f},{'' if said.count is None else said.count}"
 
 
 class _Clock:

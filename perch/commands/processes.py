@@ -59,7 +59,7 @@ def _replay(settings: AgentSettings, path: Path, speed: float | None, shift: boo
 
     if shift and speed not in (None, 1):
         raise click.UsageError("--shift-to-now runs at speed 1: leave --speed out.")
-    warn_of_strangers(survey_readings(path), settings.sensing)
+    warn_of_strangers(survey_readings(path).sensors, {sensor.id for sensor in settings.sensing.sensors})
     readings = read_readings(path, {sensor.id for sensor in settings.sensing.sensors})
     stop = _stop(end_with_parent)
     replay.run(settings, readings, stop, speed=1 if shift else speed, shift=shift)

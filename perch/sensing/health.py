@@ -11,6 +11,7 @@ from perch.model import SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind
 from perch.sensing.evidence import is_on
 
 LOOK_EVERY_MS = 300_000
+LOOK_SELDOM_MS = 6 * 3_600_000
 
 STUCK_ON_MS = {
     SpaceKind.DESK: 8 * 3_600_000,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from perch.model import SensedSpace, Sensor, SensorHealth
-from perch.sensing.health import ILL, LOOK_EVERY_MS, Vitals, by_space, disagreeing
+from perch.model import DAY_MS, SensedSpace, Sensor, SensorHealth
+from perch.sensing.health import ILL, LOOK_EVERY_MS, LOOK_SELDOM_MS, Vitals, by_space, disagreeing
 from perch.sensing.voices import NEVER_MS, silence_limit_ms
 
 
@@ -59,7 +59,7 @@ class Ward:
             elif health in ILL and before not in ILL:
                 fallen.append(sensor)
             self._note(sensor, health, now_ms)
-        self.look_ms = now_ms + LOOK_EVERY_MS
+        self.look_ms = now_ms + self._pause_ms(now_ms)
         return fallen, recovered
 
     def has_left_out(self, sensor: str) -> bool:
@@ -81,6 +81,13 @@ class Ward:
     def healths(self, time_ms: int) -> dict[str, Health]:
         """Give how every sensor does at a moment."""
         return {sensor.id: self._health(sensor, time_ms) for sensor in self._sensors}
+
+    def _pause_ms(self, now_ms: int) -> int:
+        """Give when to look again: seldom where nothing has been heard for a day, as in a recording with a hole."""
+        heard_ms = max(
+            (one.last_ms for one in self._vitals.values() if one.last_ms is not None), default=self._started_ms
+        )
+        return LOOK_EVERY_MS if now_ms - heard_ms < DAY_MS else LOOK_SELDOM_MS
 
     def _looked(self, vitals: Vitals, now_ms: int) -> SensorHealth:
         sensor = vitals.sensor

@@ -33,6 +33,7 @@ def _agent(table: Table, folder: Path) -> AgentSettings:
         broker=broker,
         sensing=read_sensing(table),
         outbox_events=table.take("outbox_events", whole(100, 100_000_000), 100_000),
+        keep_readings_mib=table.take("keep_readings_mib", whole(0, 100_000), 0),
         home_assistant=_home_assistant(table.table("homeassistant")),
     )
     table.finish()

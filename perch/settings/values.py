@@ -35,7 +35,8 @@ class SensingSettings:
 class AgentSettings:
     """One agent: who it is, where it keeps its outbox, which broker it talks to and what it senses (`agent.toml`).
 
-    `home_assistant` says whether Home Assistant is told of its spaces.
+    `home_assistant` says whether Home Assistant is told of its spaces; `keep_readings_mib` how much disk raw readings
+    may take (0: none are kept).
     """
 
     site: str
@@ -45,6 +46,7 @@ class AgentSettings:
     sensing: SensingSettings
     outbox_events: int = 100_000
     home_assistant: bool = False
+    keep_readings_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True)
