@@ -10,7 +10,7 @@ from typing import Protocol
 from collector.telling import AgentKey, heard, hull, tell
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
-from perch.delivery.boots import Boots, Heard, Key
+from perch.delivery.boots import Boots, Clue, Key
 from perch.delivery.placing import is_plain, reached, retold, spans_of, take, with_tellers
 from perch.history.told import Forgotten, Told
 
@@ -137,7 +137,7 @@ class _Learning:
         self.now: dict[AgentKey, Boots] = {}
         self.stirred: dict[AgentKey, _Stirred] = {}
 
-    def add(self, agent: AgentKey, position: int, clue: Heard) -> None:
+    def add(self, agent: AgentKey, position: int, clue: Clue) -> None:
         """Take in what a piece of a message tells of time, up to a position of the journal."""
         if agent not in self.now:
             self.now[agent] = self._before[agent] = self._known(agent)
