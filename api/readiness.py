@@ -17,6 +17,10 @@ READ = "history"
 AGENTS_NAMED = 10
 
 
+LAG_TOLD = 100
+"""Fewer events than this are on their way at any time."""
+
+
 def checks_of(connection: Connection, history: HistoryFiles, data: Path) -> Sequence[tuple[str, Check]]:
     """Name the parts in the order of the data's way."""
 
@@ -48,7 +52,10 @@ def _collector(data: Path) -> str:
     quarantined = sum(health.quarantined.values())
     well = f"{health.stored} events stored, {quarantined} quarantined, {health.strangers} of spaces no layout names"
     waits = [f"{name} waits: {trouble}" for name, trouble in troubles.items()]
-    return "; ".join([well, *waits, *_alarms(health)])
+    behind = [
+        f"{name} is {state.lag} events behind" for name, state in health.projections.items() if state.lag > LAG_TOLD
+    ]
+    return "; ".join([well, *waits, *behind, *_alarms(health)])
 
 
 def _alarms(health: CollectorHealth) -> Iterator[str]:

@@ -24,7 +24,8 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
     store = files.enter_context(HistoryStore.open(history_path))
     log_of_history = files.enter_context(JournalReader(log_path))
     if settings.influx is None:
-        return (Follower("history", log_of_history, HistoryProjection(store, log_of_history), stopping),)
+        alone = HistoryProjection(store, log_of_history, log_of_history.end)
+        return (Follower("history", log_of_history, alone, stopping),)
     history = files.enter_context(HistoryReader(history_path))
     log_of_influx = files.enter_context(JournalReader(log_path))
     connect = connection_to(settings.influx, prepared=True)
@@ -34,8 +35,9 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
     )
     as_far_as_history = Trailing(log_of_influx, history.cursor)
     influx = Follower("influx", as_far_as_history, checked, stopping, tally=checked.tally, gather_s=GATHER_S)
+    into_history = HistoryProjection(store, log_of_history, lambda: influx.position)
     return (
-        Follower("history", log_of_history, HistoryProjection(store, log_of_history), stopping, then=influx),
+        Follower("history", log_of_history, into_history, stopping, then=influx),
         influx,
     )
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from collector.telling import AgentKey, heard, hull, tell
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
-from perch.delivery.boots import Boots, Heard, Key
+from perch.delivery.boots import Boots, Clue, Key
 from perch.delivery.placing import is_plain, reached, retold, spans_of, take, with_tellers
 from perch.history.told import Forgotten, Told
 
@@ -46,15 +46,20 @@ class Store(Protocol):
         cursor: Cursor,
         learned: Mapping[AgentKey, tuple[Boots, Boots]] = ...,
         forgotten: Sequence[Forgotten] = ...,
+        followed: int = ...,
     ) -> None:
         """Forget what is void, take in words and what became known of agents' boots, and move the cursor."""
         ...
 
 
 class HistoryProjection:
-    """Keeps `history.db` in step with the journal; a `Projection`. `log` is the journal that is followed."""
+    """Keeps `history.db` in step with the journal; a `Projection`. `log` is the journal that is followed.
 
-    def __init__(self, store: Store, log: EpochLog) -> None:
+    `followed` tells how far those have come that learn from history what moved; where nobody does, nothing is kept.
+    """
+
+    def __init__(self, store: Store, log: EpochLog, followed: Callable[[], int] = lambda: 0) -> None:
+        self._followed = followed
         self._store = store
         self._log = log
         self._boots: dict[AgentKey, Boots] = {}
@@ -84,7 +89,7 @@ class HistoryProjection:
         learning.settle()
         forgotten = [stirred.forgotten(learning.now[agent], new) for agent, stirred in learning.stirred.items()]
         told = self._told(new, learning.now, forgotten, cursor.position)
-        self._store.add(told, Cursor(journal, new[-1].position), learning.learned, forgotten)
+        self._store.add(told, Cursor(journal, new[-1].position), learning.learned, forgotten, self._followed())
         self._remember(learning.now)
 
     def _known(self, agent: AgentKey) -> Boots:
@@ -137,7 +142,7 @@ class _Learning:
         self.now: dict[AgentKey, Boots] = {}
         self.stirred: dict[AgentKey, _Stirred] = {}
 
-    def add(self, agent: AgentKey, position: int, clue: Heard) -> None:
+    def add(self, agent: AgentKey, position: int, clue: Clue) -> None:
         """Take in what a piece of a message tells of time, up to a position of the journal."""
         if agent not in self.now:
             self.now[agent] = self._before[agent] = self._known(agent)

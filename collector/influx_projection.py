@@ -45,6 +45,10 @@ class FollowedHistory(WordSource, Protocol):
         """Tell how far the journal is projected."""
         ...
 
+    def moves_forgotten(self) -> int:
+        """Give the position up to which it is not known any more what moved."""
+        ...
+
     def boots(self, site: str, agent: str) -> Boots:
         """Give what is known of an agent's boots."""
         ...
@@ -128,6 +132,8 @@ class InfluxProjection:
             return
         with self._history.moment():
             self._require(new[-1].position)
+            if progress.position < self._history.moves_forgotten():
+                raise UnavailableError("it is too far behind to learn what moved in history", "wait: it begins anew")
             lived = self._lived()
             moves = self._history.moves(progress.position, new[-1].position)
             words = self._words(new)
@@ -214,7 +220,7 @@ class InfluxProjection:
         if Cursor(progress.journal, progress.position).is_void(self._journal.id, self._journal.end()):
             return True
         self._require(progress.position)
-        return False
+        return progress.position < self._history.moves_forgotten()
 
     def _require(self, position: int) -> None:
         """Raise UnavailableError while history has not come to a position: what it holds now is not all there was."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from perch.adapters.journal import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
-from perch.delivery.boots import NO_BOOTS, NOWHERE, Boots, Clocked, Heard, Placement
+from perch.delivery.boots import NO_BOOTS, NOWHERE, Boots, Clocked, Clue, Placement
 from perch.delivery.placing import DAY_MS, is_believable, place
 from perch.history.source import BEGINNING_MS, END_MS
 from perch.history.told import Lost, LostSpan, Marked, Stated, Told, Unplaced
@@ -19,7 +19,7 @@ AgentKey = tuple[str, str]
 _header = itemgetter(*map(Entry._fields.index, ("site", "agent", "epoch", "boot", "received_ms", "sent_mono_ms")))
 
 
-def heard(entries: Iterable[Entry]) -> Iterator[tuple[AgentKey, int, Heard]]:
+def heard(entries: Iterable[Entry]) -> Iterator[tuple[AgentKey, int, Clue]]:
     """Say what entries tell of time: piece by piece, each with the position of its last entry.
 
     A piece is as much of a message as is of one kind, so that where batches are cut does not matter: whoever has seen
@@ -40,7 +40,7 @@ def heard(entries: Iterable[Entry]) -> Iterator[tuple[AgentKey, int, Heard]]:
         yield _clue(header, position, piece)
 
 
-def _clue(header: tuple[Any, ...], position: int, piece: Sequence[Event]) -> tuple[AgentKey, int, Heard]:
+def _clue(header: tuple[Any, ...], position: int, piece: Sequence[Event]) -> tuple[AgentKey, int, Clue]:
     site, agent, epoch, boot, received_ms, sent_mono_ms = header
     return (site, agent), position, _heard(epoch, boot, received_ms, sent_mono_ms, piece)
 
@@ -73,7 +73,7 @@ def hull(entries: Iterable[Entry]) -> tuple[int, int] | None:
     return (min(walls_ms), max(walls_ms)) if walls_ms else None
 
 
-def _heard(epoch: str, boot: str, received_ms: int, sent_mono_ms: int | None, events: Sequence[Event]) -> Heard:
+def _heard(epoch: str, boot: str, received_ms: int, sent_mono_ms: int | None, events: Sequence[Event]) -> Clue:
     top_mono_ms, own_ms, floating, before = -1, None, False, False
     latest_ms = received_ms + DAY_MS if received_ms >= SENSIBLE_MS else END_MS
     rare: list[Event] = []
@@ -91,11 +91,11 @@ def _heard(epoch: str, boot: str, received_ms: int, sent_mono_ms: int | None, ev
                 before = True
         else:
             rare.append(event)
-    told = Heard(epoch, boot, received_ms, sent_mono_ms, top_mono_ms, own_ms, floating, before)
+    told = Clue(epoch, boot, received_ms, sent_mono_ms, top_mono_ms, own_ms, floating, before)
     return _with_rare(told, rare) if rare else told
 
 
-def _with_rare(told: Heard, events: Sequence[Event]) -> Heard:
+def _with_rare(told: Clue, events: Sequence[Event]) -> Clue:
     clocks = tuple(Clocked(event.boot, event.seq, event.offset_ms) for event in events if isinstance(event, ClockEvent))
     lost = [event for event in events if isinstance(event, LostEvent)]
     own = [event for event in lost if event.epoch == told.epoch]

@@ -18,6 +18,7 @@ class StoredInMemory(MemoryHistory):
     def __init__(self) -> None:
         super().__init__()
         self.told: set[Told] = set()
+        self.forgotten = 0
         self._cursor: Cursor | None = None
         self._boots: dict[tuple[str, str], Boots] = {}
 
@@ -28,6 +29,9 @@ class StoredInMemory(MemoryHistory):
         self.__init__()  # type: ignore[misc]  # as new
         self._cursor = Cursor(journal, 0)
 
+    def moves_forgotten(self) -> int:
+        return self.forgotten
+
     def boots(self, site: str, agent: str) -> Boots:
         return self._boots.get((site, agent), NO_BOOTS)
 
@@ -37,7 +41,9 @@ class StoredInMemory(MemoryHistory):
         cursor: Cursor | None = None,
         learned: object = None,
         forgotten: Sequence[Forgotten] = (),
+        followed: int = 0,
     ) -> None:
+        del followed
         words = list(told)
         self.retell(forgotten, words, 0 if cursor is None else cursor.position)
         if cursor is not None:

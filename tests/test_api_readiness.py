@@ -88,7 +88,7 @@ ALARMS = {"conflicts": {"hq/pi-1": 3}, "throttled": {"hq/pi-9": 15_000}, "deferr
 def test_alarms_are_told_and_keep_nobody_from_an_answer(tmp_path: Path, mosquitto: Broker) -> None:
     with Journal.open(tmp_path / "journal.db"), HistoryStore.open(tmp_path / "history.db"):
         pass
-    lossy = ProjectionHealth(position=7, lag=0, expired=12, refused=3)
+    lossy = ProjectionHealth(position=7, lag=20_000, expired=12, refused=3)
     with serving_connected(server_settings(mosquitto.port, tmp_path)) as served:
         tell(tmp_path, alarms=ALARMS, history=WELL, influx=lossy)
         assert ready(served)
@@ -96,6 +96,7 @@ def test_alarms_are_told_and_keep_nobody_from_an_answer(tmp_path: Path, mosquitt
         assert "conflicts (see to these credentials): hq/pi-1 3" in detail
         assert "throttled messages: hq/pi-9 15000; deferred messages: hq/pi-9 2" in detail
         assert "influx: 12 rows expired, 3 refused" in detail
+        assert "influx is 20000 events behind" in detail
 
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{([a-z]+)="([^"\\\n]*)"\})? (-?[0-9.e+]+)')

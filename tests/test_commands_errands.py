@@ -21,6 +21,7 @@ from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
 from perch.adapters.sqlite import claim
+from perch.commands.errands import show_progress
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.model import Clock, Reason, State
@@ -336,3 +337,12 @@ def test_an_errand_waits_for_its_turn_and_over_a_restart_and_is_answered_once(tm
     assert errands.answer(first) is None
     errands.withdraw(second)
     assert errands.names() == []
+
+
+def test_what_an_errand_waits_for_is_told_once_also_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show = show_progress("events")
+    for taken in range(3):
+        show(Answer(done=False, taken=taken, total=9, waits="InfluxDB does not answer"))
+    assert capsys.readouterr().err == "perch: it waits: InfluxDB does not answer\n"

@@ -1,15 +1,17 @@
 """InfluxDB after events were placed anew: what an agent told is where it belongs, and nowhere else."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.adapters.journal import Entry
-from perch.model import QUARTER_MS, SpaceKind
-from tests.history_cases import site, space
-from tests.influx_following import Log, Step, follow_in_steps, rebuilt
+from perch.errors import UnavailableError
+from perch.model import QUARTER_MS, SpaceKind, State
+from tests.history_cases import marked, site, space, stated
+from tests.influx_following import Log, Step, follow, follow_in_steps, projection, rebuilt
 from tests.influx_memory import MemoryInflux
 from tests.placing_cases import journals
 
@@ -50,3 +52,17 @@ def test_what_moves_in_time_leaves_no_row_behind(entries: tuple[Entry, ...], pla
 @given(entries=journals(NOON_MS, NOON_MS + 3 * HOUR_MS), plan=plans)
 def test_what_moves_in_time_leaves_no_row_behind_in_many_stories(entries: tuple[Entry, ...], plan: list[Step]) -> None:
     assert_follows(entries, plan)
+
+
+def test_who_is_too_far_behind_to_learn_what_moved_begins_anew(tmp_path: Path) -> None:
+    log, store = Log([stated(NOON_MS, State.FREE), marked(NOON_MS + 9, seq=2)]), MemoryInflux()
+    at_work = projection(log, store, tmp_path, site(space()))
+    follow(log, at_work)
+    log.tell(marked(NOON_MS + 10, seq=3))
+    log.lead(log.end())
+    log.history.forgotten = log.end()
+    with pytest.raises(UnavailableError, match="too far behind"):
+        at_work.apply(log.read(2, 1), log.id)
+    assert at_work.cursor() is None
+    log.history.forgotten = 2
+    assert at_work.cursor() is not None

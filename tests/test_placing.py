@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from collector.telling import heard
 from perch.adapters.journal import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
-from perch.delivery.boots import NO_BOOTS, Heard
+from perch.delivery.boots import NO_BOOTS, Clue
 from perch.delivery.placing import is_believable, place, take
 from perch.history.told import Lost, Marked, Stated, Told, Unplaced
 from perch.model import Clock, Dating, Reason, State
@@ -294,7 +294,7 @@ def test_what_is_told_in_order_by_a_clock_that_is_right_moves_nothing() -> None:
 
 def test_an_event_of_an_unknown_boot_is_nowhere() -> None:
     assert place(NO_BOOTS.placement("f" * 16), 5, 5, believable=False) is None
-    assert take(NO_BOOTS, Heard(EPOCHS[0], BOOTS[0], T, None)).home(EPOCHS[1]) is None
+    assert take(NO_BOOTS, Clue(EPOCHS[0], BOOTS[0], T, None)).home(EPOCHS[1]) is None
 
 
 def test_who_stopped_within_a_message_hears_of_what_its_rest_moved() -> None:

@@ -199,6 +199,9 @@ def test_a_retold_epoch_leaves_nothing_behind(
             assert any(move.agent == "pi-1" and move.from_ms <= ms <= move.to_ms for move in moves)
         assert Moved("hq", None, T, T + 101 * 60_000) in moves
         assert reader.moves(log.end(), 10**6) == []
+        for followed, forgotten, left in ((log.end() - 1, 0, moves), (log.end(), log.end(), [])):
+            store.add((), Cursor(log.id, log.end()), followed=followed)
+            assert (reader.moves_forgotten(), reader.moves(0, log.end())) == (forgotten, left)
     assert_follows(tmp_path / "history.db", log)
 
 

@@ -36,7 +36,7 @@ def save(db: sqlite3.Connection, learned: Learned) -> None:
             for agent, before, after in changed
             if before.boots is not after.boots
             for name, boot in after.boots.items()
-            if before.boots.get(name) != boot
+            if before.boots.get(name) is not boot
         ],
     )
     db.executemany(

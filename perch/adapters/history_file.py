@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from perch.history.source import Integers
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE cursor (journal TEXT NOT NULL, position INTEGER NOT NULL);
 CREATE TABLE site (id TEXT PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -37,6 +37,7 @@ CREATE TABLE unplaced (
 ) WITHOUT ROWID;
 CREATE TABLE moved (position INTEGER NOT NULL, site TEXT NOT NULL, agent TEXT, from_ms INTEGER, to_ms INTEGER);
 CREATE INDEX moved_at ON moved (position);
+CREATE TABLE moves_forgotten (upto INTEGER NOT NULL);
 CREATE TABLE boot (
     boot INTEGER PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, id TEXT NOT NULL,
     own_ms INTEGER, estimate_ms INTEGER, floating INTEGER NOT NULL, before INTEGER NOT NULL, UNIQUE (site, agent, id)
@@ -53,7 +54,7 @@ CREATE TABLE chunk (key INTEGER PRIMARY KEY, rows BLOB NOT NULL)
 """
 TABLES = (
     *("cursor", "site", "series", "epoch", "lost", "unplaced", "chunk"),
-    *("moved", "boot", "life", "telling"),
+    *("moved", "moves_forgotten", "boot", "life", "telling"),
 )
 
 WEEK_MS = 7 * 24 * 3_600_000

@@ -9,6 +9,9 @@ from perch.adapters import history_file as file
 from perch.history.source import END_MS, Horizon, Moved
 from perch.history.told import Forgotten
 
+MOST_MOVES = 50_000
+"""Somebody who is further behind than this reaches is told nothing of what moved, and has to begin anew."""
+
 
 class Retelling:
     """What is forgotten within one transaction; `settle` comes after all was told anew."""
@@ -91,6 +94,17 @@ class Retelling:
         return self._db.execute(
             "SELECT series, space FROM series WHERE site = ? AND agent = ?", (one.site, one.agent)
         ).fetchall()
+
+
+def forget_moves(db: sqlite3.Connection, upto: int) -> None:
+    """Forget what moved up to a position, and what there is beyond MOST_MOVES; note up to where anything was."""
+    surplus = db.execute("SELECT position FROM moved ORDER BY position DESC LIMIT 1 OFFSET ?", (MOST_MOVES,)).fetchone()
+    upto = max(upto, surplus[0] if surplus else 0)
+    (gone,) = db.execute("SELECT max(position) FROM moved WHERE position <= ?", (upto,)).fetchone()
+    if gone is not None:
+        db.execute("DELETE FROM moved WHERE position <= ?", (upto,))
+        db.execute("DELETE FROM moves_forgotten")
+        db.execute("INSERT INTO moves_forgotten VALUES (?)", (gone,))
 
 
 def _between(one: Forgotten) -> list[Moved]:

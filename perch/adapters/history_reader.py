@@ -140,6 +140,12 @@ class HistoryReader:
             )
             return [Moved(*row) for row in rows]
 
+    def moves_forgotten(self) -> int:
+        """Give the position up to which it is not known any more what moved."""
+        with self._snapshot() as db:
+            row = db.execute("SELECT upto FROM moves_forgotten").fetchone()
+            return 0 if row is None else int(row[0])
+
     def boots(self, site: str, agent: str) -> Boots:
         """Give what is known of an agent's boots, and so where its events belong."""
         with self._snapshot() as db:

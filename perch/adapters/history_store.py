@@ -16,7 +16,7 @@ from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_batch import Batch, Lived
 from perch.adapters.history_boots import Learned
-from perch.adapters.history_moves import Retelling
+from perch.adapters.history_moves import Retelling, forget_moves
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, schema_version, transaction
 from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
@@ -99,10 +99,12 @@ class HistoryStore:
         cursor: Cursor,
         learned: Learned = NOTHING_LEARNED,
         forgotten: Sequence[Forgotten] = (),
+        followed: int = 0,
     ) -> None:
         """Take in events and move the cursor, in one transaction; a repeated event changes no answer.
 
-        What `forgotten` epochs told before is void; what they told at all is among the events.
+        What `forgotten` epochs told before is void; what they told at all is among the events. Nobody will ask any more
+        what moved up to the position `followed`.
         """
         words = iter(told)
         with transaction(self._db, self._path):
@@ -110,6 +112,7 @@ class HistoryStore:
             while some := list(islice(words, WORDS_AT_ONCE)):
                 self._take(Batch(some))
             retelling.settle(cursor.position)
+            forget_moves(self._db, followed)
             history_boots.save(self._db, learned)
             self._move(cursor)
 

@@ -9,6 +9,7 @@ from perch.adapters.age import mark
 from perch.adapters.collector_health import read_health
 from perch.adapters.errands import Answer, Errand, Errands
 from perch.adapters.sqlite import claim
+from perch.commands.output import warn
 from perch.errors import PerchError, StorageError, UnavailableError
 from perch.settings import ServerSettings
 
@@ -35,9 +36,13 @@ def have_done(settings: ServerSettings, errand: Errand, show: Callable[[Answer],
 
 
 def show_progress(unit: str) -> Callable[[Answer], None]:
-    """Give what shows progress on stderr: a line that is written over on a terminal, nothing where it is none."""
+    """Give what shows progress on stderr: a line written over on a terminal, elsewhere only what it waits for."""
+    told: set[str] = set()
 
     def show(answer: Answer) -> None:
+        if answer.waits and not sys.stderr.isatty() and answer.waits not in told:
+            told.add(answer.waits)
+            warn(f"it waits: {answer.waits}")
         if sys.stderr.isatty():
             share = f"{answer.taken:,} of {answer.total:,} {unit}"
             rows = f", {answer.rows:,} rows written to InfluxDB" if answer.rows else ""

@@ -3,9 +3,8 @@
 The theory stands in `placing`, which takes in what messages tell.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from perch.model import Dating
@@ -14,6 +13,9 @@ _WIRE_MS = 2**53
 
 Key = tuple[str, str]
 """A boot and an epoch that told events of it."""
+
+Told = tuple[int, int, str, int]
+"""A word on the clock: how far its epoch came, its number there, its epoch, the offset; the largest is the latest."""
 
 
 class Clocked(NamedTuple):
@@ -24,7 +26,7 @@ class Clocked(NamedTuple):
     offset_ms: int
 
 
-class Heard(NamedTuple):
+class Clue(NamedTuple):
     """What one message, or a piece of it, tells of time; its pieces in order tell the same as the whole.
 
     `top_mono_ms` is the largest monotonic time of its events (-1 for none), `own_ms` wall minus monotonic time of the
@@ -79,8 +81,9 @@ NOWHERE = Placement()
 class Boots:
     """All that is known of one agent's time; boots are in the order of their first appearance.
 
-    `tellings` are pairs of epochs: the first told that events of the second are lost. `placements` and `contested`
-    (boots in which several epochs told of the clock) follow from the rest.
+    `tellings` are pairs of epochs: the first told that events of the second are lost. The rest follows from these:
+    `placements`, `contested` (boots in which several epochs told of the clock), and by boot `clocks`, the latest word
+    on it, and `tops`, how far it came in its time.
     """
 
     boots: dict[str, Boot] = field(default_factory=dict)
@@ -88,13 +91,45 @@ class Boots:
     tellings: frozenset[tuple[str, str]] = frozenset()
     placements: Mapping[str, Placement] = field(default_factory=dict, compare=False)
     contested: frozenset[str] = field(default=frozenset(), compare=False)
+    clocks: Mapping[str, Told] = field(default_factory=dict, compare=False)
+    tops: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, boots: dict[str, Boot], lives: Mapping[Key, Life], tellings: Iterable[tuple[str, str]]) -> "Boots":
         """Work out the placements of what is known."""
-        clocked = Counter(boot for (boot, _), life in lives.items() if life.clock_ms is not None)
-        contested = frozenset(boot for boot, epochs in clocked.items() if epochs > 1)
-        return cls(boots, lives, frozenset(tellings), dict(_placements(boots, lives)), contested)
+        return NO_BOOTS.with_all(boots, lives, frozenset(tellings), lives.keys())
+
+    def with_all(
+        self,
+        boots: dict[str, Boot],
+        lives: Mapping[Key, Life],
+        tellings: frozenset[tuple[str, str]],
+        new: Iterable[Key],
+    ) -> "Boots":
+        """Take in more boots and lives, of which those of some keys are new; the others stay where they were placed."""
+        clocks, tops, contested = dict(self.clocks), dict(self.tops), set(self.contested)
+        stirred = set()
+        for boot, epoch in new:
+            life = lives[boot, epoch]
+            stirred.add(boot)
+            tops[boot] = max(life.top_mono_ms, tops.get(boot, -1))
+            if life.clock_ms is not None:
+                told = (life.top_mono_ms, life.clock_seq, epoch, life.clock_ms)
+                latest = clocks.get(boot, told)
+                if latest[2] != epoch:
+                    contested.add(boot)
+                clocks[boot] = max(told, latest)
+        placements = _placements(boots, clocks, tops, self.placements, stirred)
+        return Boots(boots, lives, tellings, placements, frozenset(contested), clocks, tops)
+
+    def with_tops(self, lives: Mapping[Key, Life]) -> "Boots":
+        """Take in lives that went on, where nothing hangs on how far they came."""
+        clocks, tops = dict(self.clocks), dict(self.tops)
+        for (boot, epoch), life in lives.items():
+            tops[boot] = max(life.top_mono_ms, tops.get(boot, -1))
+            if life.clock_ms is not None and clocks[boot][2] == epoch:
+                clocks[boot] = (life.top_mono_ms, life.clock_seq, epoch, life.clock_ms)
+        return replace(self, lives={**self.lives, **lives}, clocks=clocks, tops=tops)
 
     @property
     def last(self) -> str | None:
@@ -113,43 +148,83 @@ class Boots:
 NO_BOOTS = Boots()
 
 
-def _placements(boots: Mapping[str, Boot], lives: Mapping[Key, Life]) -> Iterator[tuple[str, Placement]]:
-    clocks, tops = _by_boot(lives)
-    offsets = dict(_offsets(boots, clocks, tops))
-    ended_ms: int | None = None
-    for boot in boots:
-        offset_ms, how = offsets.get(boot, (None, Dating.ESTIMATED))
+def _placements(
+    boots: Mapping[str, Boot],
+    clocks: Mapping[str, Told],
+    tops: Mapping[str, int],
+    before: Mapping[str, Placement],
+    stirred: Collection[str],
+) -> Mapping[str, Placement]:
+    """Place some boots anew, and of those around them as many as that concerns: others hang on their neighbours alone.
+
+    Offsets are found with the last boot first, for a gap ends where the next one began; ends with the first boot first.
+    """
+    if not stirred:
+        return before
+    names = list(boots)
+    first, last = _extent(names, stirred)
+    placed = dict(before)
+    offsets: dict[int, tuple[int | None, Dating]] = {}
+    began_ms = _nearest(names[last + 1 :], before)
+    place = last
+    while place >= 0:
+        name = names[place]
+        offset_ms, how = offsets[place] = _offset(boots[name], clocks.get(name), tops.get(name, 0), began_ms)
+        began_ms = offset_ms if offset_ms is not None else began_ms
+        if place < first and offset_ms is not None and offset_ms == before[name].offset_ms:
+            break
+        place -= 1
+    start = max(place, 0)
+    ended_ms = next(
+        (_end(before[name], tops.get(name, 0)) for name in reversed(names[:start]) if _is_there(before[name])), None
+    )
+    for place in range(start, len(names)):
+        name = names[place]
+        at = before.get(name, NOWHERE)
+        offset_ms, how = offsets.get(place, (at.offset_ms, at.how))
         moments = [ms for ms in (ended_ms, offset_ms) if ms is not None]
-        yield boot, Placement(clocks.get(boot), offset_ms, how, min(moments, default=None))
+        told = clocks.get(name)
+        now = Placement(None if told is None else told[3], offset_ms, how, min(moments, default=None))
+        if now != at or name not in placed:
+            placed[name] = now
         if offset_ms is not None:
-            ended_ms = within_wire(offset_ms + max(tops.get(boot, 0), 0))
+            ended_ms = _end(now, tops.get(name, 0))
+            if place > last:
+                break
+    return placed
 
 
-def _by_boot(lives: Mapping[Key, Life]) -> tuple[dict[str, int], dict[str, int]]:
-    """Give by boot the offset of its latest `clock` event, and how far it came in its time."""
-    latest: dict[str, tuple[int, int, str, int]] = {}
-    tops: dict[str, int] = {}
-    for (boot, epoch), life in lives.items():
-        tops[boot] = max(life.top_mono_ms, tops.get(boot, -1))
-        if life.clock_ms is not None:
-            told = (life.top_mono_ms, life.clock_seq, epoch, life.clock_ms)
-            latest[boot] = max(told, latest.get(boot, told))
-    return {boot: offset_ms for boot, (*_, offset_ms) in latest.items()}, tops
+def _extent(names: Sequence[str], some: Collection[str]) -> tuple[int, int]:
+    """Give the first and the last place of some names; they are looked for from the end."""
+    left, first, last = len(some), len(names), -1
+    for place in range(len(names) - 1, -1, -1):
+        if names[place] in some:
+            first, last, left = place, max(place, last), left - 1
+            if not left:
+                break
+    return first, last
 
 
-def _offsets(
-    boots: Mapping[str, Boot], clocks: Mapping[str, int], tops: Mapping[str, int]
-) -> Iterator[tuple[str, tuple[int, Dating]]]:
-    """Give the best offset of each boot that has one, the last boot first: a gap ends where the next one began."""
-    began_ms: int | None = None
-    for name, boot in reversed(list(boots.items())):
-        told_ms = clocks.get(name, boot.own_ms)
-        offset_ms = boot.estimate_ms if told_ms is None else told_ms
-        if offset_ms is None and began_ms is not None:
-            offset_ms = within_wire(began_ms - max(tops.get(name, 0), 0) - 1)
-        if offset_ms is not None:
-            began_ms = offset_ms
-            yield name, (offset_ms, Dating.ESTIMATED if told_ms is None else Dating.PLACED)
+def _nearest(names: Iterable[str], placements: Mapping[str, Placement]) -> int | None:
+    return next((at.offset_ms for name in names if _is_there(at := placements[name])), None)
+
+
+def _is_there(at: Placement) -> bool:
+    return at.offset_ms is not None
+
+
+def _end(at: Placement, top_mono_ms: int) -> int | None:
+    return None if at.offset_ms is None else within_wire(at.offset_ms + max(top_mono_ms, 0))
+
+
+def _offset(boot: Boot, clock: Told | None, top_mono_ms: int, began_ms: int | None) -> tuple[int | None, Dating]:
+    """Give the best offset of a boot; the next one of which anything is known began at `began_ms`."""
+    told_ms = boot.own_ms if clock is None else clock[3]
+    if told_ms is not None:
+        return told_ms, Dating.PLACED
+    if boot.estimate_ms is not None:
+        return boot.estimate_ms, Dating.ESTIMATED
+    return None if began_ms is None else within_wire(began_ms - max(top_mono_ms, 0) - 1), Dating.ESTIMATED
 
 
 def within_wire(ms: int) -> int:

@@ -23,7 +23,7 @@ comes later may move what was told before: `retold` names the epochs that must t
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from perch.delivery.boots import Boot, Boots, Clocked, Heard, Key, Life, Placement, within_wire
+from perch.delivery.boots import Boot, Boots, Clocked, Clue, Key, Life, Placement, within_wire
 from perch.model import SENSIBLE_MS, Dating
 
 STEP_MS = 5_000
@@ -51,7 +51,7 @@ def place(at: Placement, wall_ms: int, mono_ms: int, *, believable: bool) -> tup
     return None if at.offset_ms is None else (within_wire(mono_ms + at.offset_ms), at.how)
 
 
-def is_plain(known: Boots, heard: Heard) -> bool:
+def is_plain(known: Boots, heard: Clue) -> bool:
     """Tell whether a message makes nothing known but how far its epoch has come, which nothing hangs on."""
     boot = known.boots.get(heard.boot)
     return (
@@ -72,10 +72,10 @@ def reached(known: Boots, tops_mono_ms: Mapping[Key, int]) -> Boots:
     }
     if not lives:
         return known
-    return Boots(known.boots, {**known.lives, **lives}, known.tellings, known.placements, known.contested)
+    return known.with_tops(lives)
 
 
-def take(known: Boots, heard: Heard) -> Boots:
+def take(known: Boots, heard: Clue) -> Boots:
     """Take in what a message tells; messages come in the order of the journal."""
     boot, key = known.boots.get(heard.boot), (heard.boot, heard.epoch)
     taught, life = _taught(boot or Boot(), heard), known.lives.get(key)
@@ -91,11 +91,10 @@ def take(known: Boots, heard: Heard) -> Boots:
     if heard.named:
         tellings = tellings.union((heard.epoch, named) for named in heard.named)
     if not stirred:
-        return Boots(known.boots, lives, tellings, known.placements, known.contested)
+        return replace(known.with_tops({key: life}), tellings=tellings)
     boots = {**known.boots, heard.boot: taught}
-    for clocked in heard.clocks:
-        _set(clocked, heard, boots, lives)
-    return Boots.of(boots, lives, tellings)
+    changed = {key, *(told for clocked in heard.clocks if (told := _set(clocked, heard, boots, lives)) is not None)}
+    return known.with_all(boots, lives, tellings, changed)
 
 
 def retold(old: Boots, new: Boots) -> frozenset[str]:
@@ -106,8 +105,8 @@ def retold(old: Boots, new: Boots) -> frozenset[str]:
     if old.placements is new.placements and old.tellings == new.tellings:
         return frozenset()
     named = {named for _, named in old.tellings}
-    moved = {boot for boot in old.boots if _is_moved(old.boots[boot], old.placement(boot), new.placement(boot))}
-    shifted = {boot for boot in old.boots if old.placement(boot) != new.placement(boot)}
+    shifted = {boot for boot, at in old.placements.items() if new.placements[boot] is not at}
+    moved = {boot for boot in shifted if _is_moved(old.boots[boot], old.placement(boot), new.placement(boot))}
     epochs = {epoch for boot, epoch in old.lives if boot in moved or (boot in shifted and epoch in named)}
     epochs |= {epoch for epoch in named if old.home(epoch) != new.home(epoch)}
     return with_tellers(epochs, new)
@@ -141,7 +140,7 @@ def _is_moved(boot: Boot, old: Placement, new: Placement) -> bool:
     )
 
 
-def _taught(boot: Boot, heard: Heard) -> Boot:
+def _taught(boot: Boot, heard: Clue) -> Boot:
     """Give what is known of a boot after a message; the very same value where that is nothing new."""
     teaches = (
         (boot.own_ms is None and heard.own_ms is not None)
@@ -159,7 +158,7 @@ def _taught(boot: Boot, heard: Heard) -> Boot:
     )
 
 
-def _estimate(known_ms: int | None, heard: Heard) -> int | None:
+def _estimate(known_ms: int | None, heard: Clue) -> int | None:
     """A message cannot come before it was sent, so the earliest receipt is best; a collector's clock may be set."""
     if heard.sent_mono_ms is None or heard.sent_mono_ms < 0 or heard.received_ms < SENSIBLE_MS:
         return known_ms
@@ -173,8 +172,8 @@ def _hangs_on_top(known: Boots, boot: str) -> bool:
     return boot != known.last or boot in known.contested
 
 
-def _set(clocked: Clocked, heard: Heard, boots: dict[str, Boot], lives: dict[Key, Life]) -> None:
-    """Note a `clock` event unless it is out of date or cannot be true."""
+def _set(clocked: Clocked, heard: Clue, boots: dict[str, Boot], lives: dict[Key, Life]) -> Key | None:
+    """Note a `clock` event unless it is out of date or cannot be true; gives whose life it tells of."""
     sent_mono_ms = heard.sent_mono_ms or 0 if clocked.boot == heard.boot else 0
     claims_ms = clocked.offset_ms + max(sent_mono_ms, 0)
     key = (clocked.boot, heard.epoch)
@@ -183,3 +182,5 @@ def _set(clocked: Clocked, heard: Heard, boots: dict[str, Boot], lives: dict[Key
     if is_true and (life.clock_ms is None or clocked.seq > life.clock_seq):
         boots.setdefault(clocked.boot, Boot())
         lives[key] = replace(life, clock_seq=clocked.seq, clock_ms=clocked.offset_ms)
+        return key
+    return None
