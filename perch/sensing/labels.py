@@ -11,7 +11,7 @@ HOLDS_MS = 5 * 60_000
 """A label is true until the next one, but not for longer: nobody knows what was after somebody looked."""
 
 EDGE_MS = 60_000
-"""So much at both ends of a vacant span counts for nothing: people's clocks are that wrong, and labels by the minute."""
+"""So much at both ends of a vacant span counts for nothing: clocks are that wrong, and so are labels by the minute."""
 
 
 class Label(NamedTuple):

@@ -8,8 +8,9 @@ is asked how sure a result is.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from perch.model import Reading
 from perch.sensing.chain import Rates, Weights
-from perch.sensing.labels import Lesson, Truth
+from perch.sensing.labels import Truth
 from perch.sensing.posterior import Known, rate
 from perch.sensing.voices import NOTHING, Evidence, Heard, Voice
 
@@ -70,29 +71,32 @@ class Count:
         return bounded(known, bounds)
 
 
-def statements(voice: Voice, lessons: Sequence[Lesson]) -> Statements:
-    """Ask a voice what it makes of each lesson."""
-    return [(Truth(lesson.spans), tuple(_said(voice, lesson))) for lesson in lessons]
+def by_sensor(readings: Sequence[Reading]) -> dict[str, list[Reading]]:
+    """Sort readings by sensor, in order of time still."""
+    sorted_: dict[str, list[Reading]] = {}
+    for reading in readings:
+        sorted_.setdefault(reading.sensor, []).append(reading)
+    return sorted_
 
 
-def _said(voice: Voice, lesson: Lesson) -> Iterator[Said]:
-    """Give what a voice makes of its readings, and at last of the silence after them if that says anything."""
-    heard: Heard | None = None
-    time_ms = 0
-    for reading in lesson.readings:
-        if reading.sensor != voice.sensor.id:
-            time_ms = reading.time_ms
-            continue
-        heard = heard or voice.begin(reading.time_ms)
+def said_by(voice: Voice, readings: Sequence[Reading], until_ms: int) -> tuple[Said, ...]:
+    """Ask a voice what it makes of its readings, and of the silence after them if that says anything."""
+    return tuple(_said(voice, readings, until_ms))
+
+
+def _said(voice: Voice, readings: Sequence[Reading], until_ms: int) -> Iterator[Said]:
+    if not readings:
+        return
+    heard = voice.begin(readings[0].time_ms)
+    for reading in readings:
         while heard.due_ms <= reading.time_ms:
             heard, _ = voice.lapse(heard, heard.due_ms)
         after, evidence = voice.hear(heard, reading.time_ms, reading.value)
-        time_ms = reading.time_ms
-        from_ms = time_ms if heard.said_ms is None else heard.said_ms
-        yield Said(from_ms, time_ms, heard, after, evidence)
+        from_ms = reading.time_ms if heard.said_ms is None else heard.said_ms
+        yield Said(from_ms, reading.time_ms, heard, after, evidence)
         heard = after
-    if heard is not None and heard.said_ms is not None and voice.sensor.edge_driven and time_ms > heard.said_ms:
-        yield Said(heard.said_ms, time_ms, heard, heard, NOTHING)
+    if voice.sensor.edge_driven and heard.said_ms is not None and heard.said_ms < until_ms:
+        yield Said(heard.said_ms, until_ms, heard, heard, NOTHING)
 
 
 def hours(statements: Statements) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from perch.sensing.air import NO_CURVE, SLOPES, SLOPES_AT, UNREST_AT, Stirred, b
 from perch.sensing.ambience import JUMPS, LOUD
 from perch.sensing.chain import Flow, Pace, Rates
 from perch.sensing.evidence import ON, is_on
-from perch.sensing.labels import Lesson
+from perch.sensing.labels import Lesson, Truth
 from perch.sensing.levels import SWITCHES
 from perch.sensing.posterior import Known, nats, rate, share
 from perch.sensing.pulses import CONTACT_RATES, MOTION_RATES
@@ -31,10 +31,11 @@ from perch.sensing.sayings import (
     Count,
     Statements,
     bounded,
+    by_sensor,
     factor,
     hours,
     of_those_present,
-    statements,
+    said_by,
 )
 from perch.sensing.settled import pace_of, voice_of
 from perch.sensing.voices import scaled
@@ -72,20 +73,35 @@ class Account:
 
 
 Lessons = tuple[LearnedSensor, list[Taught]]
+Teacher = Callable[[Sensor, Pace, Statements], Lessons]
 
 
-def account(space: SensedSpace, sensor: Sensor, lessons: Sequence[Lesson]) -> Account:
-    """Learn of one sensor what labelled time teaches."""
-    pace, teach = pace_of(space), TEACHERS.get(sensor.kind)
-    voice = voice_of(space, sensor, pace, 1.0)
-    if voice is None or teach is None:
-        return Account(sensor.id, (0.0, 0.0))
-    said = statements(voice, lessons)
+def accounts(space: SensedSpace, sensors: Sequence[Sensor], lessons: Sequence[Lesson]) -> list[Account]:
+    """Learn of each sensor of a space what labelled time teaches."""
+    sorted_ = [by_sensor(lesson.readings) for lesson in lessons]
+    truths = [Truth(lesson.spans) for lesson in lessons]
+    ends_ms = [lesson.readings[-1].time_ms if lesson.readings else 0 for lesson in lessons]
+    pace = pace_of(space)
+    found = []
+    for sensor in sensors:
+        voice, teach = voice_of(space, sensor, pace, 1.0), TEACHERS.get(sensor.kind)
+        if voice is None or teach is None:
+            found.append(Account(sensor.id, (0.0, 0.0)))
+            continue
+        readings = [one.get(sensor.id, []) for one in sorted_]
+        said = [
+            (truth, said_by(voice, own, end_ms)) for truth, own, end_ms in zip(truths, readings, ends_ms, strict=True)
+        ]
+        found.append(_account(sensor, pace, said, teach))
+    return found
+
+
+def _account(sensor: Sensor, pace: Pace, said: Statements, teach: Teacher) -> Account:
     heard = hours(said)
     if heard == (0.0, 0.0):
         return Account(sensor.id, heard)
     learned, numbers = teach(sensor, pace, said)
-    return Account(sensor.id, heard, learned, tuple(numbers))
+    return Account(sensor.id, heard, learned if numbers else None, tuple(numbers))
 
 
 def _pulses(sensor: Sensor, pace: Pace, said: Statements) -> Lessons:
@@ -270,7 +286,7 @@ class _Places:
         return nats([between(usual, at) for at in self._at], WORTH_AIR, *self._counts)
 
 
-TEACHERS: dict[SensorKind, Callable[[Sensor, Pace, Statements], Lessons]] = {
+TEACHERS: dict[SensorKind, Teacher] = {
     SensorKind.MOTION: _pulses,
     SensorKind.CONTACT: _pulses,
     SensorKind.PRESENCE: _level,
