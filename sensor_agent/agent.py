@@ -29,6 +29,7 @@ from sensor_agent.herald import HEARTBEATS_BELIEVED, Herald
 from sensor_agent.home_assistant import HomeAssistant
 from sensor_agent.inputs import Inputs
 from sensor_agent.misses import Misses
+from sensor_agent.tidings import Tidings
 
 LONGEST_WAIT_S = 5.0
 
@@ -68,6 +69,7 @@ class Agent:
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
         self._misses = Misses()
+        self._tidings = Tidings(self._sensors)
         self._purge_ms = machine_ms()
         self._reserve_ms = self._purge_ms
         self._no_room: str | None = None
@@ -185,6 +187,9 @@ class Agent:
         self._courier.send(now)
         if now >= self._herald.deadline:
             self._beat(now)
+        if now >= self._tidings.deadline:
+            self._tidings.told(now)
+            self._herald.tell(self.author, self.unsettled, self.trouble)
         if now >= self._purge_ms:
             self._purge_ms = now + PURGE_EVERY_MS
             self._courier.purge(now)
@@ -204,7 +209,13 @@ class Agent:
     @property
     def delivery_deadline(self) -> int:
         """When `deliver` has something to do (machine's monotonic ms)."""
-        moments = (self._courier.deadline, self._herald.deadline, self._purge_ms, self._reserve_ms)
+        moments = (
+            self._courier.deadline,
+            self._herald.deadline,
+            self._tidings.deadline,
+            self._purge_ms,
+            self._reserve_ms,
+        )
         return min(moment for moment in moments if moment is not None)
 
     def _next(self, timeout_s: float) -> Item | None:
@@ -219,6 +230,7 @@ class Agent:
         else:
             sensor, value, mono_ms = item
             self.author.observe(sensor, value, max(mono_ms, self.author.watch.now_ms))
+            self._tidings.heard(sensor, machine_ms())
 
     def _resume(self) -> bool:
         if not self.author.stood_still:
@@ -244,6 +256,7 @@ class Agent:
             self._home_assistant.announce()
 
     def _beat(self, now_ms: int) -> None:
+        self._tidings.told(now_ms)
         self._herald.beat(self.author, self.unsettled, now_ms, self.trouble)
 
     def _reserve(self, now_ms: int) -> None:
