@@ -32,6 +32,7 @@ from sensor_agent.herald import HEARTBEATS_BELIEVED, Herald
 from sensor_agent.home_assistant import HomeAssistant
 from sensor_agent.inputs import Inputs
 from sensor_agent.misses import Misses
+from sensor_agent.tidings import Tidings
 from sensor_agent.upkeep import Upkeep
 
 LONGEST_WAIT_S = 5.0
@@ -69,6 +70,7 @@ class Agent:
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
         self._misses = Misses()
+        self._tidings = Tidings(self._sensors)
         self._confess_ms = NEVER_MS
         self._confessed_ms = -NEVER_MS
         self._epoch = secrets.token_hex(16)
@@ -193,6 +195,9 @@ class Agent:
         self._courier.send(now)
         if now >= self._herald.deadline:
             self._beat(now)
+        if now >= self._tidings.deadline:
+            self._tidings.told(now)
+            self._herald.tell(self.author, self.unsettled, self.trouble)
         if now >= self._confess_ms:
             self._confess(now)
         self._upkeep.work(now)
@@ -211,7 +216,13 @@ class Agent:
     @property
     def delivery_deadline(self) -> int:
         """When `deliver` has something to do (machine's monotonic ms)."""
-        moments = (self._courier.deadline, self._herald.deadline, self._upkeep.deadline, self._confess_ms)
+        moments = (
+            self._courier.deadline,
+            self._herald.deadline,
+            self._tidings.deadline,
+            self._upkeep.deadline,
+            self._confess_ms,
+        )
         return min(moment for moment in moments if moment is not None)
 
     def _next(self, timeout_s: float) -> Item | None:
@@ -227,6 +238,7 @@ class Agent:
             sensor, value, mono_ms = item
             mono_ms = max(mono_ms, self.author.watch.now_ms)
             self.author.observe(sensor, value, mono_ms)
+            self._tidings.heard(sensor, boot_ms())
             if self._settings.keep_readings_mib and self._clock.state() is ClockState.OK:
                 self._diary.note(self.author.wall_of(mono_ms), sensor, value)
 
@@ -255,6 +267,7 @@ class Agent:
             self._home_assistant.announce()
 
     def _beat(self, now_ms: int) -> None:
+        self._tidings.told(now_ms)
         self._herald.beat(self.author, self.unsettled, now_ms, self.trouble)
 
     def _confess(self, now_ms: int) -> None:

@@ -41,9 +41,12 @@ class Herald:
     def beat(self, author: Author, unsettled: int, now_ms: int, trouble: str | None = None) -> None:
         """Say everything anew: the status first, so that no state is taken for that of an agent that is offline."""
         self.deadline = now_ms + self._heartbeat_s * 1000
-        virtual_ms = self._clock.mono_ms()
-        self._publish(self._status(author, author.watch.healths(virtual_ms), unsettled, trouble))
-        self.say(author, author.watch.occupancies(virtual_ms))
+        self.tell(author, unsettled, trouble)
+        self.say(author, author.watch.occupancies(self._clock.mono_ms()))
+
+    def tell(self, author: Author, unsettled: int, trouble: str | None = None) -> None:
+        """Say the status alone."""
+        self._publish(self._status(author, author.watch.healths(self._clock.mono_ms()), unsettled, trouble))
 
     def say(self, author: Author, occupancies: Mapping[str, Occupancy]) -> None:
         """Say what some spaces are; `since_ms` is in the author's monotonic time."""

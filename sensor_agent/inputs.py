@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 from gpiozero import Device, DigitalInputDevice, DistanceSensor
-from gpiozero.exc import GPIOZeroError, PinFactoryFallback, PWMSoftwareFallback
+from gpiozero.exc import PinFactoryFallback, PWMSoftwareFallback
 from gpiozero.pins.mock import MockFactory
 
 from perch.errors import PerchError
@@ -133,12 +133,12 @@ class Inputs:
                 warnings.simplefilter("ignore", PinFactoryFallback)  # if none works, the error says all that is needed
                 for sensor in sensors:
                     self._inputs[sensor.id] = _input(sensor, changed, open_bus)
-        except GPIOZeroError as error:
-            self.close()
-            raise _unusable(error) from error
         except PerchError:
             self.close()
             raise
+        except Exception as error:  # lgpio raises what it likes, as where another program holds a pin
+            self.close()
+            raise _unusable(error) from error
 
     def __repr__(self) -> str:
         return f"<Inputs {', '.join(self._inputs)}>"
@@ -219,7 +219,7 @@ def _open(sensor: Sensor) -> DigitalInputDevice:
     return DigitalInputDevice(sensor.pin, pull_up=sensor.kind in PULLED_UP, bounce_time=BOUNCE_S.get(sensor.kind))
 
 
-def _unusable(error: GPIOZeroError) -> PerchError:
+def _unusable(error: Exception) -> PerchError:
     return PerchError(
         f"the pins cannot be used: {error}",
         "on a Raspberry Pi install python3-lgpio and see that no other program holds the pin;"

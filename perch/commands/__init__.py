@@ -39,6 +39,7 @@ COMMANDS = {
     "sense": Entry("perch.commands.sense:sense", "Turn recorded readings into states, offline."),
     "simulate": Entry("perch.commands.simulate:simulate", "Make a venue's readings with their ground truth."),
     "doctor": Entry("perch.commands.doctor:doctor", "Say what is wrong with an agent or a server, and what to do."),
+    "walk": Entry("perch.commands.walk:walk", "Walk past each sensor and tick it off; name wiring mistakes.", "agent"),
     "site": Entry("perch.commands.site:site", "Check a site's configuration.", "server"),
     "quarantine": Entry(
         "perch.commands.quarantine:quarantine", "Show messages that could not be taken in; try them again.", "server"

@@ -35,6 +35,10 @@ SLOPES = (
 )
 """How much likelier somebody is at a slope (ppm an hour), in nats."""
 
+SLOPES_AT = (-400.0, -200.0, -120.0, -60.0, -30.0, 0.0, 30.0, 60.0, 120.0, 250.0, 500.0)
+UNREST_AT = (4.0, 7.0, 12.0, 20.0, 35.0, 60.0, 100.0, 180.0, 300.0)
+"""Where curves that labels teach have their points, ppm an hour."""
+
 SOURCES = ((-60.0, -2.0), (60.0, 0.0), (180.0, 2.0))
 """The same for the source."""
 
@@ -42,7 +46,7 @@ NO_CURVE = ((0.0, 0.0),)
 """What unrest means depends on the sensor and the room: nobody knows it before there are labels."""
 
 SLOPE_SHARE = 0.6
-UNREST_SHARE = 0.6
+UNREST_SHARE = 0.5
 WORTH_PER_MINUTE = 0.15
 """Slopes of neighbouring minutes are nearly the same reading."""
 
@@ -104,6 +108,11 @@ class Air(Sampled):
 
     def _heard(self, time_ms: int, value: float, memory: Stirred) -> Heard:
         return Heard(time_ms, value, time_ms + self._limit_ms, memory=memory)
+
+
+def is_settled(heard: Heard) -> bool:
+    """Tell whether enough is known of the air for a slope."""
+    return bool(heard.memory) and Stirred(*heard.memory).known_s >= LONG_S
 
 
 def between(points: tuple[tuple[float, float], ...], x: float) -> float:

@@ -7,6 +7,7 @@ although somebody is there costs more than one that is said to be occupied for s
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import NamedTuple
 
 from perch.model import Preference, Reason, SensedSpace, Sensor, SensorKind, SpaceKind
@@ -64,7 +65,7 @@ def voices_of(space: SensedSpace, sensors: Sequence[Sensor], pace: Pace) -> tupl
     counts = Counter(sensor.kind for sensor in own)
     quick = any(sensor.kind in QUICK for sensor in own)
     voices = (
-        _voice(space, sensor, pace, share(sensor.kind, counts, quick) * learned.weight(space, sensor.kind))
+        voice_of(space, sensor, pace, share(sensor.kind, counts, quick) * learned.weight(space, sensor.kind))
         for sensor in own
     )
     return tuple(voice for voice in voices if voice is not None)
@@ -75,10 +76,11 @@ def share(kind: SensorKind, counts: Mapping[SensorKind, int], quick: bool) -> fl
     if kind in BEAMS:
         return 1 / sum(counts[beam] for beam in BEAMS)
     slow = SLOW_BESIDE_QUICK if quick and kind is SensorKind.CO2 else 1.0
-    return slow * float(counts[kind]) ** -0.5
+    return slow / sqrt(counts[kind])
 
 
-def _voice(space: SensedSpace, sensor: Sensor, pace: Pace, weight: float) -> Voice | None:
+def voice_of(space: SensedSpace, sensor: Sensor, pace: Pace, weight: float) -> Voice | None:
+    """Give the voice of a sensor, of whose evidence `weight` counts."""
     kind, quiet_ms = sensor.kind, space.quiet_limit_ms
     if kind in BEAMS:
         return Beam(sensor, weight, quiet_ms)

@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from perch.errors import Complaint, InputError
 from perch.settings.reading import Reader, RefusedError, text
@@ -18,6 +19,11 @@ _MANY_PARTS = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'
 
 def open_toml(path: Path, complaints: Complaints, environment: Mapping[str, str] | None = None) -> Table:
     """Read a TOML file as a table that the environment overrides as `PERCH_…`; raises InputError if it is no TOML."""
+    return Table(toml_values(path), str(path), complaints, variable="PERCH", environment=environment)
+
+
+def toml_values(path: Path) -> dict[str, Any]:
+    """Read a TOML file as it stands; raises InputError if it is no TOML."""
     try:
         content = read_text(path)
     except RefusedError as refused:
@@ -27,10 +33,9 @@ def open_toml(path: Path, complaints: Complaints, environment: Mapping[str, str]
         what, remedy = "a key of more than 40 parts", "no key has more than three: take out what stands here"
         raise InputError((Complaint(f"{path}:{line}", what, remedy),))
     try:
-        values = tomllib.loads(content)
+        return tomllib.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError((_syntax_complaint(path, content, error),)) from None
-    return Table(values, str(path), complaints, variable="PERCH", environment=environment)
 
 
 def read_text(path: Path) -> str:

@@ -69,6 +69,18 @@ def whole(lowest: int, highest: int) -> Reader[int]:
     return read
 
 
+def number(lowest: float, highest: float) -> Reader[float]:
+    """Make a reader of numbers within bounds, both included."""
+
+    def read(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not lowest <= value <= highest:
+            remedy = f"write a number from {lowest:g} to {highest:g}, without quotes"
+            raise RefusedError(f"{shown(value)} is no number from {lowest:g} to {highest:g}", remedy)
+        return float(value)
+
+    return read
+
+
 def milliseconds(unit_ms: int, highest: int) -> Reader[int]:
     """Make a reader of times above 0 and up to `highest`, both in units of `unit_ms`, that gives milliseconds."""
 

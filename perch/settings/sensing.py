@@ -5,6 +5,7 @@ from pathlib import Path
 
 from perch.model import EDGE_KINDS, Preference, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.settings.files import open_toml
+from perch.settings.learned import read_learned_sensor, read_learned_space
 from perch.settings.reading import choice, identifier, milliseconds, text, whole
 from perch.settings.table import Complaints, Table, refuse_twice
 from perch.settings.values import SensingSettings
@@ -14,7 +15,7 @@ SAMPLED_EVERY_MS = 60_000
 LAST_PIN = 27
 LAST_CHANNEL = 7
 SPI_PINS, I2C_PINS = (8, 9, 10, 11), (2, 3)
-AGENT_KEYS = ("site", "agent", "data", "outbox_events", "broker", "homeassistant")
+AGENT_KEYS = ("site", "agent", "data", "outbox_events", "keep_readings_mib", "broker", "homeassistant")
 
 
 def load_sensing(path: Path) -> SensingSettings:
@@ -60,6 +61,7 @@ def _refuse_shared_pins(tables: Sequence[Table], sensors: Sequence[Sensor]) -> N
 
 
 def _space(table: Table) -> SensedSpace:
+    learned = read_learned_space(table.table("learned")) if "learned" in table else None
     space = SensedSpace(
         id=table.need("id", identifier, ""),
         kind=table.need("kind", choice(SpaceKind), SpaceKind.DESK),
@@ -67,6 +69,7 @@ def _space(table: Table) -> SensedSpace:
         prefer=table.take("prefer", choice(Preference), Preference.BALANCED),
         hold_ms=table.take("hold_seconds", milliseconds(1000, 86_400), None),
         quiet_limit_ms=table.take("quiet_limit_hours", milliseconds(HOUR_MS, 8_760), 168 * HOUR_MS),
+        learned=learned,
     )
     table.finish()
     return space
@@ -75,6 +78,7 @@ def _space(table: Table) -> SensedSpace:
 def _sensor(table: Table) -> Sensor:
     kind = table.need("kind", choice(SensorKind), SensorKind.MOTION)
     every_ms = table.take("every_seconds", milliseconds(1000, 86_400), None)
+    learned = read_learned_sensor(table.table("learned"), kind) if "learned" in table else None
     sensor = Sensor(
         id=table.need("id", identifier, ""),
         kind=kind,
@@ -84,6 +88,7 @@ def _sensor(table: Table) -> Sensor:
         channel=table.take("channel", whole(0, LAST_CHANNEL), None),
         driver=table.take("driver", text, None),
         trigger=table.take("trigger", whole(0, LAST_PIN), None),
+        learned=learned,
     )
     inputs = [key for key in ("pin", "channel", "driver") if key in table]
     if len(inputs) > 1:

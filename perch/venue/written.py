@@ -1,13 +1,13 @@
 """Sites and sensors as the files that Perch reads."""
 
 import csv
-import json
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
 from perch.model import OpenSpan, SensedSpace, Sensor, Site
 from perch.settings.hours import WEEKDAYS
 from perch.settings.layout import COLUMNS
+from perch.settings.written import toml
 
 
 def site_toml(site: Site) -> str:
@@ -15,14 +15,15 @@ def site_toml(site: Site) -> str:
     head = {"id": site.id, "name": site.name, "time_zone": site.time_zone}
     if site.country:
         head["country"] = site.country
-    tables = [_table("[site]", head)]
-    tables.append(
-        _table("[hours]", {day: _spans(spans) for day, spans in zip(WEEKDAYS, site.hours, strict=True) if spans})
+    return toml(
+        {
+            "site": head,
+            "hours": {day: _spans(spans) for day, spans in zip(WEEKDAYS, site.hours, strict=True) if spans},
+            "floor": [{"id": floor.id, "name": floor.name} for floor in site.floors],
+            "zone": [{"id": zone.id, "floor": zone.floor, "name": zone.name} for zone in site.zones],
+            "agent": [{"id": agent} for agent in site.agents],
+        }
     )
-    tables += [_table("[[floor]]", {"id": floor.id, "name": floor.name}) for floor in site.floors]
-    tables += [_table("[[zone]]", {"id": zone.id, "floor": zone.floor, "name": zone.name}) for zone in site.zones]
-    tables += [_table("[[agent]]", {"id": agent}) for agent in site.agents]
-    return "\n".join(tables)
 
 
 def spaces_csv(site: Site) -> str:
@@ -39,8 +40,7 @@ def spaces_csv(site: Site) -> str:
 
 def sensing_toml(spaces: Iterable[SensedSpace], sensors: Iterable[Sensor]) -> str:
     """Write `sensing.toml`, or the same part of an `agent.toml`."""
-    tables = [_table("[[space]]", _sensed(space)) for space in spaces]
-    return "\n".join([*tables, *(_table("[[sensor]]", _sensor(sensor)) for sensor in sensors)])
+    return toml({"space": list(map(_sensed, spaces)), "sensor": list(map(_sensor, sensors))})
 
 
 def _sensed(space: SensedSpace) -> dict[str, object]:
@@ -59,13 +59,6 @@ def _sensor(sensor: Sensor) -> dict[str, object]:
     if sensor.every_ms is not None:
         keys["every_seconds"] = sensor.every_ms / 1000
     return keys
-
-
-def _table(name: str, keys: dict[str, object] | dict[str, str]) -> str:
-    return "".join(
-        f"{line}\n"
-        for line in (name, *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()))
-    )
 
 
 def _spans(spans: Sequence[OpenSpan]) -> str:

@@ -1,0 +1,298 @@
+"""What labels teach of one sensor, by its kind: conjugate counting around the factory's numbers, nothing cleverer.
+
+| kind             | while nobody is there                | while somebody is                                      |
+|------------------|--------------------------------------|--------------------------------------------------------|
+| motion, contact  | how often it speaks                  | how many times as often as usual it speaks             |
+| levels           | how often it turns on, for how long  | how many times as often as usual it drops out          |
+| sound, light     | how many samples stand out           | how many times as many as usual                        |
+| CO2              | which slopes, and how restless it is | the same: their ratio is what a slope, or unrest, says |
+
+Beams teach nothing: their errors show in counts, and labels say only whether somebody was there.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log
+from statistics import median
+
+from perch.model import LearnedSensor, SensedSpace, Sensor, SensorKind
+from perch.sensing.air import NO_CURVE, SLOPES, SLOPES_AT, UNREST_AT, Stirred, between, is_settled
+from perch.sensing.ambience import JUMPS, LOUD
+from perch.sensing.chain import Flow, Pace, Rates
+from perch.sensing.evidence import ON, is_on
+from perch.sensing.labels import Lesson, Truth
+from perch.sensing.levels import SWITCHES
+from perch.sensing.posterior import Known, nats, rate, share
+from perch.sensing.pulses import CONTACT_RATES, MOTION_RATES
+from perch.sensing.sayings import (
+    APART_MS,
+    PER_HOUR,
+    Count,
+    Statements,
+    bounded,
+    by_sensor,
+    factor,
+    hours,
+    of_those_present,
+    said_by,
+)
+from perch.sensing.settled import pace_of, voice_of
+from perch.sensing.voices import scaled
+
+WORTH_SAMPLES, SAMPLE_S = 60.0, 60.0
+"""What the factory's share of samples is worth: an hour, of which no more than one sample a minute tells something."""
+
+WORTH_AIR, AIR_S = 6.0, 600.0
+"""The same for air, which changes over ten minutes."""
+
+ON_SECONDS = (1.0, 3600.0)
+WORTH_DROPS = 3.0
+SHARES = (0.0005, 0.5)
+_MOST_NATS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """One number that was learned: which, in what unit, what the factory says, and what it is now."""
+
+    name: str
+    unit: str
+    factory: float
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was learned of a sensor, and from how many labelled hours (vacant, occupied) in which it was heard."""
+
+    sensor: str
+    hours: tuple[float, float]
+    learned: LearnedSensor | None = None
+    numbers: tuple[Taught, ...] = ()
+
+
+Lessons = tuple[LearnedSensor, list[Taught]]
+Teacher = Callable[[Sensor, Pace, Statements], Lessons]
+
+
+def accounts(space: SensedSpace, sensors: Sequence[Sensor], lessons: Sequence[Lesson]) -> list[Account]:
+    """Learn of each sensor of a space what labelled time teaches."""
+    sorted_ = [by_sensor(lesson.readings) for lesson in lessons]
+    truths = [Truth(lesson.spans) for lesson in lessons]
+    ends_ms = [lesson.readings[-1].time_ms if lesson.readings else 0 for lesson in lessons]
+    pace = pace_of(space)
+    found = []
+    for sensor in sensors:
+        voice, teach = voice_of(space, sensor, pace, 1.0), TEACHERS.get(sensor.kind)
+        if voice is None or teach is None:
+            found.append(Account(sensor.id, (0.0, 0.0)))
+            continue
+        readings = [one.get(sensor.id, []) for one in sorted_]
+        said = [
+            (truth, said_by(voice, own, end_ms)) for truth, own, end_ms in zip(truths, readings, ends_ms, strict=True)
+        ]
+        found.append(_account(sensor, pace, said, teach))
+    return found
+
+
+def _account(sensor: Sensor, pace: Pace, said: Statements, teach: Teacher) -> Account:
+    heard = hours(said)
+    if heard == (0.0, 0.0):
+        return Account(sensor.id, heard)
+    learned, numbers = teach(sensor, pace, said)
+    return Account(sensor.id, heard, learned if numbers else None, tuple(numbers))
+
+
+def _pulses(sensor: Sensor, pace: Pace, said: Statements) -> Lessons:
+    factory = MOTION_RATES if sensor.kind is SensorKind.MOTION else CONTACT_RATES
+    vacant, present = (
+        _spoken_by_edges(sensor, pace, factory, said)
+        if sensor.edge_driven
+        else _spoken_in_samples(sensor, pace, factory, said)
+    )
+    numbers = []
+    if vacant.seconds:
+        numbers.append(
+            Taught("while nobody is there", "per hour", 3600 * factory[0], vacant.per_hour(factory[0], PER_HOUR))
+        )
+    if present is not None:
+        numbers.append(Taught("while somebody is there", "times as often as usual", 1.0, present))
+    known = {one.name: one.known.value for one in numbers}
+    return LearnedSensor(
+        empty_per_hour=known.get("while nobody is there"), present_factor=known.get("while somebody is there")
+    ), numbers
+
+
+def _spoken_by_edges(sensor: Sensor, pace: Pace, factory: Rates, said: Statements) -> tuple[Count, Known | None]:
+    vacant, present = Count(), Count()
+    for truth, sayings in said:
+        for one in sayings:
+            if sensor.kind is SensorKind.CONTACT or one.before.value <= ON:
+                a, b = truth.seconds(one.from_ms, one.time_ms)
+                vacant.seconds, present.seconds = vacant.seconds + a, present.seconds + b
+            occupied = truth.between(one.time_ms, one.time_ms)
+            if any(one.evidence) and occupied is not None:
+                (present if occupied else vacant).add(one.time_ms)
+    if not present.seconds:
+        return vacant, None
+    usual = of_those_present(pace.at_rest(), factory) * present.seconds
+    return vacant, factor(present.events / usual, present.seconds * 1000 / APART_MS)
+
+
+def _spoken_in_samples(sensor: Sensor, pace: Pace, factory: Rates, said: Statements) -> tuple[Count, Known | None]:
+    vacant, present, gaps = Count(), Count(), []
+    samples = [0, 0]
+    for truth, sayings in said:
+        for one in sayings:
+            occupied = truth.between(one.from_ms, one.time_ms)
+            if occupied is None or one.from_ms == one.time_ms:
+                continue
+            count = present if occupied else vacant
+            count.seconds += one.seconds
+            samples[occupied] += 1
+            gaps.append(one.seconds)
+            on = one.after.value > ON
+            if on if sensor.kind is SensorKind.MOTION else on != (one.before.value > ON):
+                count.add(one.time_ms)
+    if samples[False]:
+        quiet = 1 - vacant.events / (samples[False] + 1)
+        vacant.events = round(-log(quiet) * samples[False])  # several in one sample are counted once
+    if not samples[True]:
+        return vacant, None
+    ratio = _ratio_of(pace, factory, median(gaps), present.events / samples[True])
+    return vacant, factor(ratio, present.seconds * 1000 / APART_MS)
+
+
+def _ratio_of(pace: Pace, factory: Rates, seconds: float, seen: float) -> float:
+    """Give how many times as often as usual it must speak for a share of samples to be on: found by bisection."""
+    low, high = 0.05, 20.0
+    while high > 1.01 * low:
+        middle = (low * high) ** 0.5
+        rates = (factory[0], *scaled(factory, middle)[1:])
+        quiet = Flow(pace, rates).likelihood(pace.at_rest(), seconds)
+        expected = 1 - of_those_present(pace.at_rest(), quiet)
+        low, high = (middle, high) if expected < seen else (low, middle)
+    return low
+
+
+def _level(sensor: Sensor, pace: Pace, said: Statements) -> Lessons:
+    factory = SWITCHES[sensor.kind]
+    off, lit, present = Count(), Count(), Count()
+    for truth, sayings in said:
+        for one in sayings:
+            was_on, on = is_on(sensor.kind, one.before.value), is_on(sensor.kind, one.after.value)
+            a, b = truth.seconds(one.from_ms, one.time_ms)
+            (lit if was_on else off).seconds += a
+            present.seconds += b if was_on else 0.0
+            occupied = truth.between(one.time_ms, one.time_ms)
+            if on is not was_on and occupied is not None and not (occupied and on):
+                (present if occupied else off if on else lit).add(one.time_ms)
+    numbers, learned = [], LearnedSensor()
+    usual_s = 1 / factory.off[0]
+    if off.seconds:
+        turned_on = off.per_hour(factory.on[0], PER_HOUR)
+        numbers.append(Taught("turns on while nobody is there", "per hour", 3600 * factory.on[0], turned_on))
+        ends = rate(factory.off[0], WORTH_DROPS * usual_s, lit.events, lit.seconds)
+        stays = bounded(Known(1 / ends.value, 1 / ends.high, 1 / max(ends.low, 1e-6)), ON_SECONDS)
+        numbers.append(Taught("then stays on", "seconds", usual_s, stays))
+        learned = LearnedSensor(empty_per_hour=turned_on.value, empty_on_seconds=stays.value)
+    if present.seconds:
+        usual = of_those_present(pace.at_rest(), factory.off) * present.seconds
+        drops = factor(present.events / usual, present.seconds * 1000 / APART_MS)
+        numbers.append(Taught("drops out while somebody is there", "times as often as usual", 1.0, drops))
+        learned = LearnedSensor(learned.empty_per_hour, learned.empty_on_seconds, present_factor=drops.value)
+    return learned, numbers
+
+
+def _samples(sensor: Sensor, pace: Pace, said: Statements) -> Lessons:
+    factory = LOUD if sensor.kind is SensorKind.SOUND else JUMPS
+    tries, hits = [0.0, 0.0], [0.0, 0.0]
+    for truth, sayings in said:
+        for one in sayings:
+            occupied = truth.between(one.from_ms, one.time_ms)
+            if occupied is None or one.from_ms == one.time_ms:
+                continue
+            worth = min(one.seconds / SAMPLE_S, 1.0)
+            tries[occupied] += worth
+            hits[occupied] += worth * (one.evidence[1] > one.evidence[0])
+    numbers, learned = [], LearnedSensor()
+    if tries[False]:
+        vacant = bounded(share(factory[0], WORTH_SAMPLES, hits[False], tries[False]), SHARES)
+        numbers.append(Taught("stand out while nobody is there", "of samples", factory[0], vacant))
+        learned = LearnedSensor(empty_share=vacant.value)
+    if tries[True]:
+        usual = of_those_present(pace.at_rest(), factory)
+        present = factor(hits[True] / tries[True] / usual, tries[True] * SAMPLE_S * 1000 / APART_MS)
+        numbers.append(Taught("stand out while somebody is there", "times as many as usual", 1.0, present))
+        learned = LearnedSensor(empty_share=learned.empty_share, present_factor=present.value)
+    return learned, numbers
+
+
+def _air(_sensor: Sensor, _pace: Pace, said: Statements) -> Lessons:
+    slopes, unrest = _Places(SLOPES_AT), _Places(UNREST_AT)
+    for truth, sayings in said:
+        for one in sayings:
+            occupied = truth.between(one.from_ms, one.time_ms)
+            if occupied is None or not is_settled(one.after):
+                continue
+            stirred = Stirred(*one.after.memory)
+            worth = min(one.seconds / AIR_S, 1.0)
+            slopes.add(stirred.slope, worth, occupied)
+            unrest.add(stirred.unrest, worth, occupied)
+    if not slopes.has_both:
+        return LearnedSensor(), []
+    by_slope = slopes.nats(SLOPES)
+    by_unrest = unrest.nats(NO_CURVE)
+    numbers = [
+        Taught(f"{name} {at:g}", "nats", between(usual, at), by[place])
+        for name, usual, by, places, shown in (
+            ("slope", SLOPES, by_slope, SLOPES_AT, (0.0, 120.0)),
+            ("unrest", NO_CURVE, by_unrest, UNREST_AT, (UNREST_AT[2], UNREST_AT[6])),
+        )
+        for place, at in enumerate(places)
+        if at in shown
+    ]
+    return LearnedSensor(slopes=_curve(SLOPES_AT, by_slope), unrest=_curve(UNREST_AT, by_unrest)), numbers
+
+
+def _curve(at: Sequence[float], known: Sequence[Known]) -> tuple[tuple[float, float], ...]:
+    return tuple((x, round(min(max(one.value, -_MOST_NATS), _MOST_NATS), 2)) for x, one in zip(at, known, strict=True))
+
+
+class _Places:
+    """How much of vacant and of occupied time a number was near each of some places."""
+
+    def __init__(self, at: Sequence[float]) -> None:
+        self._at = at
+        self._counts = [0.0] * len(at), [0.0] * len(at)
+
+    @property
+    def has_both(self) -> bool:
+        return all(any(counts) for counts in self._counts)
+
+    def add(self, value: float, worth: float, occupied: bool) -> None:
+        """Count a value for the two places between which it lies, more for the nearer one."""
+        counts = self._counts[occupied]
+        value = min(max(value, self._at[0]), self._at[-1])
+        for place, (low, high) in enumerate(pairwise(self._at)):
+            if value <= high:
+                part = (value - low) / (high - low)
+                counts[place] += worth * (1 - part)
+                counts[place + 1] += worth * part
+                return
+
+    def nats(self, usual: tuple[tuple[float, float], ...]) -> list[Known]:
+        return nats([between(usual, at) for at in self._at], WORTH_AIR, *self._counts)
+
+
+TEACHERS: dict[SensorKind, Teacher] = {
+    SensorKind.MOTION: _pulses,
+    SensorKind.CONTACT: _pulses,
+    SensorKind.PRESENCE: _level,
+    SensorKind.PRESSURE: _level,
+    SensorKind.DISTANCE: _level,
+    SensorKind.SOUND: _samples,
+    SensorKind.LIGHT: _samples,
+    SensorKind.CO2: _air,
+}
