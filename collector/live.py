@@ -15,7 +15,7 @@ from perch.delivery.board import Board, Key
 from perch.delivery.fleet import Fleet
 from perch.delivery.liveness import Instant, Report
 from perch.history.layout import layout_at
-from perch.model import QUARTER_MS, SensorHealth, Site, Space, State
+from perch.model import QUARTER_MS, Site, Space, State
 
 ALL_ZONES_MS = 15_000
 COALESCE_MS = 1_000
@@ -152,11 +152,11 @@ class Live:
         return known is None or known.says_online
 
     def _tell(self, agent: Key, now: Instant) -> tuple[bool, int, int]:
-        """Give online, outbox and silent sensors of an agent."""
+        """Give online, outbox, and how many sensors of an agent are silent or otherwise ill."""
         known = self._fleet.get(agent)
         if known is None:
             return False, 0, 0
-        silent = sum(sensor.health is SensorHealth.SILENT for sensor in known.status.sensors.values())
+        silent = sum(sensor.health.is_ill for sensor in known.status.sensors.values())
         return self._fleet.online(agent, now), known.status.outbox, silent
 
 

@@ -130,6 +130,14 @@ class SensorHealth(StrEnum):
     IMPLAUSIBLE = "implausible"
     DISAGREEING = "disagreeing"
 
+    @property
+    def is_ill(self) -> bool:
+        """Whether such a sensor is no longer listened to; one that only disagrees with its neighbours still is."""
+        return self not in _BELIEVED
+
+
+_BELIEVED = frozenset({SensorHealth.OK, SensorHealth.STARTING, SensorHealth.DISAGREEING})
+
 
 @dataclass(frozen=True, slots=True)
 class LearnedSensor:

@@ -56,18 +56,6 @@ SEEING = frozenset({SensorKind.MOTION, SensorKind.PRESENCE})
 
 MEASURING = frozenset({SensorKind.CO2, SensorKind.SOUND, SensorKind.LIGHT, SensorKind.DISTANCE})
 
-ILL = frozenset(
-    {
-        SensorHealth.SILENT,
-        SensorHealth.NEVER_FIRED,
-        SensorHealth.STUCK,
-        SensorHealth.CHATTERING,
-        SensorHealth.IMPLAUSIBLE,
-    }
-)
-"""What is no longer listened to; a sensor that only disagrees with its neighbours still is."""
-
-
 class Vitals:
     """What is known of one sensor's health: a few numbers that change with each reading."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perch.model import DAY_MS, SensedSpace, Sensor, SensorHealth
-from perch.sensing.health import ILL, LOOK_EVERY_MS, LOOK_SELDOM_MS, Vitals, by_space, disagreeing
+from perch.sensing.health import LOOK_EVERY_MS, LOOK_SELDOM_MS, Vitals, by_space, disagreeing
 from perch.sensing.voices import NEVER_MS, silence_limit_ms
 
 
@@ -54,9 +54,9 @@ class Ward:
                 found[sensor] = SensorHealth.DISAGREEING if found[sensor] is SensorHealth.OK else found[sensor]
         for sensor, health in found.items():
             before = self._of(sensor)
-            if before in ILL and health not in ILL:
+            if before.is_ill and not health.is_ill:
                 recovered.append(sensor)
-            elif health in ILL and before not in ILL:
+            elif health.is_ill and not before.is_ill:
                 fallen.append(sensor)
             self._note(sensor, health, now_ms)
         self.look_ms = now_ms + self._pause_ms(now_ms)
@@ -64,7 +64,7 @@ class Ward:
 
     def has_left_out(self, sensor: str) -> bool:
         """Tell whether a sensor is not listened to."""
-        return sensor in self._ailing and self._ailing[sensor][0] in ILL
+        return sensor in self._ailing and self._ailing[sensor][0].is_ill
 
     def recovers(self, sensor: str, time_ms: int) -> bool:
         """Tell whether a reading shows that a sensor is well: it has changed, or can be true again."""
