@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 
 class Matter(StrEnum):
-    """What can be read."""
+    """What can be read, or told."""
 
     NETWORK = "sites and definitions"
     LIVE = "live states"
@@ -33,6 +33,8 @@ class Matter(StrEnum):
     HISTORY_OF_GROUPS = "history by zone and wider"
     HISTORY_OF_SPACES = "history of single spaces"
     FLEET = "agents and sensors"
+    AUDIT = "the audit of accuracy"
+    AUDIT_TAPS = "taps of the audit"
 
 
 _READERS = frozenset({Role.MEMBER, Role.MANAGER, Role.FACILITIES})
@@ -45,9 +47,11 @@ MAY_READ: Mapping[Matter, frozenset[Role]] = MappingProxyType(
         Matter.HISTORY_OF_GROUPS: frozenset({Role.MANAGER, Role.FACILITIES}),
         Matter.HISTORY_OF_SPACES: frozenset({Role.FACILITIES}),
         Matter.FLEET: frozenset({Role.MANAGER, Role.FACILITIES, Role.ADMIN}),
+        Matter.AUDIT: frozenset({Role.FACILITIES}),
+        Matter.AUDIT_TAPS: frozenset({Role.MANAGER, Role.FACILITIES}),
     }
 )
-"""Which roles may read what."""
+"""Which roles may read what; taps are the one thing that can be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from api import events_resource, history_resources, live_resources, metrics, operations, page
+from api import (
+    audit_page,
+    audit_resource,
+    events_resource,
+    history_resources,
+    live_resources,
+    metrics,
+    operations,
+    page,
+)
+from api.audit_taps import Taps
 from api.door import Door
 from api.drawings import Drawings
 from api.history_files import HistoryFiles
@@ -20,6 +30,7 @@ from api.problems import declare_problems
 def build(
     live: Live,
     history: HistoryFiles,
+    taps: Taps,
     checks: Sequence[tuple[str, Check]],
     *,
     health: Health = lambda: None,
@@ -34,6 +45,7 @@ def build(
     app.state.checks = checks
     app.state.health = health
     app.state.demo = demo
+    app.state.taps = taps
     return serving(app, live, history)
 
 
@@ -48,7 +60,16 @@ def with_routes() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for routes in (live_resources, events_resource, history_resources, operations, metrics, page):
+    for routes in (
+        live_resources,
+        events_resource,
+        history_resources,
+        audit_resource,
+        operations,
+        metrics,
+        page,
+        audit_page,
+    ):
         app.include_router(routes.router)
     declare_problems(app)
     describe(app)

@@ -38,9 +38,12 @@ class Door:
         if not is_own_name(_without_port(headers.get("host", ""))):
             await _MISDIRECTED(scope, receive, safely)
             return
+        if scope["method"] not in _READING and not _is_at_home(headers):
+            await _FOREIGN(scope, receive, safely)
+            return
         reader = reader_of(headers.get("authorization"))
         self._live.settle()
-        if scope["method"] in ("GET", "HEAD"):
+        if scope["method"] in _READING:
             answer = self._kept.get((reader, scope["path"], scope["query_string"]))
             if answer is not None:
                 await send_answer(answer, scope, safely)
@@ -56,6 +59,14 @@ def _passed_on(scope: Scope, reader: Reader) -> Scope:
 
 
 _MISDIRECTED = problem(421, "this name is not of this machine; ask for localhost or 127.0.0.1")
+_FOREIGN = problem(403, "a page of another origin may not change anything here")
+_READING = ("GET", "HEAD")
+
+
+def _is_at_home(headers: Headers) -> bool:
+    """Tell whether a request that changes something comes from a page of this server, or from no page at all."""
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2] == headers.get("host")
 
 
 def question_of(scope: Scope) -> Question:

@@ -8,8 +8,10 @@ from threading import Lock
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal_reader import JournalReader
 from perch.errors import StorageError
-from perch.history import answers
+from perch.history import answers, audit, looks
+from perch.history.audit import Asked
 from perch.history.calendar import Calendar
+from perch.history.looks import Look, Said
 from perch.history.question import Answer, Question
 from perch.history.source import StateRow
 from perch.model import Site
@@ -40,6 +42,14 @@ class HistoryFiles:
     def transitions(self, site: Site, space: str, from_ms: int, to_ms: int) -> Sequence[StateRow]:
         """Give the transitions of a space within [from_ms, to_ms)."""
         return answers.transitions(site, space, from_ms, to_ms, self._reader())
+
+    def audit(self, site: Site, seen: Sequence[Look], now_ms: int) -> Asked:
+        """Put what people saw at a site beside what was observed."""
+        return audit.ask(site, seen, self._reader(), now_ms)
+
+    def said_at(self, site: Site, space: str, time_ms: int) -> Said | None:
+        """Say what was observed of a space at a moment; None where it did not stand then."""
+        return looks.said_at(site, space, time_ms, self._reader())
 
     def check_journal(self) -> str:
         """Give a word on the journal, if it can be read."""

@@ -5,18 +5,32 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 
-from api import shapes
+from api import audit_shapes, shapes
 from api.problems import MEDIA_TYPE
 
 DOCUMENT = "/api/v1/openapi.json"
 _REFERENCE = "#/components/schemas/{name}"
-_SHAPES = [shape for shape in vars(shapes).values() if isinstance(shape, type) and shape.__module__ == shapes.__name__]
+_SHAPES = [
+    shape
+    for module in (shapes, audit_shapes)
+    for shape in vars(module).values()
+    if isinstance(shape, type) and shape.__module__ == module.__name__
+]
 _PROBLEMS = {
     403: "the reader's role does not include this",
     404: "there is no such thing",
+    409: "this is not possible any more, or there is something else under this id",
+    413: "the body is too large",
+    415: "the body is no JSON",
     422: "parameters are wrong, each named",
     503: "a part of Perch does not answer now",
 }
+
+
+def takes(shape: type) -> dict[str, Any]:
+    """Describe a body that a route needs."""
+    content = {"application/json": {"schema": _reference_to(shape)}}
+    return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
 
 
 def answers(shape: type, *problems: int, media_type: str = "application/json") -> dict[str, Any]:
@@ -28,6 +42,12 @@ def answers(shape: type, *problems: int, media_type: str = "application/json") -
 def same_shape(route: dict[str, Any], status: int) -> dict[str, Any]:
     """Describe a route that answers with the same shape under another status as well."""
     return {**route, "responses": {**route["responses"], status: route["responses"][200]}}
+
+
+def no_answer(*problems: int) -> dict[str, Any]:
+    """Describe a route that answers with nothing but that it is done."""
+    done = {204: {"description": "it is done"}}
+    return {"response_model": None, "responses": {**done, **{status: _bad(status) for status in (422, *problems)}}}
 
 
 def may_be_known(route: dict[str, Any]) -> dict[str, Any]:

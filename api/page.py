@@ -52,9 +52,9 @@ async def index(request: Request, live: TheLive, reader: TheReader) -> Response:
     """Show one site of the network."""
     wish = _wish(request.query_params, live, reader)
     if wish is None:
-        return _no_such_site(request, live, reader)
+        return no_such_site(request, live, reader)
     context = _context(live, reader, wish, request.app.state.drawings)
-    body = _template("index.html").render(demo=request.app.state.demo, **context).encode()
+    body = template("index.html").render(demo=request.app.state.demo, **context).encode()
     kept: Kept = request.app.state.kept
     answer = Answer(body, tag_of(body), b"text/html; charset=utf-8")
     kept.put(question_of(request.scope), answer)
@@ -74,34 +74,37 @@ async def asset(request: Request, digest: str, name: str) -> Response:
 
 
 @cache
-def _words() -> dict[str, Any]:
+def page_words() -> dict[str, Any]:
+    """Give the words of the page."""
     words: dict[str, Any] = json.loads(text_of("words.json"))
     return words
 
 
 @cache
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
+    """Read a template."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(text_of(name))
 
 
-def _visible(live: Live, reader: Reader) -> list[Site]:
+def visible_sites(live: Live, reader: Reader) -> list[Site]:
+    """Give the sites that a reader may see."""
     return [site for site in live.directory.sites.values() if reader.may_see_site(site.id)]
 
 
-def _no_such_site(request: Request, live: Live, reader: Reader) -> Response:
+def no_such_site(request: Request, live: Live, reader: Reader) -> Response:
     """Say that a site does not exist, and lead to those that do; whoever does not ask for a page gets a problem."""
-    asked, sites = request.query_params["site"][:64], _visible(live, reader)
+    asked, sites = request.query_params["site"][:64], visible_sites(live, reader)
     if "text/html" not in request.headers.get("accept", ""):
         raise not_found(f"there is no site {asked!r}; there are: {', '.join(site.id for site in sites)}")
-    body = _template("missing.html").render(words=_words(), assets=assets().path, asked=asked, sites=sites)
+    body = template("missing.html").render(words=page_words(), assets=assets().path, asked=asked, sites=sites)
     return Response(body, 404, {"Cache-Control": "no-store"}, "text/html; charset=utf-8")
 
 
 def _wish(given: Mapping[str, str], live: Live, reader: Reader) -> Wish | None:
     """Read what is asked for, the first site by default; None where there is no such site."""
     sites = live.directory.sites
-    visible = [site.id for site in _visible(live, reader)]
+    visible = [site.id for site in visible_sites(live, reader)]
     if not visible:
         raise not_found("there is no site that you may see")
     site = given.get("site") or visible[0]
@@ -122,11 +125,11 @@ def _one_of(value: str | None, known: list[str]) -> str | None:
 def _context(live: Live, reader: Reader, wish: Wish, drawings: Drawings) -> dict[str, Any]:
     site, now = live.directory.sites[wish.site], live.now()
     zone = live.directory.zone(site.id)
-    here = _here(live, reader, site)
+    here = spaces_of(live, reader, site)
     today = day_at(now.wall_ms, zone)
     return {
         "site": site,
-        "words": _words(),
+        "words": page_words(),
         "assets": assets().path,
         "now": moment_of(now.wall_ms, now.wall_ms, zone),
         "hours_today": hours_of(site, today, today in closed_days(site)),
@@ -140,12 +143,12 @@ def _context(live: Live, reader: Reader, wish: Wish, drawings: Drawings) -> dict
             "zone": site.time_zone,
             "now": now.wall_ms,
             "valid": VALID_FOR_MS,
-            "words": _words(),
+            "words": page_words(),
         },
     }
 
 
-def _here(live: Live, reader: Reader, site: Site) -> list[Shown]:
+def spaces_of(live: Live, reader: Reader, site: Site) -> list[Shown]:
     """Give the spaces of a site that the reader may see, as its layout orders them."""
     order = {space.id: place for place, space in enumerate(site.spaces)}
     here = [shown for key, shown in live.all() if key[0] == site.id and reader.may_see(site.id, shown.place.space)]
@@ -154,7 +157,7 @@ def _here(live: Live, reader: Reader, site: Site) -> list[Shown]:
 
 def _network(live: Live, reader: Reader) -> list[dict[str, Any]]:
     """Count every site that the reader may see."""
-    sites = _visible(live, reader)
+    sites = visible_sites(live, reader)
     states: dict[str, list[State]] = {site.id: [] for site in sites}
     for key, shown in live.all():
         if reader.may_see(key[0], shown.place.space):
@@ -166,7 +169,7 @@ def _network(live: Live, reader: Reader) -> list[dict[str, Any]]:
 
 
 def _choices(site: Site, here: list[Shown], wish: Wish) -> Iterator[dict[str, Any]]:
-    words = _words()
+    words = page_words()
     kinds = [kind for kind in SpaceKind if any(shown.place.space.kind is kind for shown in here)]
     offered = {
         "floor": (words["all_floors"], [(floor.id, floor.name) for floor in site.floors], wish.floor),
@@ -212,4 +215,4 @@ def _rows(live: Live, zone: str, of_floor: list[Shown], wish: Wish) -> Iterator[
         if shown.place.space.zone == zone:
             age_seconds = live.item(shown, now).age_seconds
             hidden = not wish.takes(shown)
-            yield row_of(shown.place, shown.occupancy, age_seconds, now.wall_ms, hidden, _words())
+            yield row_of(shown.place, shown.occupancy, age_seconds, now.wall_ms, hidden, page_words())

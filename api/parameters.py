@@ -59,7 +59,8 @@ class StrictRoute(APIRoute):
         return strict
 
     def _declared(self, document: dict[str, Any]) -> list[str]:
-        described = document["paths"][self.path_format]["get"].get("parameters", [])
+        method = next(iter(self.methods or ()), "GET")
+        described = document["paths"][self.path_format][method.lower()].get("parameters", [])
         return [parameter["name"] for parameter in described if parameter["in"] == "query"]
 
 

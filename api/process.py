@@ -14,13 +14,14 @@ import uvicorn
 
 from api.access import require_loopback
 from api.application import build
+from api.audit_taps import PURGE_S, Taps
 from api.history_files import HistoryFiles
 from api.live import SUBSCRIPTIONS, Live
 from api.readiness import checks_of
 from perch.adapters.collector_health import read_health
 from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
-from perch.errors import PerchError
+from perch.errors import PerchError, StorageError
 from perch.settings import Api, ServerSettings
 
 STOP_SEEN_S = 0.1
@@ -74,14 +75,16 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     """Start up, loop until told to stop, shut down."""
     live = Live(settings.sites, now)
     history = HistoryFiles({site.id: site for site in settings.sites}, settings.data)
+    taps = Taps(settings.data, settings.retention.audit_days, lambda: live.now().mono_ms)
     connection = _connection(settings, live, asyncio.get_running_loop())
     checks = checks_of(connection, history, settings.data)
     demo = os.environ.get("PERCH_DEMO") == "1"
-    app = build(live, history, checks, health=lambda: read_health(settings.data), demo=demo)
+    app = build(live, history, taps, checks, health=lambda: read_health(settings.data), demo=demo)
     server = _Server(_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     connection.start()
     keeping = asyncio.create_task(_keep_time(live))
+    purging = asyncio.create_task(_purge(taps, live))
     _log.info("serving on http://%s:%s", *listening.getsockname()[:2])
     try:
         while not (stop.is_set() or serving.done() or keeping.done()):
@@ -91,8 +94,9 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
         live.feed.end()
         server.should_exit = True
         keeping.cancel()
+        purging.cancel()
         await asyncio.to_thread(connection.stop, GRACE_S)
-        outcomes = await asyncio.gather(serving, keeping, return_exceptions=True)
+        outcomes = await asyncio.gather(serving, keeping, purging, return_exceptions=True)
         history.close()
     for outcome in outcomes:
         if isinstance(outcome, Exception):
@@ -119,6 +123,16 @@ def _connection(settings: ServerSettings, live: Live, loop: asyncio.AbstractEven
 
     name = f"perch-api-{secrets.token_hex(4)}"
     return Connection(settings.broker, name, subscriptions=SUBSCRIPTIONS, on_message=hand_over)
+
+
+async def _purge(taps: Taps, live: Live) -> None:
+    """Let go what is too old; a file that fails now may do better next time, and whoever taps is told."""
+    while True:
+        try:
+            await asyncio.to_thread(taps.purge, live.now().wall_ms)
+        except StorageError as error:
+            _log.warning("cannot let go of the audit's old looks: %s", error.what)
+        await asyncio.sleep(PURGE_S)
 
 
 async def _keep_time(live: Live) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
 from api.application import build, serving, with_routes
+from api.audit_taps import Taps
 from api.history_files import HistoryFiles
 from api.live import Live
 from api.selection import cursor_at, page_of, parse_cursor
@@ -26,6 +27,7 @@ from tests.serving import EPOCH, a_site, a_space
 NOW = Instant(1_790_000_000_000, 5_000_000)
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,5}", fullmatch=True)
 FEATURES = ("window", "monitor", "quiet")
+NO_TAPS = Taps(Path("/nowhere"), 0, lambda: 0)
 ROUTES = with_routes()  # its first answer costs a hundred times as much as any other
 
 
@@ -187,5 +189,5 @@ def test_pages_neither_repeat_nor_skip_what_stays_while_spaces_come_and_go(
 
 @pytest.mark.parametrize("address", ["sites", "agents", "sensors", "definitions"])
 def test_every_list_has_the_same_envelope(address: str) -> None:
-    network = Asked([], build(Live((a_site(),), lambda: NOW), HistoryFiles({}, Path("/nowhere")), ()))
+    network = Asked([], build(Live((a_site(),), lambda: NOW), HistoryFiles({}, Path("/nowhere")), NO_TAPS, ()))
     assert set(network.get(f"/api/v1/{address}")) == {"items", "next", "as_of"}

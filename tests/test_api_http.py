@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from api import access, process
 from api.application import build
+from api.audit_taps import Taps
 from api.history_files import HistoryFiles
 from api.live import Live
 from perch.errors import InputError, PerchError
@@ -132,7 +133,8 @@ def test_a_bug_is_a_problem_that_gives_nothing_away(tmp_path: Path) -> None:
     def fail() -> str:
         raise RuntimeError("planted")
 
-    app = build(Live((a_site(),), process.now), HistoryFiles({}, tmp_path), [("broken", fail)])
+    taps = Taps(tmp_path, 0, lambda: 0)
+    app = build(Live((a_site(),), process.now), HistoryFiles({}, tmp_path), taps, [("broken", fail)])
     body = problem_of(asyncio.run(_asked_directly(app, "/readyz")), 500)
     assert "planted" not in json.dumps(body)
 

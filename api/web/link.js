@@ -101,7 +101,7 @@ export function listen(data, tell) {
 
 // The server's clock, by ours. Of our two clocks the one that saw more time pass is believed: one of them stands still
 // while a device sleeps, the other may be set.
-function serverTime(start) {
+export function serverTime(start) {
   let base = start;
   let date = Date.now();
   let steady = performance.now();
