@@ -45,6 +45,7 @@ COMMANDS = {
         "perch.commands.quarantine:quarantine", "Show messages that could not be taken in; try them again.", "server"
     ),
     "projection": Entry("perch.commands.projection:projection", "Make history or InfluxDB anew.", "server"),
+    "audit": Entry("perch.commands.audit:audit", "Say how right Perch is, by what people saw.", "server"),
     "chaos": Entry("perch.commands.chaos:chaos", "Break a whole Perch on purpose, and count.", "demo"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }

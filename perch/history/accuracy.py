@@ -20,6 +20,9 @@ ENOUGH_DAYS = 5
 """On so many days, the least for an interval over days."""
 
 
+NOT_ENOUGH = "not enough yet"
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A figure from so many looks, with its interval of 95 %; all null and `why` where these are not enough."""
@@ -132,7 +135,7 @@ def _estimate(looks: Sequence[Compared], value: float, interval: Interval) -> Es
 
 
 def _not_enough(looks: Sequence[Compared], have: str) -> Estimate:
-    return Estimate(len(looks), None, None, None, f"not enough yet: {have}")
+    return Estimate(len(looks), None, None, None, f"{NOT_ENOUGH}: {have}")
 
 
 @dataclass(frozen=True, slots=True)
