@@ -6,7 +6,7 @@ runs on the agent's `Clock`, delivery and heartbeats on the machine's monotonic 
 
 import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from perch.contract import Event
 from perch.errors import ContractError
 from perch.model import Clock as ClockState
 from perch.model import Occupancy, Sensor
+from perch.sensing.ward import Learned
 from perch.sensing.watch import Change
 from perch.settings import AgentSettings
 from sensor_agent.author import Author
@@ -64,8 +65,10 @@ class Agent:
         sensors: Sequence[Sensor],
         open_outbox: Callable[[Path], Outbox] = Outbox.open,
         heartbeat_s: int = contract.HEARTBEAT_S,
+        learned: Mapping[str, Learned] | None = None,
     ) -> None:
         self._settings = settings
+        self._learned = learned
         self._clock = clock
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
@@ -112,7 +115,7 @@ class Agent:
     def __enter__(self) -> Self:
         try:
             self.inputs = Inputs(self._sensors, self.edge)
-            self.author.start(self.inputs.levels())
+            self.author.start(self.inputs.levels(), self._learned)
             self._connection.start()
         except BaseException:
             with ExitStack() as last:

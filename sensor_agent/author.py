@@ -14,6 +14,7 @@ from perch.adapters.outbox_memory import Mark
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
 from perch.delivery.lost import Moment
 from perch.model import QUARTER_MS, STEP_MS, Clock, Occupancy, Reading, Reason, SensedSpace, Sensor, State
+from perch.sensing.ward import Learned
 from perch.sensing.watch import Change, Watch
 from sensor_agent import clock as clocks
 from sensor_agent.ledger import Ledger
@@ -70,12 +71,12 @@ class Author:
         """Give the wall time of a monotonic moment of this boot."""
         return mono_ms + self._offset_ms
 
-    def start(self, levels: Mapping[str, float]) -> None:
+    def start(self, levels: Mapping[str, float], learned: Mapping[str, Learned] | None = None) -> None:
         """Begin the epoch: what was stated before is over since the last mark, everything is `starting` now."""
         sign = self._last_sign
         events = [] if sign is None else [self._offline(space, sign) for space in sorted(self._outbox.spaces)]
         events += self._measure()
-        self._begin(self._clock.mono_ms(), events, levels)
+        self._begin(self._clock.mono_ms(), events, levels, learned)
 
     @property
     def stood_still(self) -> bool:
@@ -116,8 +117,14 @@ class Author:
         if self._ledger.trouble is None:
             self._write([*self._ledger.confessions(), *self._restated(now)])
 
-    def _begin(self, now: int, events: list[Event], levels: Mapping[str, float]) -> None:
-        changes = self.watch.start(now, levels)
+    def _begin(
+        self,
+        now: int,
+        events: list[Event],
+        levels: Mapping[str, float],
+        learned: Mapping[str, Learned] | None = None,
+    ) -> None:
+        changes = self.watch.start(now, levels, learned)
         self._write([*events, *map(self._stated, changes)])
         self._vouched_ms = now
         self._vouch_ms = self._next_vouch(now)

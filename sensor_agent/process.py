@@ -11,6 +11,7 @@ from perch.adapters.outbox_aside import set_aside
 from perch.errors import DamagedError
 from perch.model import Sensor
 from perch.settings import AgentSettings
+from sensor_agent import keepsakes
 from sensor_agent.agent import LONGEST_WAIT_S, Agent, outbox_path
 from sensor_agent.clock import Clock, SystemClock
 from sensor_agent.reporter import Reporter
@@ -50,10 +51,18 @@ def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[P
     clock, began_ms = SystemClock(), 0
     while not stop.is_set():
         try:
-            with Agent(settings, clock, settings.sensing.sensors, open_outbox) as agent:
+            learned = keepsakes.load(settings.data)
+            with Agent(settings, clock, settings.sensing.sensors, open_outbox, learned=learned) as agent:
                 log.info("agent %s/%s senses %d spaces", settings.site, settings.agent, len(settings.sensing.spaces))
                 reporter = Reporter(settings.data, agent, clock)
-                loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop, reporter.settle)
+                kept = keepsakes.Keepsakes(settings.data, agent.author.watch.learned, boot_ms())
+
+                def settle(reporter: Reporter = reporter, kept: keepsakes.Keepsakes = kept) -> None:
+                    reporter.settle()
+                    kept.settle(boot_ms())
+
+                loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop, settle)
+                kept.close()
                 reporter.close()
         except DamagedError as error:
             if began_ms and boot_ms() - began_ms < SHORTEST_LIFE_MS:

@@ -83,6 +83,8 @@ class Stirred(NamedTuple):
 class Air(Sampled):
     """A CO2 sensor, in ppm."""
 
+    remembers = len(Stirred._fields)
+
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)
         self._share = share
@@ -92,7 +94,7 @@ class Air(Sampled):
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample; the first ten minutes only tell what the air is like."""
         gap_s = 0.0 if heard.said_ms is None else (time_ms - heard.said_ms) / 1000
-        if not heard.memory or gap_s > _BROKEN_OFF_S:
+        if not heard.memory or heard.said_ms is None or gap_s > _BROKEN_OFF_S:
             base = min(value, OUTSIDE_PPM) if not heard.memory else heard.memory[2]
             return self._heard(time_ms, value, Stirred(value, value, base, 0.0, value, 0.0)), NOTHING
         stirred = Stirred(*heard.memory).after(value, gap_s)

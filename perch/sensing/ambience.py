@@ -35,6 +35,8 @@ _BRIGHTEST_SHARE = 0.05
 class Sound(Sampled):
     """A sound level, in any unit that grows with loudness."""
 
+    remembers = 2
+
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)
         self._share = share
@@ -43,10 +45,10 @@ class Sound(Sampled):
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample; the first one is taken for silence."""
-        if heard.said_ms is None or not heard.memory:
+        if not heard.memory:
             return Heard(time_ms, value, time_ms + self._limit_ms, memory=(value, abs(value) * 0.1)), NOTHING
         silence, trembles = heard.memory
-        gap_s = min((time_ms - heard.said_ms) / 1000, 300.0)
+        gap_s = 0.0 if heard.said_ms is None else min((time_ms - heard.said_ms) / 1000, 300.0)
         excess = value - silence
         loud = excess > STANDS_OUT * max(trembles, _TREMBLES_AT_LEAST * abs(silence), 1e-9)
         if excess < 0:
@@ -69,6 +71,8 @@ class Sound(Sampled):
 
 class Light(Sampled):
     """A light level, in any unit that grows with brightness."""
+
+    remembers = 1
 
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)

@@ -30,6 +30,8 @@ ALONE: Crowd = (1.0,)
 class Beam:
     """A beam in a door, as far as its silence goes; what its crossings mean is counted apart."""
 
+    remembers = 0
+
     def __init__(self, sensor: Sensor, share: float, quiet_limit_ms: int) -> None:
         self.sensor = sensor
         self.reason = Reason.COUNT

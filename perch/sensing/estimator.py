@@ -14,6 +14,7 @@ alone changes nothing; at that moment `expire` may change what is said, or only 
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import NamedTuple
 
 from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
@@ -93,6 +94,20 @@ class Estimator:
                 belief = belief._replace(evidence=added(belief.evidence, said))
         now = self.model.weighed(belief.weights, belief.evidence)
         return belief._replace(voices=tuple(heard), now=now, flow=self.model.flow(heard), deadline=time_ms)
+
+    def memories(self, belief: Belief) -> dict[str, tuple[float, ...]]:
+        """Give what each sensor has been learned to be like."""
+        told = zip(self.model.voices, belief.voices, strict=True)
+        return {voice.sensor.id: tuple(heard.memory) for voice, heard in told if voice.remembers and heard.memory}
+
+    def with_memories(self, belief: Belief, memories: Mapping[str, tuple[float, ...]]) -> Belief:
+        """Begin with what was learned before; what does not fit its sensor is forgotten."""
+        voices = []
+        for voice, heard in zip(self.model.voices, belief.voices, strict=True):
+            memory = memories.get(voice.sensor.id, ())
+            fits = voice.remembers == len(memory) > 0 and all(map(isfinite, memory))
+            voices.append(heard._replace(memory=memory) if fits else heard)
+        return belief._replace(voices=tuple(voices))
 
     def observe(self, belief: Belief, reading: Reading) -> Belief:
         """Take in a reading of one of its sensors; every deadline before its time has been let expire."""

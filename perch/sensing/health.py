@@ -56,6 +56,7 @@ SEEING = frozenset({SensorKind.MOTION, SensorKind.PRESENCE})
 
 MEASURING = frozenset({SensorKind.CO2, SensorKind.SOUND, SensorKind.LIGHT, SensorKind.DISTANCE})
 
+
 class Vitals:
     """What is known of one sensor's health: a few numbers that change with each reading."""
 

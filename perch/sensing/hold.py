@@ -97,6 +97,14 @@ class Hold:
         """Let the deadline of a belief come."""
         return expire(self.rule, belief)
 
+    def memories(self, _belief: Belief) -> dict[str, tuple[float, ...]]:
+        """Give what was learned: nothing."""
+        return {}
+
+    def with_memories(self, belief: Belief, _memories: Mapping[str, tuple[float, ...]]) -> Belief:
+        """Begin as ever: a fixed time learns nothing."""
+        return belief
+
     def leave_out(self, belief: Belief, sensor: str, reason: Reason, time_ms: int) -> Belief:
         """Listen to a sensor no longer; where it was the last one, nothing is known from then on."""
         place = self.sensors.index(sensor)

@@ -41,6 +41,14 @@ class Judge(Protocol[B]):
         """Take in the levels found on the pins at a start."""
         ...
 
+    def memories(self, belief: B) -> dict[str, tuple[float, ...]]:
+        """Give what each sensor has been learned to be like."""
+        ...
+
+    def with_memories(self, belief: B, memories: Mapping[str, tuple[float, ...]]) -> B:
+        """Begin with what was learned before."""
+        ...
+
     def observe(self, belief: B, reading: Reading) -> B:
         """Take in a reading, after every deadline before it."""
         ...

@@ -39,6 +39,8 @@ def switch_of(sensor: Sensor) -> Switch:
 class EdgeLevel:
     """A level whose every change is reported."""
 
+    remembers = 0
+
     def __init__(self, sensor: Sensor, share: float, quiet_limit_ms: int) -> None:
         self.sensor = sensor
         self.reason = Reason.PRESENCE

@@ -29,6 +29,8 @@ _GAPS_KNOWN = 64
 class EdgePulses:
     """A motion sensor or a contact that reports each edge."""
 
+    remembers = 2
+
     def __init__(self, sensor: Sensor, rates: Rates, reason: Reason, share: float, quiet_limit_ms: int) -> None:
         self.sensor = sensor
         self.reason = reason

@@ -47,6 +47,8 @@ class Voice(Protocol):
 
     sensor: Sensor
     reason: Reason
+    remembers: int
+    """How many numbers of its memory outlive a restart: those that say what is usual, not what just happened."""
 
     def begin(self, time_ms: int) -> Heard:
         """Give what is known at the start."""
@@ -75,6 +77,8 @@ class Voice(Protocol):
 
 class Sampled:
     """What all voices have in common that are read at intervals: only samples count, and their absence says nothing."""
+
+    remembers = 0
 
     def __init__(self, sensor: Sensor, reason: Reason) -> None:
         self.sensor = sensor

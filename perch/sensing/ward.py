@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from perch.model import DAY_MS, SensedSpace, Sensor, SensorHealth
 from perch.sensing.health import LOOK_EVERY_MS, LOOK_SELDOM_MS, Vitals, by_space, disagreeing
@@ -15,6 +16,20 @@ class Health:
     health: SensorHealth
     since_ms: int
     last_ms: int | None
+
+
+class Learned(NamedTuple):
+    """What is worth keeping of a sensor over a restart.
+
+    `memory` is its voice's; how busy it was in a day, and for how long (ms) it had not changed.
+    """
+
+    memory: tuple[float, ...] = ()
+    busy: float = 0.0
+    steady_ms: int = 0
+
+
+NOTHING_LEARNED = Learned()
 
 
 class Ward:
@@ -33,12 +48,20 @@ class Ward:
     def __repr__(self) -> str:
         return f"<Ward of {len(self._sensors)} sensors, {len(self._ailing)} ailing>"
 
-    def start(self, time_ms: int, levels: Mapping[str, float]) -> None:
-        """Begin: every sensor is well until it is looked at."""
+    def learned(self, time_ms: int) -> dict[str, tuple[float, int]]:
+        """Give of each sensor how busy it was, and for how long it has not changed."""
+        return {sensor: (one.busy, time_ms - one.steady_ms) for sensor, one in self._vitals.items()}
+
+    def start(self, time_ms: int, levels: Mapping[str, float], learned: Mapping[str, Learned]) -> None:
+        """Begin: every sensor is well until it is looked at; one that was on all along, and still is, may be stuck."""
         self._started_ms = time_ms
         self._vitals = {one.id: Vitals(one, time_ms, levels.get(one.id, 0.0)) for one in self._sensors}
+        for sensor, vitals in self._vitals.items():
+            known = learned.get(sensor, NOTHING_LEARNED)
+            vitals.busy = known.busy
+            vitals.steady_ms -= known.steady_ms if vitals.on else 0
         self._ailing.clear()
-        self.look_ms = time_ms + LOOK_EVERY_MS
+        self.look_ms = time_ms if learned else time_ms + LOOK_EVERY_MS
 
     def hear(self, sensor: str, time_ms: int, value: float) -> bool:
         """Take in a reading; tells whether it is of a known sensor and can be true."""

@@ -9,7 +9,7 @@ from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
 from perch.sensing.judge import Believed, judge
 from perch.sensing.space_model import PRIOR
 from perch.sensing.voices import NEVER_MS
-from perch.sensing.ward import Health, Ward
+from perch.sensing.ward import Health, Learned, Ward
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,35 @@ class Watch:
         deadline = min(self._space_due_ms(), self._ward.look_ms)
         return None if deadline == NEVER_MS else deadline
 
-    def start(self, time_ms: int, levels: Mapping[str, float] | None = None) -> list[Change]:
-        """Begin, or begin again after a gap: every space is `unknown/starting`, then what the pins' levels say."""
+    def learned(self) -> dict[str, Learned]:
+        """Give what was learned of every sensor, to be handed to a later `start`."""
+        memories: dict[str, tuple[float, ...]] = {}
+        for space, belief in self._beliefs.items():
+            memories |= self._judges[space].memories(belief)
+        steady = self._ward.learned(self._now_ms)
+        return {sensor: Learned(memories.get(sensor, ()), *found) for sensor, found in steady.items()}
+
+    def start(
+        self,
+        time_ms: int,
+        levels: Mapping[str, float] | None = None,
+        learned: Mapping[str, Learned] | None = None,
+    ) -> list[Change]:
+        """Begin, or begin again after a gap: every space is `unknown/starting`, then what the pins' levels say.
+
+        What was learned of sensors stays: what this watch learned itself, or what is given at its first start.
+        """
+        known = self.learned() if self._beliefs else learned or {}
+        memories = {sensor: one.memory for sensor, one in known.items()}
         self._now_ms = time_ms
         self._timers.clear()
         self._timer_ms.clear()
-        self._ward.start(time_ms, levels or {})
+        self._ward.start(time_ms, levels or {}, known)
         self._soonest_ms = self._ward.look_ms
         changes = []
         for space, one in self._judges.items():
             before = self._beliefs.get(space)
-            belief = one.begin(time_ms, before.occupancy.probability if before else PRIOR)
+            belief = one.with_memories(one.begin(time_ms, before.occupancy.probability if before else PRIOR), memories)
             changes.append(Change(space, time_ms, belief.occupancy, row=True))
             self._set_timer(space, belief.deadline)
             changes += self._adopt(space, belief, one.with_levels(belief, levels or {}, time_ms), time_ms)
