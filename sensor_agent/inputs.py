@@ -15,6 +15,7 @@ from gpiozero.pins.mock import MockFactory
 from perch.errors import PerchError
 from perch.model import Sensor, SensorKind
 from sensor_agent.analogue import CHANNEL_KINDS, AnalogueInput, SoundInput
+from sensor_agent.beams import Door, PairedInput
 from sensor_agent.carbon_dioxide import SCD4X, PulseWidthInput, Scd4xInput, open_i2c
 
 PULLED_UP = frozenset({SensorKind.CONTACT, SensorKind.PRESSURE, SensorKind.BEAM_IN, SensorKind.BEAM_OUT})
@@ -127,12 +128,13 @@ class Inputs:
         open_bus: Callable[[], Any] = open_i2c,
     ) -> None:
         self._inputs: dict[str, Input] = {}
+        doors: dict[str, Door] = {}
         self._edge_driven = frozenset(sensor.id for sensor in sensors if sensor.edge_driven)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", PinFactoryFallback)  # if none works, the error says all that is needed
                 for sensor in sensors:
-                    self._inputs[sensor.id] = _input(sensor, changed, open_bus)
+                    self._inputs[sensor.id] = _input(sensor, changed, open_bus, doors)
         except PerchError:
             self.close()
             raise
@@ -177,7 +179,9 @@ def move_pin(sensor: Sensor, value: float) -> None:
         pin.drive_low()
 
 
-def _input(sensor: Sensor, changed: Callable[[str, float], None], open_bus: Callable[[], Any]) -> Input:
+def _input(
+    sensor: Sensor, changed: Callable[[str, float], None], open_bus: Callable[[], Any], doors: dict[str, Door]
+) -> Input:
     if sensor.driver == RECORDED:
         return RecordedInput()
     if complaint := misplaced(sensor):
@@ -188,6 +192,8 @@ def _input(sensor: Sensor, changed: Callable[[str, float], None], open_bus: Call
         return SoundInput(sensor) if sensor.kind is SensorKind.SOUND else AnalogueInput(sensor)
     if sensor.kind is SensorKind.CO2:
         return PulseWidthInput(sensor)
+    if sensor.paired:
+        return PairedInput(sensor, _open(sensor), doors.setdefault(sensor.space, Door()), changed)
     if sensor.kind is SensorKind.DISTANCE:
         return DistanceInput(sensor)
     return EdgeInput(sensor, changed) if sensor.edge_driven else LatchedInput(sensor)

@@ -60,7 +60,7 @@ def words(sensor: Sensor, verdict: Verdict, why: str = "") -> Words:
     if verdict is Verdict.IMPLAUSIBLE:
         return Words(
             f"says what no air in a room has (below {AIR_PPM[0]:.0f} or above {AIR_PPM[1]:.0f} ppm)",
-            "calibrate it outdoors; an MH-Z19 has to be one of range 5000",
+            "calibrate it outdoors; for an MH-Z19 see that range_ppm is what its label says",
         )
     if verdict is Verdict.UNREADABLE:
         return Words(f"cannot be read: {why}", "docs/sensors.md has the wiring")
