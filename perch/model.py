@@ -162,8 +162,8 @@ class Sensor:
     """One sensor of an agent: `every_ms` is None where it reports edges; at most one of pin, channel, driver is set.
 
     An ultrasonic distance sensor has a second pin, `trigger`, beside the `pin` of its echo. `paired` beams are plain
-    light barriers of one door, of which the one that is broken first tells the way. `range_ppm` is the full scale of a
-    CO2 sensor that tells it by the length of its pulses.
+    light barriers of one door, of which the one that is broken first tells the way. An `inverted` pin means the
+    opposite of what is usual for its kind. `range_ppm` is the full scale of a CO2 sensor that speaks by its pulses.
     """
 
     id: str
@@ -176,6 +176,7 @@ class Sensor:
     trigger: int | None = None
     learned: LearnedSensor | None = None
     paired: bool = False
+    inverted: bool = False
     range_ppm: int = 5000
 
     @property

@@ -27,29 +27,30 @@ class Door:
 class PairedInput:
     """One beam of the two: reports being broken, and whole again, only where it was broken first."""
 
-    def __init__(self, sensor: Sensor, device: Any, door: Door, changed: Callable[[str, float], None]) -> None:
+    def __init__(self, sensor: Sensor, door: Door, changed: Callable[[str, float], None]) -> None:
+        self.device: Any = None
         self._sensor = sensor
-        self._device = device
         self._door = door
         self._changed = changed
         self._spoke = False
-        device.when_activated = self._break
-        device.when_deactivated = self._mend
 
     def read(self) -> float:
         """Give 0.0: a beam that is broken at a start is nobody's crossing."""
         return 0.0
 
-    def close(self) -> None:
-        """Let go of the pin."""
-        self._device.close()
-
-    def _break(self) -> None:
+    def broken(self) -> None:
+        """Take in that somebody stands in the beam."""
         self._spoke = self._door.crossed(into=self._sensor.kind is SensorKind.BEAM_IN)
         if self._spoke:
             self._changed(self._sensor.id, 1.0)
 
-    def _mend(self) -> None:
+    def whole(self) -> None:
+        """Take in that the beam is free again."""
         if self._spoke:
             self._spoke = False
             self._changed(self._sensor.id, 0.0)
+
+    def close(self) -> None:
+        """Let go of the pin."""
+        if self.device is not None:
+            self.device.close()

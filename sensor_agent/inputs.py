@@ -39,13 +39,12 @@ class EdgeInput:
     """A digital pin that reports every change of its level to `changed` as it happens."""
 
     def __init__(self, sensor: Sensor, changed: Callable[[str, float], None]) -> None:
-        self._device = _open(sensor)
-        self._device.when_activated = lambda: changed(sensor.id, 1.0)
-        self._device.when_deactivated = lambda: changed(sensor.id, 0.0)
+        self._inverted = sensor.inverted
+        self._device = _open(sensor, lambda: changed(sensor.id, 1.0), lambda: changed(sensor.id, 0.0))
 
     def read(self) -> float:
         """Give the level now: 1.0 is on."""
-        return float(self._device.value)
+        return float(self._device.value != self._inverted)
 
     def close(self) -> None:
         """Let go of the pin."""
@@ -57,13 +56,13 @@ class LatchedInput:
 
     def __init__(self, sensor: Sensor) -> None:
         self._latched = False
-        self._device = _open(sensor)
-        self._device.when_activated = self._latch
+        self._inverted = sensor.inverted
+        self._device = _open(sensor, self._latch, lambda: None)
 
     def read(self) -> float:
         """Give 1.0 if the pin is on or was on since the last call."""
         latched, self._latched = self._latched, False
-        return float(latched or self._device.value)
+        return float(latched or self._device.value != self._inverted)
 
     def close(self) -> None:
         """Let go of the pin."""
@@ -173,7 +172,7 @@ def use_mock_pins() -> None:
 def move_pin(sensor: Sensor, value: float) -> None:
     """Drive the mock pin of a digital sensor to the level that means `value`; its callbacks run before this returns."""
     pin = Device.pin_factory.pin(sensor.pin)
-    if (value > 0.5) != (sensor.kind in PULLED_UP):
+    if (value > 0.5) ^ (sensor.kind in PULLED_UP) ^ sensor.inverted:
         pin.drive_high()
     else:
         pin.drive_low()
@@ -193,7 +192,9 @@ def _input(
     if sensor.kind is SensorKind.CO2:
         return PulseWidthInput(sensor)
     if sensor.paired:
-        return PairedInput(sensor, _open(sensor), doors.setdefault(sensor.space, Door()), changed)
+        beam = PairedInput(sensor, doors.setdefault(sensor.space, Door()), changed)
+        beam.device = _open(sensor, beam.broken, beam.whole)
+        return beam
     if sensor.kind is SensorKind.DISTANCE:
         return DistanceInput(sensor)
     return EdgeInput(sensor, changed) if sensor.edge_driven else LatchedInput(sensor)
@@ -221,8 +222,11 @@ RECORDED = "recorded"
 """The driver of a sensor whose values come from a recording."""
 
 
-def _open(sensor: Sensor) -> DigitalInputDevice:
-    return DigitalInputDevice(sensor.pin, pull_up=sensor.kind in PULLED_UP, bounce_time=BOUNCE_S.get(sensor.kind))
+def _open(sensor: Sensor, on: Callable[[], None], off: Callable[[], None]) -> DigitalInputDevice:
+    """Open a pin, with what to do when it turns on and off; an inverted one is on where its kind would be off."""
+    device = DigitalInputDevice(sensor.pin, pull_up=sensor.kind in PULLED_UP, bounce_time=BOUNCE_S.get(sensor.kind))
+    device.when_activated, device.when_deactivated = (off, on) if sensor.inverted else (on, off)
+    return device
 
 
 def _unusable(error: Exception) -> PerchError:

@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 
 from perch.doctor.findings import Verdict
 from perch.errors import InputError, PerchError
-from perch.model import Reading, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.model import EDGE_KINDS, Reading, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.sensing.barriers import Barriers, broken
 from perch.settings import load_sensing
 from sensor_agent.analogue import SoundInput
 from sensor_agent.carbon_dioxide import NotYetError, PulseWidthInput, Scd4xInput
 from sensor_agent.inputs import Inputs, misplaced, move_pin, use_mock_pins
 from sensor_agent.misses import Misses
-from sensor_agent.mocks import MockMcp3008, MockMhz19, MockScd4x
+from sensor_agent.mocks import MockHcSr04, MockMcp3008, MockMhz19, MockScd4x
 from sensor_agent.pin_check import look_at_pins
+from tests.parts import until
 
 
 @pytest.fixture(autouse=True)
@@ -375,6 +376,8 @@ def test_no_more_than_two_beams_are_ever_taken_for_one_crossing(gaps: list[tuple
         ([("motion", "pin = 5\npaired = true")], "paired"),
         ([("co2", "driver = 'scd4x'\nrange_ppm = 2000")], "range_ppm"),
         ([("motion", "pin = 5\nrange_ppm = 2000")], "range_ppm"),
+        ([("light", "channel = 5\ninverted = true")], "inverted"),
+        ([("pressure", "channel = 5\ninverted = true")], "inverted"),
     ],
 )
 def test_a_pair_needs_both_its_beams_and_a_range_its_pulses(
@@ -396,3 +399,56 @@ def test_a_pair_and_a_range_are_read(tmp_path: Path) -> None:
     sensors = load_sensing(config).sensors
     assert [one.paired for one in sensors] == [True, True, False]
     assert sensors[2].range_ppm == 2000
+
+
+DIGITAL = [kind for kind in SensorKind if kind in EDGE_KINDS]
+
+
+@pytest.mark.parametrize("kind", DIGITAL)
+@pytest.mark.parametrize("every_ms", [None, 30_000])
+def test_an_inverted_pin_means_the_opposite(kind: SensorKind, every_ms: int | None) -> None:
+    usual = Sensor("s1", kind, "d01", every_ms, pin=17)
+    upside = replace(usual, inverted=True)
+    edges: list[float] = []
+    with Inputs([upside], lambda _, value: edges.append(value)) as inputs:
+        move_pin(usual, 1.0)
+        inputs["s1"].read()
+        assert inputs["s1"].read() == 0.0
+        edges.clear()
+        move_pin(usual, 0.0)
+        assert inputs["s1"].read() == 1.0
+        move_pin(upside, 0.0)
+        move_pin(upside, 1.0)
+        assert inputs["s1"].read() == 1.0
+    assert edges == ([1.0, 0.0, 1.0] if every_ms is None else [])
+
+
+def test_an_inverted_pair_of_beams_is_a_pair() -> None:
+    said: list[tuple[str, float]] = []
+    pair = [replace(beam, inverted=True) for beam in (IN, OUT)]
+    with Inputs(pair, lambda name, value: said.append((name, value))):
+        for beam in pair:
+            move_pin(beam, 0.0)  # a pin that nobody drives is pulled up, which is on here
+        assert said == []
+        for value in (1.0, 0.0):
+            for beam in pair:
+                move_pin(beam, value)
+    assert said == [("in", 1.0), ("in", 0.0)]
+
+
+def test_an_ultrasonic_sensor_sees_who_sits_and_misses_what_came_off() -> None:
+    there = MockHcSr04(echo=23, trigger=24)
+    far = Sensor("far", SensorKind.DISTANCE, "d01", 1_000, pin=23, trigger=24)
+    with Inputs([far], lambda *_: None) as inputs:
+
+        def metres() -> float | None:
+            try:
+                return inputs["far"].read()
+            except OSError:
+                return None
+
+        until(lambda: (metres() or 0.0) > 1.5)
+        there.stand(0.4)
+        until(lambda: 0.2 < (metres() or 0.0) < 0.8)
+        there.unplug()
+        until(lambda: metres() is None)

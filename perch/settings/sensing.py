@@ -104,10 +104,13 @@ def _sensor(table: Table) -> Sensor:
         trigger=table.take("trigger", whole(0, LAST_PIN), None),
         learned=learned,
         paired=table.take("paired", flag, False),
+        inverted=table.take("inverted", flag, False),
         range_ppm=table.take("range_ppm", whole(1000, 20_000), 5000),
     )
     if "range_ppm" in table and (kind is not SensorKind.CO2 or sensor.pin is None):
         table.complain("range_ppm", "only a CO2 sensor with a pin has one", "leave it out")
+    if sensor.inverted and (kind not in EDGE_KINDS or sensor.pin is None):
+        table.complain("inverted", "only what is on or off at a pin can be inverted", "leave it out")
     inputs = [key for key in ("pin", "channel", "driver") if key in table]
     if len(inputs) > 1:
         what = f"more than one of {', '.join(inputs)} is given"
