@@ -66,6 +66,8 @@ def _verdict(fit: Fit) -> Iterator[str]:
     yield from _columns([COMPARED, _row("factory", compared.factory), _row("fitted", compared.fitted)])
     if fit.is_kept:
         yield "  the fitted numbers are written"
+    elif compared.is_senseless:
+        yield "  labels and readings hardly agree: is a clock or a time zone wrong? the factory's numbers stay"
     else:
         yield "  it is not better than the factory on labels it has not seen: the factory's numbers stay"
 

@@ -47,6 +47,9 @@ CHECKED_S = 1800.0
 COSTS = {Preference.NEVER_FALSE_FREE: 6.0, Preference.BALANCED: 2.0, Preference.RELEASE_FAST: 1.0}
 """What a minute said to be free although somebody is there costs, in minutes said to be occupied although nobody is."""
 
+COIN = 0.6
+"""A balanced accuracy that no sensor which sees anything falls below."""
+
 COST_NOISE, FLAPS_NOISE = 0.25, 0.25
 """Minutes an hour, and flaps, that blocks of a few days cannot tell from nothing."""
 
@@ -74,10 +77,16 @@ class Comparison:
         """Tell whether the truth surprises it less, at no more cost and no more flaps than chance may bring."""
         cost = COSTS[prefer]
         return (
-            (self.fitted.balanced_nats or 0.0) <= (self.factory.balanced_nats or 0.0)
+            not self.is_senseless
+            and (self.fitted.balanced_nats or 0.0) <= (self.factory.balanced_nats or 0.0)
             and _cost(self.fitted, cost) <= _cost(self.factory, cost) * 1.05 + COST_NOISE
             and self.fitted.flaps <= self.factory.flaps * 1.25 + FLAPS_NOISE
         )
+
+    @property
+    def is_senseless(self) -> bool:
+        """Whether labels and readings do not belong together: hardly better than a coin, whatever was learned."""
+        return (self.fitted.balanced or 0.0) < COIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ def learned(space: SensedSpace, sensors: Sequence[Sensor], lessons: Sequence[Les
     told = tuple(accounts(space, sensors, lessons))
     vacant, visit = paces(space, lessons)
     taught = tuple(replace(sensor, learned=one.learned) for sensor, one in zip(sensors, told, strict=True))
-    paced = replace(space, learned=LearnedSpace(vacant.value, visit.value))
+    paced = replace(space, learned=LearnedSpace(vacant.value, visit.value) if lessons else None)
     weighed = _searched(paced, taught, lessons)
     return Model(weighed, taught, told, vacant, visit)
 
