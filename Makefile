@@ -20,6 +20,7 @@ help:
 	@echo 'make test-long  the tests that take minutes'
 	@echo 'make lint       style, types, and whether the committed dashboards are what the code builds'
 	@echo 'make bench      speed and size, beside peers measured in the same run'
+	@echo 'make accuracy   how right the estimator is, on recordings and simulated spaces: prints tables, renews docs/accuracy.md'
 	@echo 'make chaos      break a whole Perch on purpose for half a minute, and count what became of every event'
 	@echo 'make lock       resolve the dependencies anew into locks/ (UPGRADE=1 takes newer versions)'
 	@echo 'make dist       wheel and source archive, in dist/'
@@ -60,8 +61,8 @@ chaos: setup
 	@scripts/get-parts
 	$(bin)/perch chaos $(or $(ARGS),--minutes 0.5)
 
-accuracy:
-	@echo 'make $@ does not exist yet: it comes with a later release (see CHANGELOG.md).' >&2; exit 1
+accuracy: setup
+	$(bin)/python -m benchmarks.accuracy $(ARGS)
 
 compile := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp, log
 from statistics import quantiles
 
@@ -103,7 +104,7 @@ def fitted(sensors: Sequence[Sensor], blocks: Blocks) -> TwoState:
     truth = [labels for _, labels in blocks]
     edges, nats = _tables(seen, truth, kinds)
     vacant_s, visit_s = _stays(truth)
-    even = {kind: FIRST_SHARE for kind in set(kinds.values())}
+    even = dict.fromkeys(kinds.values(), FIRST_SHARE)
     return TwoState(kinds, vacant_s, visit_s, edges, nats, even).tempered(blocks)
 
 
@@ -180,7 +181,7 @@ def _stays(truth: Sequence[Labels]) -> tuple[float, float]:
     """Give the mean seconds that it stands empty, and that it is occupied."""
     seconds, changes = [0.0, 0.0], 1
     for labels in truth:
-        for (time_ms, occupied), (after_ms, after) in zip(labels, labels[1:], strict=False):
+        for (time_ms, occupied), (after_ms, after) in pairwise(labels):
             seconds[occupied] += (after_ms - time_ms) / 1000
             changes += occupied != after
     vacant_s, visit_s = (min(max(2 * one / changes, LEAST_STAY_S), MOST_STAY_S) for one in seconds)

@@ -147,6 +147,7 @@ class LearnedSensor:
     `empty_on_seconds` then; of samples of sound and light a share `empty_share` stands out. `present_factor` is how
     many times as often as usual it speaks, drops out or stands out while somebody is there. Curves of CO2 are points of
     (ppm an hour, nats for somebody's being there).
+    `sources` are what is left of a slope when the air is changed `ventilation_per_hour` times an hour.
     """
 
     empty_per_hour: float | None = None
@@ -155,28 +156,30 @@ class LearnedSensor:
     present_factor: float | None = None
     slopes: Curve = ()
     unrest: Curve = ()
+    sources: Curve = ()
+    ventilation_per_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedSpace:
     """What labels taught of a space; None where the factory's numbers hold.
 
-    Mean times that it stands empty and that a visit lasts, how much the evidence of each kind of sensor counts (times
-    what it counts from the factory), and the probabilities from which on it is said to be occupied, or free.
+    Mean times that it stands empty and that a visit lasts, and how much the evidence of each kind of sensor counts,
+    times what it counts from the factory.
     """
 
     vacant_minutes: float | None = None
     visit_minutes: float | None = None
     weights: tuple[tuple[SensorKind, float], ...] = ()
-    occupied_from: float | None = None
-    free_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
     """One sensor of an agent: `every_ms` is None where it reports edges; at most one of pin, channel, driver is set.
 
-    An ultrasonic distance sensor has a second pin, `trigger`, beside the `pin` of its echo.
+    An ultrasonic distance sensor has a second pin, `trigger`, beside the `pin` of its echo. `paired` beams are plain
+    light barriers of one door, of which the one that is broken first tells the way. An `inverted` pin means the
+    opposite of what is usual for its kind. `range_ppm` is the full scale of a CO2 sensor that speaks by its pulses.
     """
 
     id: str
@@ -188,6 +191,9 @@ class Sensor:
     driver: str | None = None
     trigger: int | None = None
     learned: LearnedSensor | None = None
+    paired: bool = False
+    inverted: bool = False
+    range_ppm: int = 5000
 
     @property
     def edge_driven(self) -> bool:

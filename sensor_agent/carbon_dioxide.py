@@ -15,7 +15,6 @@ SCD4X = "scd4x"
 I2C_BUS = "/dev/i2c-1"
 SCD4X_ADDRESS = 0x62
 
-FULL_SCALE_PPM = 5000
 WARM_UP_S = 180.0
 """What an MH-Z19 says in the first three minutes is not the air (manual of the MH-Z19B, version 1.6: preheat time)."""
 
@@ -99,14 +98,12 @@ def _driver() -> tuple[Any, Any, Any, Any, type[OSError]]:
 class PulseWidthInput:
     """An MH-Z19, B or C, by its PWM pin: ppm = full scale × (high - 2 ms) / (high + low - 4 ms).
 
-    The formula is of the manual of the MH-Z19B, version 1.6, and of the MH-Z19C; 5000 ppm is the full scale of both
-    unless it says 2000 on the label. A few milliseconds of lateness on a busy machine are 5 ppm each.
+    The formula is of the manual of the MH-Z19B, version 1.6, and of the MH-Z19C; the full scale is on the label. At
+    5000 ppm each millisecond of lateness on a busy machine is 5 ppm.
     """
 
-    def __init__(
-        self, sensor: Sensor, full_scale_ppm: int = FULL_SCALE_PPM, now_s: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._full_scale_ppm = full_scale_ppm
+    def __init__(self, sensor: Sensor, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._full_scale_ppm = sensor.range_ppm
         self._now_s = now_s
         self._warm_s = now_s() + WARM_UP_S
         self._rose_s: float | None = None

@@ -15,6 +15,7 @@ from gpiozero.pins.mock import MockFactory
 from perch.errors import PerchError
 from perch.model import Sensor, SensorKind
 from sensor_agent.analogue import CHANNEL_KINDS, AnalogueInput, SoundInput
+from sensor_agent.beams import Door, PairedInput
 from sensor_agent.carbon_dioxide import SCD4X, PulseWidthInput, Scd4xInput, open_i2c
 
 PULLED_UP = frozenset({SensorKind.CONTACT, SensorKind.PRESSURE, SensorKind.BEAM_IN, SensorKind.BEAM_OUT})
@@ -38,13 +39,12 @@ class EdgeInput:
     """A digital pin that reports every change of its level to `changed` as it happens."""
 
     def __init__(self, sensor: Sensor, changed: Callable[[str, float], None]) -> None:
-        self._device = _open(sensor)
-        self._device.when_activated = lambda: changed(sensor.id, 1.0)
-        self._device.when_deactivated = lambda: changed(sensor.id, 0.0)
+        self._inverted = sensor.inverted
+        self._device = _open(sensor, lambda: changed(sensor.id, 1.0), lambda: changed(sensor.id, 0.0))
 
     def read(self) -> float:
         """Give the level now: 1.0 is on."""
-        return float(self._device.value)
+        return float(self._device.value != self._inverted)
 
     def close(self) -> None:
         """Let go of the pin."""
@@ -56,13 +56,13 @@ class LatchedInput:
 
     def __init__(self, sensor: Sensor) -> None:
         self._latched = False
-        self._device = _open(sensor)
-        self._device.when_activated = self._latch
+        self._inverted = sensor.inverted
+        self._device = _open(sensor, self._latch, lambda: None)
 
     def read(self) -> float:
         """Give 1.0 if the pin is on or was on since the last call."""
         latched, self._latched = self._latched, False
-        return float(latched or self._device.value)
+        return float(latched or self._device.value != self._inverted)
 
     def close(self) -> None:
         """Let go of the pin."""
@@ -127,12 +127,13 @@ class Inputs:
         open_bus: Callable[[], Any] = open_i2c,
     ) -> None:
         self._inputs: dict[str, Input] = {}
+        doors: dict[str, Door] = {}
         self._edge_driven = frozenset(sensor.id for sensor in sensors if sensor.edge_driven)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", PinFactoryFallback)  # if none works, the error says all that is needed
                 for sensor in sensors:
-                    self._inputs[sensor.id] = _input(sensor, changed, open_bus)
+                    self._inputs[sensor.id] = _input(sensor, changed, open_bus, doors)
         except PerchError:
             self.close()
             raise
@@ -171,13 +172,15 @@ def use_mock_pins() -> None:
 def move_pin(sensor: Sensor, value: float) -> None:
     """Drive the mock pin of a digital sensor to the level that means `value`; its callbacks run before this returns."""
     pin = Device.pin_factory.pin(sensor.pin)
-    if (value > 0.5) != (sensor.kind in PULLED_UP):
+    if (value > 0.5) ^ (sensor.kind in PULLED_UP) ^ sensor.inverted:
         pin.drive_high()
     else:
         pin.drive_low()
 
 
-def _input(sensor: Sensor, changed: Callable[[str, float], None], open_bus: Callable[[], Any]) -> Input:
+def _input(
+    sensor: Sensor, changed: Callable[[str, float], None], open_bus: Callable[[], Any], doors: dict[str, Door]
+) -> Input:
     if sensor.driver == RECORDED:
         return RecordedInput()
     if complaint := misplaced(sensor):
@@ -188,6 +191,10 @@ def _input(sensor: Sensor, changed: Callable[[str, float], None], open_bus: Call
         return SoundInput(sensor) if sensor.kind is SensorKind.SOUND else AnalogueInput(sensor)
     if sensor.kind is SensorKind.CO2:
         return PulseWidthInput(sensor)
+    if sensor.paired:
+        beam = PairedInput(sensor, doors.setdefault(sensor.space, Door()), changed)
+        beam.device = _open(sensor, beam.broken, beam.whole)
+        return beam
     if sensor.kind is SensorKind.DISTANCE:
         return DistanceInput(sensor)
     return EdgeInput(sensor, changed) if sensor.edge_driven else LatchedInput(sensor)
@@ -215,8 +222,11 @@ RECORDED = "recorded"
 """The driver of a sensor whose values come from a recording."""
 
 
-def _open(sensor: Sensor) -> DigitalInputDevice:
-    return DigitalInputDevice(sensor.pin, pull_up=sensor.kind in PULLED_UP, bounce_time=BOUNCE_S.get(sensor.kind))
+def _open(sensor: Sensor, on: Callable[[], None], off: Callable[[], None]) -> DigitalInputDevice:
+    """Open a pin, with what to do when it turns on and off; an inverted one is on where its kind would be off."""
+    device = DigitalInputDevice(sensor.pin, pull_up=sensor.kind in PULLED_UP, bounce_time=BOUNCE_S.get(sensor.kind))
+    device.when_activated, device.when_deactivated = (off, on) if sensor.inverted else (on, off)
+    return device
 
 
 def _unusable(error: Exception) -> PerchError:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpiozero import Device
-from gpiozero.pins.mock import MockSPIDevice
+from gpiozero.pins.mock import MockSPIDevice, MockTriggerPin
 
 from sensor_agent.carbon_dioxide import SCD4X_ADDRESS
 
@@ -36,6 +36,23 @@ class MockMcp3008(MockSPIDevice):  # type: ignore[misc]  # gpiozero ships no typ
             level = self.levels[channel]
             share = level() if callable(level) else level
             self.tx_word(round(min(max(share, 0.0), 1.0) * 1023), 12)  # the sampling bit, the null bit, ten bits
+
+
+class MockHcSr04:
+    """An ultrasonic sensor at two mock pins; `stand` moves what it sees, in metres, `unplug` takes its echo away."""
+
+    def __init__(self, echo: int, trigger: int) -> None:
+        self._echo = Device.pin_factory.pin(echo)
+        self._trigger = Device.pin_factory.pin(trigger, pin_class=MockTriggerPin, echo_pin=self._echo)
+        self.stand(2.0)
+
+    def stand(self, metres: float) -> None:
+        """Put something at a distance: sound takes twice the way, at 343 m/s."""
+        self._trigger.echo_time = 2 * metres / 343.0
+
+    def unplug(self) -> None:
+        """Let triggers be answered by nothing, at a pin that nobody reads."""
+        self._trigger.echo_pin = Device.pin_factory.pin(1)
 
 
 class MockScd4x:

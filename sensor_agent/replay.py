@@ -92,7 +92,7 @@ def with_mock_pins(sensors: Sequence[Sensor]) -> tuple[Sensor, ...]:
 
 def _on_mock_pin(sensor: Sensor, pin: int | None) -> Sensor:
     if sensor.kind in _DIGITAL:
-        return replace(sensor, pin=pin, driver=None, channel=None)
+        return replace(sensor, pin=pin, driver=None, channel=None, paired=False)
     return replace(sensor, pin=None, driver=RECORDED, channel=None)
 
 

@@ -55,9 +55,9 @@ def run(
 
 
 def _attentive(sensor: Sensor) -> Sensor:
-    """Listen to every edge of a digital pin, and ask whatever else there is each second, whatever the configuration."""
+    """Listen to every edge of each digital pin, and ask whatever else there is each second, whatever is configured."""
     digital = sensor.kind in EDGE_KINDS and sensor.pin is not None
-    return replace(sensor, every_ms=None if digital else ASK_EVERY_MS)
+    return replace(sensor, every_ms=None if digital else ASK_EVERY_MS, paired=False)
 
 
 def _listened(walk: Walk, said: Mailbox[tuple[str, float, int]]) -> Walk:

@@ -1,8 +1,8 @@
 """Home Assistant as far as Perch meets it: which fields a discovery message may have, and what it makes of messages.
 
-Written down from home-assistant/core, `homeassistant/components/mqtt/` (read on 2026-11-22; device discovery is there
-since 2024.11): the fields from `schemas.py` (DEVICE_DISCOVERY_SCHEMA, MQTT_ENTITY_DEVICE_INFO_SCHEMA,
-MQTT_ORIGIN_INFO_SCHEMA, MQTT_AVAILABILITY_LIST_SCHEMA, MQTT_ENTITY_COMMON_SCHEMA), `config.py` (MQTT_RO_SCHEMA) and
+Written down from release 2026.11.0 of home-assistant/core, `homeassistant/components/mqtt/` (device discovery is there
+since 2024.11): the fields from `schemas.py` (DEVICE_DISCOVERY_SCHEMA, MQTT_DEVICE_INFO_SCHEMA, MQTT_ORIGIN_INFO_SCHEMA,
+_MQTT_AVAILABILITY_LIST_SCHEMA, MQTT_ENTITY_COMMON_SCHEMA, check_unique_id), `config.py` (MQTT_RO_SCHEMA) and
 `binary_sensor.py`; the topic, and that a component with nothing but its platform is removed, from `discovery.py`; what
 is available and what is on from `entity.py` (MqttAvailabilityMixin) and `binary_sensor.py` (MqttBinarySensor).
 """
@@ -84,14 +84,17 @@ BINARY_SENSOR: dict[str, Field] = {
     "payload_off": text,
     "payload_on": text,
     "unique_id": text,
-    "object_id": text,
+    "default_entity_id": text,
     "icon": text,
     "entity_category": text,
     "enabled_by_default": lambda value: isinstance(value, bool),
     "json_attributes_topic": subscribe_topic,
     "json_attributes_template": template,
 }
-ROOT = {"device", "origin", "components", "availability", "availability_mode", "state_topic", "qos", "encoding"}
+ROOT = {
+    *("device", "origin", "components", "child_devices", "availability", "availability_mode", "state_topic"),
+    *("command_topic", "qos", "encoding", "message_expiry_interval"),
+}
 NEEDED = {"device", "origin", "components"}
 
 
@@ -197,4 +200,6 @@ class HomeAssistant:
 
 
 def _compiled(source: str) -> jinja2.Template:
-    return jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined).from_string(source)
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
+    environment.filters["to_json"] = json.dumps
+    return environment.from_string(source)

@@ -3,23 +3,28 @@
 import logging
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from math import pi, sin
 from pathlib import Path
 
 import pytest
 from gpiozero import Device
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perch.doctor.findings import Verdict
 from perch.errors import InputError, PerchError
-from perch.model import Reading, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.model import EDGE_KINDS, Reading, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.sensing.barriers import Barriers, broken
 from perch.settings import load_sensing
 from sensor_agent.analogue import SoundInput
 from sensor_agent.carbon_dioxide import NotYetError, PulseWidthInput, Scd4xInput
-from sensor_agent.inputs import Inputs, misplaced, use_mock_pins
+from sensor_agent.inputs import Inputs, misplaced, move_pin, use_mock_pins
 from sensor_agent.misses import Misses
-from sensor_agent.mocks import MockMcp3008, MockMhz19, MockScd4x
+from sensor_agent.mocks import MockHcSr04, MockMcp3008, MockMhz19, MockScd4x
 from sensor_agent.pin_check import look_at_pins
+from tests.parts import until
 
 
 @pytest.fixture(autouse=True)
@@ -168,7 +173,7 @@ def test_an_i2c_bus_that_is_not_switched_on_stops_no_other_sensor() -> None:
 def test_an_mh_z19_tells_ppm_by_the_length_of_its_pulses(full_scale_ppm: int) -> None:
     watch = Watch()
     sensor = MockMhz19(18, watch.let_pass, full_scale_ppm)
-    air = PulseWidthInput(CO2_PIN, full_scale_ppm, watch)
+    air = PulseWidthInput(replace(CO2_PIN, range_ppm=full_scale_ppm), watch)
     sensor.cycle(400)
     with pytest.raises(OSError, match="no pulses"):
         air.read()
@@ -182,7 +187,7 @@ def test_an_mh_z19_tells_ppm_by_the_length_of_its_pulses(full_scale_ppm: int) ->
 
 def test_an_mh_z19_is_not_believed_while_it_warms_up_nor_when_it_stopped() -> None:
     watch = Watch()
-    sensor, air = MockMhz19(18, watch.let_pass), PulseWidthInput(CO2_PIN, now_s=watch)
+    sensor, air = MockMhz19(18, watch.let_pass), PulseWidthInput(CO2_PIN, watch)
     for _ in range(170):
         sensor.cycle(400)
     with pytest.raises(NotYetError, match="warms up"):
@@ -198,7 +203,7 @@ def test_an_mh_z19_is_not_believed_while_it_warms_up_nor_when_it_stopped() -> No
 
 def test_a_pin_that_flutters_is_no_mh_z19() -> None:
     watch, chance = Watch(), random.Random(4)  # noqa: S311  a flutter, no secret
-    air = PulseWidthInput(CO2_PIN, now_s=watch)
+    air = PulseWidthInput(CO2_PIN, watch)
     watch.let_pass(200.0)
     pin = Device.pin_factory.pin(18)
     for _ in range(500):
@@ -257,6 +262,7 @@ def test_the_doctor_says_which_bus_is_not_switched_on() -> None:
 
 
 SENSING = '[[space]]\nid = "d01"\nkind = "desk"\n'
+ROW = '[[sensor]]\nid = "s{}"\nkind = "{}"\nspace = "d01"\n{}\n'
 
 
 def test_pins_of_a_bus_that_is_used_are_no_pins_for_sensors(tmp_path: Path) -> None:
@@ -301,3 +307,148 @@ def test_what_the_chips_say_is_what_the_estimator_takes() -> None:
             if second == 295:
                 assert estimating.occupancies(second * 1000)["d01"].state == "free"
     assert estimating.occupancies(600_000)["d01"].state == "occupied"
+
+
+IN = Sensor("in", SensorKind.BEAM_IN, "r1", None, pin=5, paired=True)
+OUT = Sensor("out", SensorKind.BEAM_OUT, "r1", None, pin=6, paired=True)
+
+
+def test_plain_light_barriers_tell_the_way_by_which_is_broken_first() -> None:
+    said: list[tuple[str, float]] = []
+    with Inputs([IN, OUT], lambda name, value: said.append((name, value))) as inputs:
+        assert inputs.levels() == {"in": 0.0, "out": 0.0}
+        for first, second in ((IN, OUT), (OUT, IN)):
+            for beam in (first, second):
+                move_pin(beam, 1.0)
+            for beam in (first, second):
+                move_pin(beam, 0.0)
+    assert said == [("in", 1.0), ("in", 0.0), ("out", 1.0), ("out", 0.0)]
+
+
+def test_beams_that_are_not_paired_each_speak_for_themselves() -> None:
+    said: list[tuple[str, float]] = []
+    alone = [replace(beam, paired=False) for beam in (IN, OUT)]
+    with Inputs(alone, lambda name, value: said.append((name, value))):
+        for beam in alone:
+            move_pin(beam, 1.0)
+    assert said == [("in", 1.0), ("out", 1.0)]
+
+
+def crossings(*breaks: tuple[int, bool]) -> list[str]:
+    pair, found = Barriers(), []
+    for time_ms, into in breaks:
+        pair, crossing = broken(pair, into=into, time_ms=time_ms)
+        if crossing:
+            found.append("in" if into else "out")
+    return found
+
+
+PASSINGS = [
+    ("one comes", [(0, True), (400, False)], ["in"]),
+    ("one goes", [(0, False), (400, True)], ["out"]),
+    ("two come close behind each other", [(0, True), (300, True), (500, False), (800, False)], ["in", "in"]),
+    ("two come one after the other", [(0, True), (400, False), (900, True), (1300, False)], ["in", "in"]),
+    ("one comes while one goes", [(0, True), (100, False), (400, False), (500, True)], ["in", "out"]),
+    ("the second beam missed one, another goes later", [(0, True), (5_000, False), (5_400, True)], ["in", "out"]),
+    ("a slow one", [(0, True), (2_000, False)], ["in"]),
+]
+
+
+@pytest.mark.parametrize(("breaks", "found"), [case[1:] for case in PASSINGS], ids=[case[0] for case in PASSINGS])
+def test_who_passes_a_door_is_counted_once_and_the_right_way(breaks: list[tuple[int, bool]], found: list[str]) -> None:
+    assert crossings(*breaks) == found
+
+
+@given(st.lists(st.tuples(st.integers(0, 3_000), st.booleans()), max_size=40))
+def test_no_more_than_two_beams_are_ever_taken_for_one_crossing(gaps: list[tuple[int, bool]]) -> None:
+    breaks, now_ms = [], 0
+    for gap_ms, into in gaps:
+        now_ms += gap_ms
+        breaks.append((now_ms, into))
+    assert len(breaks) / 2 <= len(crossings(*breaks)) <= len(breaks)
+
+
+@pytest.mark.parametrize(
+    ("rows", "key"),
+    [
+        ([("beam-in", "pin = 5\npaired = true")], "paired"),
+        ([("beam-in", "pin = 5\npaired = true"), ("beam-out", "pin = 6")], "paired"),
+        ([("motion", "pin = 5\npaired = true")], "paired"),
+        ([("co2", "driver = 'scd4x'\nrange_ppm = 2000")], "range_ppm"),
+        ([("motion", "pin = 5\nrange_ppm = 2000")], "range_ppm"),
+        ([("light", "channel = 5\ninverted = true")], "inverted"),
+        ([("pressure", "channel = 5\ninverted = true")], "inverted"),
+    ],
+)
+def test_a_pair_needs_both_its_beams_and_a_range_its_pulses(
+    tmp_path: Path, rows: list[tuple[str, str]], key: str
+) -> None:
+    config = tmp_path / "sensing.toml"
+    listed = "".join(ROW.format(number, kind, place) for number, (kind, place) in enumerate(rows))
+    config.write_text(SENSING + listed)
+    with pytest.raises(InputError) as refused:
+        load_sensing(config)
+    assert [one.where.rpartition(".")[2] for one in refused.value.complaints] == [key]
+
+
+def test_a_pair_and_a_range_are_read(tmp_path: Path) -> None:
+    config = tmp_path / "sensing.toml"
+    rows = [("beam-in", "pin = 5\npaired = true"), ("beam-out", "pin = 6\npaired = true")]
+    rows.append(("co2", "pin = 7\nrange_ppm = 2000"))
+    config.write_text(SENSING + "".join(ROW.format(number, *row) for number, row in enumerate(rows)))
+    sensors = load_sensing(config).sensors
+    assert [one.paired for one in sensors] == [True, True, False]
+    assert sensors[2].range_ppm == 2000
+
+
+DIGITAL = [kind for kind in SensorKind if kind in EDGE_KINDS]
+
+
+@pytest.mark.parametrize("kind", DIGITAL)
+@pytest.mark.parametrize("every_ms", [None, 30_000])
+def test_an_inverted_pin_means_the_opposite(kind: SensorKind, every_ms: int | None) -> None:
+    usual = Sensor("s1", kind, "d01", every_ms, pin=17)
+    upside = replace(usual, inverted=True)
+    edges: list[float] = []
+    with Inputs([upside], lambda _, value: edges.append(value)) as inputs:
+        move_pin(usual, 1.0)
+        inputs["s1"].read()
+        assert inputs["s1"].read() == 0.0
+        edges.clear()
+        move_pin(usual, 0.0)
+        assert inputs["s1"].read() == 1.0
+        move_pin(upside, 0.0)
+        move_pin(upside, 1.0)
+        assert inputs["s1"].read() == 1.0
+    assert edges == ([1.0, 0.0, 1.0] if every_ms is None else [])
+
+
+def test_an_inverted_pair_of_beams_is_a_pair() -> None:
+    said: list[tuple[str, float]] = []
+    pair = [replace(beam, inverted=True) for beam in (IN, OUT)]
+    with Inputs(pair, lambda name, value: said.append((name, value))):
+        for beam in pair:
+            move_pin(beam, 0.0)  # a pin that nobody drives is pulled up, which is on here
+        assert said == []
+        for value in (1.0, 0.0):
+            for beam in pair:
+                move_pin(beam, value)
+    assert said == [("in", 1.0), ("in", 0.0)]
+
+
+def test_an_ultrasonic_sensor_sees_who_sits_and_misses_what_came_off() -> None:
+    there = MockHcSr04(echo=23, trigger=24)
+    far = Sensor("far", SensorKind.DISTANCE, "d01", 1_000, pin=23, trigger=24)
+    with Inputs([far], lambda *_: None) as inputs:
+
+        def metres() -> float | None:
+            try:
+                return inputs["far"].read()
+            except OSError:
+                return None
+
+        until(lambda: (metres() or 0.0) > 1.5)
+        there.stand(0.4)
+        until(lambda: 0.2 < (metres() or 0.0) < 0.8)
+        there.unplug()
+        until(lambda: metres() is None)

@@ -270,3 +270,36 @@ def test_a_wrong_line_is_refused(tmp_path: Path) -> None:
     config.write_text(AGENT_TOML.format(port=1883).partition("[[sensor]]")[0])
     assert perch("walk", "--config", config).returncode == 2
     assert commands.run(["walk", "--config", str(config), "--agent", "hq/pi-3"]) == 2
+
+
+SERVER_TOML = 'data = "server"\nsites = ["site.toml"]\n[broker]\nport = {port}\n'
+SITE_TOML = """
+[site]
+id = "hq"
+name = "Harbour House"
+time_zone = "Europe/Lisbon"
+[hours]
+mon = "08:00-20:00"
+[[floor]]
+id = "f1"
+[[zone]]
+id = "quiet"
+floor = "f1"
+[[space]]
+id = "d01"
+zone = "quiet"
+kind = "desk"
+[[agent]]
+id = "pi-3"
+[[agent]]
+id = "pi-4"
+"""
+
+
+def test_an_agent_that_is_not_heard_is_said_to_be(mosquitto: parts.Broker, tmp_path: Path) -> None:
+    config = tmp_path / "perch.toml"
+    config.write_text(SERVER_TOML.format(port=mosquitto.port))
+    (tmp_path / "site.toml").write_text(SITE_TOML)
+    done = perch("walk", "--network", "--config", config, "--agent", "pi-3", "--minutes", 0.01)
+    assert (done.returncode, "nothing was heard of the agent hq/pi-3" in done.stderr) == (1, True), done.stderr
+    assert not (tmp_path / "server").exists()

@@ -12,11 +12,11 @@ from perch.sensing.watch import Watch
 
 
 class Said(NamedTuple):
-    """A state, how likely somebody is there, and how many; None where a rule has no opinion."""
+    """A state, how likely somebody is there, and how many people; None where a rule has no opinion."""
 
     state: State
     probability: float | None = None
-    count: int | None = None
+    people: int | None = None
 
 
 NEVER = -(2**62)

@@ -41,10 +41,16 @@ class Score:
                 held[1] += look.probability
                 held[2] += look.occupied
         for count, one in zip(people, said, strict=True):
-            if one.count is not None:
+            if one.people is not None:
                 self.counts += 1
-                self.count_errors += abs(one.count - count)
+                self.count_errors += abs(one.people - count)
         self._delays(moments, looks)
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of looks at which the yes or no was right."""
+        counted = self.counted
+        return (counted.seen + counted.rightly_free) / counted.looks if counted.looks else None
 
     @property
     def count_error(self) -> float | None:

@@ -37,6 +37,7 @@ COMMANDS = {
     "collector": Entry("perch.commands.processes:collector", "Store what the agents send.", "server"),
     "api": Entry("perch.commands.processes:api", "Serve live states, history and the page.", "server"),
     "sense": Entry("perch.commands.sense:sense", "Turn recorded readings into states, offline."),
+    "fit": Entry("perch.commands.fit:fit_command", "Learn how sensors behave from labels of who was there."),
     "simulate": Entry("perch.commands.simulate:simulate", "Make a venue's readings with their ground truth."),
     "doctor": Entry("perch.commands.doctor:doctor", "Say what is wrong with an agent or a server, and what to do."),
     "walk": Entry("perch.commands.walk:walk", "Walk past each sensor and tick it off; name wiring mistakes.", "agent"),

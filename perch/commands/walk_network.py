@@ -43,7 +43,8 @@ def run(broker: Broker, site: str, agent: str, stop: threading.Event, told: Tell
     until_s = time.monotonic() + most_ms / 1000
     with Connection(broker, client_id, subscriptions=[topic], on_message=lambda one: _hear(one, said)) as connection:
         connection.ready(10)
-        walk = _begun(_first(said, stop, connection, f"{site}/{agent}"))
+        patience_s = min(PATIENCE_S, most_ms / 1000)
+        walk = _begun(_first(said, stop, connection, f"{site}/{agent}", patience_s))
         while not stop.is_set() and time.monotonic() < until_s:
             verdicts = commissioning.findings(walk)
             told(walk, verdicts)
@@ -81,14 +82,16 @@ def _begun(status: Status) -> Walk:
     return commissioning.begin(sensors, {}, began_ms, 0)
 
 
-def _first(said: Mailbox[Status], stop: threading.Event, connection: Connection, name: str) -> Status:
-    until_s = time.monotonic() + PATIENCE_S
+def _first(
+    said: Mailbox[Status], stop: threading.Event, connection: Connection, name: str, patience_s: float
+) -> Status:
+    until_s = time.monotonic() + patience_s
     while not stop.is_set() and time.monotonic() < until_s:
         connection.check()
         status = said.take(0.2)
         if status is not None and status.online:
             return status
-    what = f"nothing was heard of the agent {name} within {PATIENCE_S:.0f} s"
+    what = f"nothing was heard of the agent {name} within {patience_s:.0f} s"
     remedy = "see that it runs, and that the broker lets this user read its status: the server's user may (perch.toml)"
     raise UnavailableError(what, remedy)
 

@@ -22,7 +22,7 @@ STATE = (
 )
 """`None` is Home Assistant's word for unknown. What a broker kept beyond its time says nothing, new as it seems."""
 
-DETAILS = "{{ {'reason': value_json.reason, 'people': value_json.count} | tojson }}"
+DETAILS = "{{ {'reason': value_json.reason, 'people': value_json.count} | to_json }}"
 """What else it may keep of a space: not the probability, which would be another row in its database each 30 s."""
 
 _encoder = msgspec.json.Encoder()

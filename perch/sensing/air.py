@@ -10,6 +10,7 @@ from math import exp
 from typing import NamedTuple
 
 from perch.model import Reason, Sensor
+from perch.sensing.learned import NOTHING_LEARNED
 from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Sampled
 
 SHORT_S, LONG_S = 180.0, 600.0
@@ -36,6 +37,7 @@ SLOPES = (
 """How much likelier somebody is at a slope (ppm an hour), in nats."""
 
 SLOPES_AT = (-400.0, -200.0, -120.0, -60.0, -30.0, 0.0, 30.0, 60.0, 120.0, 250.0, 500.0)
+SOURCES_AT = (-120.0, -60.0, 0.0, 30.0, 60.0, 90.0, 120.0, 180.0, 250.0, 400.0, 600.0)
 UNREST_AT = (4.0, 7.0, 12.0, 20.0, 35.0, 60.0, 100.0, 180.0, 300.0)
 """Where curves that labels teach have their points, ppm an hour."""
 
@@ -45,8 +47,12 @@ SOURCES = ((-60.0, -2.0), (60.0, 0.0), (180.0, 2.0))
 NO_CURVE = ((0.0, 0.0),)
 """What unrest means depends on the sensor and the room: nobody knows it before there are labels."""
 
-SLOPE_SHARE = 0.6
-UNREST_SHARE = 0.5
+SHARES = (0.6, 0.4, 0.0)
+"""How much slope, source and unrest count."""
+
+SHARES_LEARNED = (0.42, 0.4, 0.35)
+"""The same where labels taught what they mean: surer curves, that speak of the same minutes."""
+
 WORTH_PER_MINUTE = 0.15
 """Slopes of neighbouring minutes are nearly the same reading."""
 
@@ -79,6 +85,10 @@ class Stirred(NamedTuple):
         """How fast it changes, ppm an hour."""
         return (self.short - self.long) / (LONG_S - SHORT_S) * 3600
 
+    def source(self, ventilation_per_h: float) -> float:
+        """How fast it would change without ventilation, ppm an hour."""
+        return self.slope + ventilation_per_h * (self.long - self.base)
+
 
 class Air(Sampled):
     """A CO2 sensor, in ppm."""
@@ -88,8 +98,11 @@ class Air(Sampled):
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)
         self._share = share
-        self._slopes = sensor.learned.slopes if sensor.learned and sensor.learned.slopes else SLOPES
-        self._unrest = sensor.learned.unrest if sensor.learned and sensor.learned.unrest else NO_CURVE
+        learned = sensor.learned or NOTHING_LEARNED
+        self._slopes, self._sources = learned.slopes or SLOPES, learned.sources or SOURCES
+        self._unrest = learned.unrest or NO_CURVE
+        self._shares = SHARES_LEARNED if learned.slopes else SHARES
+        self._ventilation_per_h = learned.ventilation_per_hour or VENTILATION_PER_H
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample; the first ten minutes only tell what the air is like."""
@@ -102,9 +115,10 @@ class Air(Sampled):
         if stirred.known_s < LONG_S:
             return after, NOTHING
         slope = stirred.slope
-        source = slope + VENTILATION_PER_H * (stirred.long - stirred.base)
-        nats = SLOPE_SHARE * between(self._slopes, slope) + (1 - SLOPE_SHARE) * between(SOURCES, source)
-        nats += UNREST_SHARE * between(self._unrest, stirred.unrest)
+        by_slope, by_source, by_unrest = self._shares
+        nats = by_slope * between(self._slopes, slope)
+        nats += by_source * between(self._sources, stirred.source(self._ventilation_per_h))
+        nats += by_unrest * between(self._unrest, stirred.unrest) if by_unrest else 0.0
         worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * 100) * (NATS // 100)
         return after, (0, worth, worth, worth)
 

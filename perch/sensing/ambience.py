@@ -82,8 +82,8 @@ class Light(Sampled):
         """Take in a sample."""
         brightest = max(value, heard.memory[0] if heard.memory else 0.0)
         after = Heard(time_ms, value, time_ms + self._limit_ms, memory=(brightest,))
-        if heard.said_ms is None or brightest <= 0:
-            return after, NOTHING
         least = _BRIGHTEST_SHARE * brightest
+        if heard.said_ms is None or least <= 0:
+            return after, NOTHING
         jumped = abs(log((max(value, 0.0) + least) / (max(heard.value, 0.0) + least))) > JUMP
         return after, self._worth if jumped else NOTHING

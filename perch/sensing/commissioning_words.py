@@ -26,11 +26,12 @@ DEEDS = {
     SensorKind.LIGHT: "cover it with your hand for two seconds",
 }
 
-_BEAM = "see that nothing stands in the beam and that it is aligned; else turn over its light-on/dark-on switch"
+_TURN = "say inverted = true of it in agent.toml"
+_BEAM = f"see that nothing stands in the beam and that it is aligned; else use its light-on/dark-on switch, or {_TURN}"
 _ON_AT_REST = {
     SensorKind.MOTION: "its output rests high: take a PIR that is low at rest, and see that nothing moves before it",
-    SensorKind.PRESENCE: "it sees somebody: turn it away from you, a fan or a thin wall; else its output is inverted",
-    SensorKind.PRESSURE: "take off what lies on it; else it is a switch that opens when pressed: take one that closes",
+    SensorKind.PRESENCE: f"it sees somebody: turn it away from you, a fan or a thin wall; else {_TURN}",
+    SensorKind.PRESSURE: f"take off what lies on it; if the switch opens when pressed, {_TURN}",
     SensorKind.DISTANCE: "something stands closer than 0.8 m: aim it past the desk and the chair's back",
     SensorKind.BEAM_IN: _BEAM,
     SensorKind.BEAM_OUT: _BEAM,
@@ -60,7 +61,7 @@ def words(sensor: Sensor, verdict: Verdict, why: str = "") -> Words:
     if verdict is Verdict.IMPLAUSIBLE:
         return Words(
             f"says what no air in a room has (below {AIR_PPM[0]:.0f} or above {AIR_PPM[1]:.0f} ppm)",
-            "calibrate it outdoors; an MH-Z19 has to be one of range 5000",
+            "calibrate it outdoors; for an MH-Z19 see that range_ppm is what its label says",
         )
     if verdict is Verdict.UNREADABLE:
         return Words(f"cannot be read: {why}", "docs/sensors.md has the wiring")

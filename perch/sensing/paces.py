@@ -9,8 +9,8 @@ from perch.sensing.learned import visit_seconds
 from perch.sensing.posterior import Known, rate, readable
 from perch.sensing.settled import PACES
 
-WORTH_CHANGES = 6.0
-"""The factory's mean times are worth so many changes, about a day of them."""
+WORTH_CHANGES = 12.0
+"""The factory's mean times are worth so many changes, about two days of them."""
 
 VACANT_MINUTES, VISIT_MINUTES = (10.0, 10_080.0), (2.0, 1_440.0)
 

@@ -34,7 +34,8 @@ def rate(usual: float, worth: float, events: float, exposure: float) -> Known:
     """
     shape, whole = usual * worth + events, worth + exposure
     low, high = (max(1 - 1 / (9 * shape) + z / (3 * sqrt(shape)), 0.0) ** 3 for z in (-Z, Z))
-    return _known(shape / whole, shape / whole * low, shape / whole * high)
+    value = shape / whole
+    return _known(value, value * min(low, 1.0), value * max(high, 1.0))
 
 
 def share(usual: float, worth: float, hits: float, tries: float) -> Known:

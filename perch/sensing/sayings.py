@@ -8,7 +8,7 @@ is asked how sure a result is.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from perch.model import Reading
+from perch.model import LearnedSensor, Reading
 from perch.sensing.chain import Rates, Weights
 from perch.sensing.labels import Truth
 from perch.sensing.posterior import Known, rate
@@ -23,6 +23,19 @@ WORTH_LOOKS = 12.0
 
 FACTORS = (0.2, 5.0)
 PER_HOUR = (0.01, 60.0)
+
+
+class Taught(NamedTuple):
+    """One number that was learned: which, in what unit, what the factory says, and what it is now."""
+
+    name: str
+    unit: str
+    factory: float
+    known: Known
+
+
+Lessons = tuple[LearnedSensor, list[Taught]]
+"""What was learned of a sensor, and the same as a person reads it."""
 
 
 class Said(NamedTuple):

@@ -47,11 +47,7 @@ THRESHOLDS = {
 
 def thresholds(space: SensedSpace) -> Thresholds:
     """Give when a space is said to be what."""
-    factory = THRESHOLDS[space.prefer]
-    if space.learned is None:
-        return factory
-    occupied, free = space.learned.occupied_from, space.learned.free_below
-    return Thresholds(factory.occupied if occupied is None else occupied, factory.free if free is None else free)
+    return THRESHOLDS[space.prefer]
 
 
 def pace_of(space: SensedSpace) -> Pace:

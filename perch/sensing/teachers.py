@@ -12,24 +12,25 @@ Beams teach nothing: their errors show in counts, and labels say only whether so
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import log
 from statistics import median
 
 from perch.model import LearnedSensor, SensedSpace, Sensor, SensorKind
-from perch.sensing.air import NO_CURVE, SLOPES, SLOPES_AT, UNREST_AT, Stirred, between, is_settled
+from perch.sensing.air_lessons import teach_air
 from perch.sensing.ambience import JUMPS, LOUD
 from perch.sensing.chain import Flow, Pace, Rates
 from perch.sensing.evidence import ON, is_on
 from perch.sensing.labels import Lesson, Truth
 from perch.sensing.levels import SWITCHES
-from perch.sensing.posterior import Known, nats, rate, share
+from perch.sensing.posterior import Known, rate, share
 from perch.sensing.pulses import CONTACT_RATES, MOTION_RATES
 from perch.sensing.sayings import (
     APART_MS,
     PER_HOUR,
     Count,
+    Lessons,
     Statements,
+    Taught,
     bounded,
     by_sensor,
     factor,
@@ -43,23 +44,9 @@ from perch.sensing.voices import scaled
 WORTH_SAMPLES, SAMPLE_S = 60.0, 60.0
 """What the factory's share of samples is worth: an hour, of which no more than one sample a minute tells something."""
 
-WORTH_AIR, AIR_S = 6.0, 600.0
-"""The same for air, which changes over ten minutes."""
-
 ON_SECONDS = (1.0, 3600.0)
 WORTH_DROPS = 3.0
 SHARES = (0.0005, 0.5)
-_MOST_NATS = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """One number that was learned: which, in what unit, what the factory says, and what it is now."""
-
-    name: str
-    unit: str
-    factory: float
-    known: Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +59,6 @@ class Account:
     numbers: tuple[Taught, ...] = ()
 
 
-Lessons = tuple[LearnedSensor, list[Taught]]
 Teacher = Callable[[Sensor, Pace, Statements], Lessons]
 
 
@@ -229,63 +215,6 @@ def _samples(sensor: Sensor, pace: Pace, said: Statements) -> Lessons:
     return learned, numbers
 
 
-def _air(_sensor: Sensor, _pace: Pace, said: Statements) -> Lessons:
-    slopes, unrest = _Places(SLOPES_AT), _Places(UNREST_AT)
-    for truth, sayings in said:
-        for one in sayings:
-            occupied = truth.between(one.from_ms, one.time_ms)
-            if occupied is None or not is_settled(one.after):
-                continue
-            stirred = Stirred(*one.after.memory)
-            worth = min(one.seconds / AIR_S, 1.0)
-            slopes.add(stirred.slope, worth, occupied)
-            unrest.add(stirred.unrest, worth, occupied)
-    if not slopes.has_both:
-        return LearnedSensor(), []
-    by_slope = slopes.nats(SLOPES)
-    by_unrest = unrest.nats(NO_CURVE)
-    numbers = [
-        Taught(f"{name} {at:g}", "nats", between(usual, at), by[place])
-        for name, usual, by, places, shown in (
-            ("slope", SLOPES, by_slope, SLOPES_AT, (0.0, 120.0)),
-            ("unrest", NO_CURVE, by_unrest, UNREST_AT, (UNREST_AT[2], UNREST_AT[6])),
-        )
-        for place, at in enumerate(places)
-        if at in shown
-    ]
-    return LearnedSensor(slopes=_curve(SLOPES_AT, by_slope), unrest=_curve(UNREST_AT, by_unrest)), numbers
-
-
-def _curve(at: Sequence[float], known: Sequence[Known]) -> tuple[tuple[float, float], ...]:
-    return tuple((x, round(min(max(one.value, -_MOST_NATS), _MOST_NATS), 2)) for x, one in zip(at, known, strict=True))
-
-
-class _Places:
-    """How much of vacant and of occupied time a number was near each of some places."""
-
-    def __init__(self, at: Sequence[float]) -> None:
-        self._at = at
-        self._counts = [0.0] * len(at), [0.0] * len(at)
-
-    @property
-    def has_both(self) -> bool:
-        return all(any(counts) for counts in self._counts)
-
-    def add(self, value: float, worth: float, occupied: bool) -> None:
-        """Count a value for the two places between which it lies, more for the nearer one."""
-        counts = self._counts[occupied]
-        value = min(max(value, self._at[0]), self._at[-1])
-        for place, (low, high) in enumerate(pairwise(self._at)):
-            if value <= high:
-                part = (value - low) / (high - low)
-                counts[place] += worth * (1 - part)
-                counts[place + 1] += worth * part
-                return
-
-    def nats(self, usual: tuple[tuple[float, float], ...]) -> list[Known]:
-        return nats([between(usual, at) for at in self._at], WORTH_AIR, *self._counts)
-
-
 TEACHERS: dict[SensorKind, Teacher] = {
     SensorKind.MOTION: _pulses,
     SensorKind.CONTACT: _pulses,
@@ -294,5 +223,5 @@ TEACHERS: dict[SensorKind, Teacher] = {
     SensorKind.DISTANCE: _level,
     SensorKind.SOUND: _samples,
     SensorKind.LIGHT: _samples,
-    SensorKind.CO2: _air,
+    SensorKind.CO2: teach_air,
 }

@@ -12,13 +12,17 @@ WEIGHED = tuple(kind for kind in SensorKind if kind not in BEAMS)
 MOST_POINTS = 40
 
 _per_hour, _on_seconds, _factor, _share = number(0.001, 600), number(0.1, 36_000), number(0.05, 20), number(1e-6, 0.9)
-_minutes, _probability, _weight = number(1, 100_000), number(0.01, 0.99), number(0.05, 20)
+_minutes, _weight, _ventilation = number(1, 100_000), number(0.05, 20), number(0.05, 20)
 _ppm_per_hour, _nats = several(number(-100_000, 100_000)), several(number(-10, 10))
 
 SPOKEN = ("empty_per_hour", "present_factor")
 LEVEL = ("empty_per_hour", "empty_on_seconds", "present_factor")
 SAMPLES = ("empty_share", "present_factor")
-CURVES = {"slopes": ("slope_ppm_per_hour", "slope_nats"), "unrest": ("unrest_ppm_per_hour", "unrest_nats")}
+CURVES = {
+    "slopes": ("slope_ppm_per_hour", "slope_nats"),
+    "unrest": ("unrest_ppm_per_hour", "unrest_nats"),
+    "sources": ("source_ppm_per_hour", "source_nats"),
+}
 NUMBERS = {
     SensorKind.MOTION: SPOKEN,
     SensorKind.CONTACT: SPOKEN,
@@ -27,14 +31,16 @@ NUMBERS = {
     SensorKind.DISTANCE: LEVEL,
     SensorKind.SOUND: SAMPLES,
     SensorKind.LIGHT: SAMPLES,
+    SensorKind.CO2: ("ventilation_per_hour",),
 }
-"""Which numbers a kind of sensor can have learned; CO2 has curves, and beams nothing."""
+"""Which numbers a kind of sensor can have learned; CO2 has curves as well, and beams nothing."""
 
 READERS = {
     "empty_per_hour": _per_hour,
     "empty_on_seconds": _on_seconds,
     "empty_share": _share,
     "present_factor": _factor,
+    "ventilation_per_hour": _ventilation,
 }
 
 
@@ -45,13 +51,7 @@ def read_learned_space(table: Table) -> LearnedSpace:
         vacant_minutes=table.take("vacant_minutes", _minutes, None),
         visit_minutes=table.take("visit_minutes", _minutes, None),
         weights=tuple((kind, weight) for kind, weight in weights if weight is not None),
-        occupied_from=table.take("occupied_from", _probability, None),
-        free_below=table.take("free_below", _probability, None),
     )
-    if (learned.occupied_from is None) is not (learned.free_below is None):
-        table.complain("", "one of occupied_from and free_below is missing", "give both, or neither")
-    elif learned.occupied_from is not None and learned.occupied_from <= (learned.free_below or 0.0):
-        table.complain("free_below", "is not below occupied_from", "a space flaps unless it is")
     table.finish()
     return learned
 
@@ -59,7 +59,7 @@ def read_learned_space(table: Table) -> LearnedSpace:
 def read_learned_sensor(table: Table, kind: SensorKind) -> LearnedSensor:
     """Read `[sensor.learned]` of a sensor of a kind."""
     numbers = {key: table.take(key, READERS[key], None) for key in NUMBERS.get(kind, ())}
-    slopes, unrest = (_curve(table, *keys) if kind is SensorKind.CO2 else () for keys in CURVES.values())
+    slopes, unrest, sources = (_curve(table, *keys) if kind is SensorKind.CO2 else () for keys in CURVES.values())
     table.finish()
     return LearnedSensor(
         empty_per_hour=numbers.get("empty_per_hour"),
@@ -68,6 +68,8 @@ def read_learned_sensor(table: Table, kind: SensorKind) -> LearnedSensor:
         present_factor=numbers.get("present_factor"),
         slopes=slopes,
         unrest=unrest,
+        sources=sources,
+        ventilation_per_hour=numbers.get("ventilation_per_hour"),
     )
 
 
@@ -76,8 +78,6 @@ def learned_space_values(learned: LearnedSpace) -> dict[str, object]:
     keys: dict[str, object] = {
         "vacant_minutes": learned.vacant_minutes,
         "visit_minutes": learned.visit_minutes,
-        "occupied_from": learned.occupied_from,
-        "free_below": learned.free_below,
         **{f"weight_{kind}": weight for kind, weight in learned.weights},
     }
     return _told(keys)

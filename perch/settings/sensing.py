@@ -6,7 +6,7 @@ from pathlib import Path
 from perch.model import EDGE_KINDS, Preference, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.settings.files import open_toml
 from perch.settings.learned import read_learned_sensor, read_learned_space
-from perch.settings.reading import choice, identifier, milliseconds, text, whole
+from perch.settings.reading import choice, flag, identifier, milliseconds, text, whole
 from perch.settings.table import Complaints, Table, refuse_twice
 from perch.settings.values import SensingSettings
 
@@ -38,6 +38,7 @@ def read_sensing(table: Table) -> SensingSettings:
     refuse_twice(sensor_tables, sensors, "id", lambda sensor: sensor.id)
     _refuse_shared_pins(sensor_tables, sensors)
     refuse_twice(sensor_tables, sensors, "channel", lambda sensor: sensor.channel)
+    _refuse_half_pairs(sensor_tables, sensors)
     known = {space.id for space in spaces}
     for at, sensor in zip(sensor_tables, sensors, strict=True):
         if sensor.space and sensor.space not in known:
@@ -58,6 +59,19 @@ def _refuse_shared_pins(tables: Sequence[Table], sensors: Sequence[Sensor]) -> N
             if pin in users:
                 table.complain(key, f"pin {pin} is used by {users[pin]} already", "give each its own")
             users.setdefault(pin, sensor.id)
+
+
+def _refuse_half_pairs(tables: Sequence[Table], sensors: Sequence[Sensor]) -> None:
+    paired = [(sensor.space, sensor.kind) for sensor in sensors if sensor.paired]
+    for table, sensor in zip(tables, sensors, strict=True):
+        if not sensor.paired:
+            continue
+        partner = SensorKind.BEAM_OUT if sensor.kind is SensorKind.BEAM_IN else SensorKind.BEAM_IN
+        if sensor.kind not in (SensorKind.BEAM_IN, SensorKind.BEAM_OUT) or sensor.every_ms is not None:
+            table.complain("paired", "only beams that report edges are paired", "leave it out")
+        elif paired.count((sensor.space, partner)) != 1 or paired.count((sensor.space, sensor.kind)) != 1:
+            what = f"{sensor.space} needs one paired beam-in and one paired beam-out"
+            table.complain("paired", what, "give the other beam of this door `paired = true` too, or leave it out")
 
 
 def _space(table: Table) -> SensedSpace:
@@ -89,7 +103,14 @@ def _sensor(table: Table) -> Sensor:
         driver=table.take("driver", text, None),
         trigger=table.take("trigger", whole(0, LAST_PIN), None),
         learned=learned,
+        paired=table.take("paired", flag, False),
+        inverted=table.take("inverted", flag, False),
+        range_ppm=table.take("range_ppm", whole(1000, 20_000), 5000),
     )
+    if "range_ppm" in table and (kind is not SensorKind.CO2 or sensor.pin is None):
+        table.complain("range_ppm", "only a CO2 sensor with a pin has one", "leave it out")
+    if sensor.inverted and (kind not in EDGE_KINDS or sensor.pin is None):
+        table.complain("inverted", "only what is on or off at a pin can be inverted", "leave it out")
     inputs = [key for key in ("pin", "channel", "driver") if key in table]
     if len(inputs) > 1:
         what = f"more than one of {', '.join(inputs)} is given"

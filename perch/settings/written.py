@@ -3,8 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 
-HIGHEST_SHOWN = 10_000
-
 
 def toml(values: Mapping[str, object]) -> str:
     """Write texts, numbers, truth values, lists of them, tables and lists of tables."""
@@ -40,16 +38,18 @@ def _is_table(value: object) -> bool:
 
 def _key(key: str) -> str:
     bare = key.isascii() and key.replace("-", "").replace("_", "").isalnum()
-    return key if bare else json.dumps(key, ensure_ascii=False)
+    return key if bare else _text(key)
+
+
+def _text(text: str) -> str:
+    return json.dumps(str(text), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, str):
-        return json.dumps(str(value), ensure_ascii=False)
-    if isinstance(value, float) and value == int(value) and abs(value) < HIGHEST_SHOWN:
-        return f"{value:.1f}"
-    if isinstance(value, bool | int | float):
+        return _text(value)
+    if isinstance(value, bool):
         return json.dumps(value)
-    return str(value)  # days and times stand as they are
+    return str(value)  # numbers, infinite ones too, days and times stand as they are
