@@ -45,7 +45,9 @@ def generator(pace: Pace) -> Matrix:
 def after_silence(pace: Pace, rates: Rates, weights: Sequence[float], seconds: float) -> list[float]:
     """What is believed after a time in which a sensor, that would have spoken at these rates, said nothing."""
     rest = min(rates)  # what all states have in common says nothing
-    silent = [[x - (rates[i] - rest if i == j else 0.0) for j, x in enumerate(row)] for i, row in enumerate(generator(pace))]
+    silent = generator(pace)
+    for state, rate in enumerate(rates):
+        silent[state][state] -= rate - rest
     after = product([list(weights)], exponential(silent, seconds))[0]
     return [x / sum(after) for x in after]
 

@@ -121,7 +121,7 @@ def _pair(
     readings_path: Path, truth_path: Path, sensing: SensingSettings, holds_ms: int, complaints: list[Complaint]
 ) -> Iterator[tuple[str, Lesson]]:
     survey = survey_readings(readings_path)
-    warn_of_strangers(survey, sensing)
+    warn_of_strangers(survey.sensors, {sensor.id for sensor in sensing.sensors})
     if survey.rows > MOST_READINGS:
         what = f"{survey.rows:,} readings are more than {MOST_READINGS:,}, which are kept in memory"
         raise InputError((Complaint(str(readings_path), what, "cut out the days that are labelled"),))
