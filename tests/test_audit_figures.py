@@ -135,7 +135,8 @@ def test_false_vacant_minutes_are_the_share_of_occupied_looks_in_an_hour() -> No
 
 def test_only_what_the_whole_interval_shows_is_called_too_bad() -> None:
     assert shortfalls(figures(some(60, 1, State.OCCUPIED, 0.95))) == ()
-    doubtful = [*some(19, 1, State.OCCUPIED, 0.9), compared(30, 1, State.FREE, 0.1)]
+    doubtful = some(18, 1, State.OCCUPIED, 0.9) + [compared(30 + n, 1, State.FREE, 0.1) for n in range(2)]
+    assert figures(doubtful).recall.value == 0.9
     assert shortfalls(figures(doubtful)) == ()
     bad: Figures = figures(some(60, 1, State.OCCUPIED, 0.9) + [compared(60 + n, 1, State.FREE, 0.1) for n in range(40)])
     assert [said.split(" is ")[0] for said in shortfalls(bad)] == ["recall", "the Brier score"]

@@ -1,6 +1,8 @@
 """The file of the audit: looks are stored once, as long as is said, and nothing of those who looked is in its bytes."""
 
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -110,3 +112,21 @@ def test_a_file_that_is_none_of_ours_is_refused_in_words(tmp_path: Path) -> None
     other.close()
     with pytest.raises(StorageError, match="newer version of Perch"):
         AuditFile(tmp_path).add([tapped("a")], NOW_MS)
+
+
+BRING = """
+import sys
+from pathlib import Path
+from perch.adapters.audit_file import AuditFile, Tapped
+from perch.history.looks import Look
+audit = AuditFile(Path(sys.argv[1]))
+for number in range(15):
+    audit.add([Tapped(f"{sys.argv[2]} {number}", "hq", Look("d01", number * 1000, 1))], 0)
+    audit.looks("hq")
+"""
+
+
+def test_two_programs_may_bring_looks_at_once(tmp_path: Path) -> None:
+    both = [subprocess.Popen([sys.executable, "-c", BRING, tmp_path, name]) for name in ("one", "other")]
+    assert [program.wait(60) for program in both] == [0, 0]
+    assert len(AuditFile(tmp_path).looks("hq")) == 30
