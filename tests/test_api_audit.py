@@ -12,6 +12,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from api.access import Matter, Reader, Role
 from api.audit_taps import UNDO_MS, Taps
 from perch.adapters.audit_file import AuditFile, Outcome, Tapped
 from perch.adapters.cursor import Cursor
@@ -233,6 +234,17 @@ def test_nothing_of_the_person_who_taps_is_kept(tmp_path: Path) -> None:
     assert (seen_ms // 1000).to_bytes(4, "big") in kept
     assert AuditFile(tmp_path).looks("hq") == [Look("r1", seen_ms // 1000 * 1000, 3)]
     assert [file.name for file in tmp_path.iterdir()] == ["audit.db"]
+
+
+def test_members_neither_tap_nor_read_the_audit_and_managers_only_tap() -> None:
+    """Keys that make somebody a member come later; what each role may is decided here already."""
+    may = {role: [Reader(role).may_read(matter) for matter in (Matter.AUDIT_TAPS, Matter.AUDIT)] for role in Role}
+    assert may == {
+        Role.MEMBER: [False, False],
+        Role.MANAGER: [True, False],
+        Role.FACILITIES: [True, True],
+        Role.ADMIN: [False, False],
+    }
 
 
 def test_old_looks_go_when_the_api_starts(tmp_path: Path) -> None:

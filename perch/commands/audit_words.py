@@ -24,7 +24,8 @@ def print_report(report: Report) -> None:
         )
         rows = [_row(f"{of.site}/{of.space}", of.figures) for of in report.spaces]
         print_table(SPACES, [*rows, _row("all", report.overall)])
-        click.echo("\nWhere it says how many looks of how many there are, there are not enough yet for a figure.")
+        if _lacks_looks(report):
+            click.echo("\nWhere it says how many looks of how many there are, there are not enough yet for a figure.")
     if report.sensors:
         click.echo()
         print_table(SENSORS, map(_sensor, report.sensors))
@@ -34,9 +35,17 @@ def print_report(report: Report) -> None:
         click.echo(f"\n{warning}.")
 
 
+def _lacks_looks(report: Report) -> bool:
+    every = (report.overall, *(space.figures for space in report.spaces))
+    return any(figure.value is None for of in every for figure in _figures(of))
+
+
 def _row(name: str, of: Figures) -> tuple[object, ...]:
-    figures = (of.precision, of.recall, of.false_vacant_minutes, of.false_occupied, of.brier)
-    return name, of.looks, of.unknown, *map(_figure, figures)
+    return name, of.looks, of.unknown, *map(_figure, _figures(of))
+
+
+def _figures(of: Figures) -> tuple[Estimate, ...]:
+    return of.precision, of.recall, of.false_vacant_minutes, of.false_occupied, of.brier
 
 
 def _figure(of: Estimate) -> str:

@@ -155,7 +155,7 @@ class Standard:
         if found.high >= self.bound if self.least else found.low <= self.bound:
             return None
         word = "at least" if self.least else "at most"
-        return f"{self.name} is {found.value} ({found.low} to {found.high}); it should be {word} {self.bound}"
+        return f"{self.name} is {found.value} ({found.low} to {found.high}) and should be {word} {self.bound}"
 
 
 STANDARDS = (

@@ -153,8 +153,8 @@ def _of_sensors(of: SpaceAudit, sensors: Sequence[AuditSensor]) -> list[SensorAu
 def _warnings(waiting: int, left_out: int, has_sensors: bool) -> Iterable[str]:
     yield MOMENTS
     if waiting:
-        yield f"{waiting} looks of the last {SETTLED_MS // 60_000} minutes wait: history does not know that time yet"
+        yield f"Looks of the last {SETTLED_MS // 60_000} minutes, which history does not know of yet, wait: {waiting}"
     if left_out:
-        yield f"{left_out} looks are left out: the layout names no such space at their time"
+        yield f"Looks left out because the layout names no such space at their time: {left_out}"
     if not has_sensors:
         yield NO_SENSORS
