@@ -36,7 +36,11 @@ class Taps:
     async def remove(self, id_: str) -> bool:
         """Take a tap back that came within the last minute; tells whether that was so. Raises StorageError."""
         self._forget()
-        return self._came_ms.pop(id_, None) is not None and await asyncio.to_thread(self._file.remove, id_)
+        if id_ not in self._came_ms:
+            return False
+        removed = await asyncio.to_thread(self._file.remove, id_)
+        self._came_ms.pop(id_, None)  # only now: where the file fails it can be tried again
+        return removed
 
     async def holds(self, id_: str) -> bool:
         """Tell whether there is such a tap, however old; raises StorageError."""
