@@ -42,9 +42,9 @@ Air = tuple[float, Stirred, bool]
 
 
 def teach_air(_sensor: Sensor, _pace: Pace, said: Statements) -> Lessons:
-    """Learn of a CO2 sensor; it takes both vacant and occupied time."""
+    """Learn of a CO2 sensor; it takes an hour of vacant and one of occupied time."""
     samples = list(_samples(said))
-    if len({occupied for _, _, occupied in samples}) < 2:
+    if any(sum(worth for worth, _, there in samples if there is occupied) < WORTH for occupied in (False, True)):
         return LearnedSensor(), []
     slopes = _Places(SLOPES_AT, ((stirred.slope, worth, occupied) for worth, stirred, occupied in samples))
     unrest = _Places(UNREST_AT, ((stirred.unrest, worth, occupied) for worth, stirred, occupied in samples))

@@ -22,10 +22,12 @@ from perch.sensing.labels import Lesson, without
 from perch.sensing.paces import paces
 from perch.sensing.posterior import Known, readable
 from perch.sensing.replayed import replayed, tallied, warmed
+from perch.sensing.settled import QUICK
 from perch.sensing.teachers import Account, accounts
 
 WEIGHT_STEP = 2**0.5
 WEIGHTS = (0.25, 4.0)
+"""Quick sensors, which the factory tempers least, can only count for less: bursts are no surer than they are."""
 SPREAD = 0.5
 """How far, as a logarithm, weights usually lie from the factory's."""
 
@@ -186,7 +188,8 @@ def _searched(space: SensedSpace, sensors: Sequence[Sensor], lessons: Sequence[L
     least = _loss(space, sensors, heard, hours, weights)
     for kind in sorted({sensor.kind for sensor in sensors} - BEAMS):
         for step in (1 / WEIGHT_STEP, WEIGHT_STEP):
-            while WEIGHTS[0] <= (weight := weights.get(kind, 1.0) * step) <= WEIGHTS[1]:
+            most = 1.0 if kind in QUICK else WEIGHTS[1]
+            while WEIGHTS[0] <= (weight := weights.get(kind, 1.0) * step) <= most:
                 tried = {**weights, kind: readable(weight)}
                 loss = _loss(space, sensors, heard, hours, tried)
                 if loss > least - GAIN:
