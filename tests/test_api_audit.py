@@ -135,7 +135,7 @@ def test_a_tap_can_be_taken_back_for_a_minute(tmp_path: Path) -> None:
         ({"count": True}, ["count"], "whole number"),
         ({"count": 1.5}, ["count"], "whole number"),
         ({"seen_at": "yesterday"}, ["seen_at"], "is no time"),
-        ({"seen_at": ago(-60_000)}, ["seen_at"], "lies ahead"),
+        ({"seen_at": ago(-DAY_MS)}, ["seen_at"], "lies ahead"),
         ({"seen_at": ago(8 * DAY_MS)}, ["seen_at"], "perch audit import"),
         ({"name": "Ada"}, ["name"], "is not known here; known are id, site"),
         ({"who": "Ada", "id": None, "count": "many", "space": "x"}, ["count", "id", "space", "who"], "whole number"),
