@@ -52,7 +52,7 @@ COSTS = {Preference.NEVER_FALSE_FREE: 6.0, Preference.BALANCED: 2.0, Preference.
 COIN = 0.6
 """A balanced accuracy that no sensor which sees anything falls below."""
 
-CHEAPER = 0.85
+CHEAPER = 0.9
 COST_NOISE, FLAPS_NOISE = 0.25, 0.25
 """Minutes an hour, and flaps, that blocks of a few days cannot tell from nothing."""
 
