@@ -7,8 +7,9 @@ from benchmarks.accuracy.recordings import Block
 from benchmarks.accuracy.saying import Rule, Said, above, estimator
 from benchmarks.accuracy.scores import scored
 from perch.model import Preference, Reading, SensedSpace, Sensor, State
-from perch.sensing.fit import fit
+from perch.sensing.fit import learned
 from perch.sensing.labels import Label, Lesson, spans_of
+from perch.sensing.replayed import warmed
 from perch.sensing.settled import THRESHOLDS
 
 LIMITS_PPM = range(450, 1200, 10)
@@ -26,9 +27,9 @@ def lessons(blocks: Sequence[Block]) -> list[Lesson]:
 
 
 def fitted(space: SensedSpace, sensors: Sequence[Sensor], blocks: Sequence[Block]) -> Rule:
-    """Fit the estimator as `perch fit` does; what it would not keep is not used."""
-    found = fit(space, sensors, lessons(blocks))
-    return estimator(found.model.space, found.model.sensors) if found.is_kept else estimator(space, sensors)
+    """Fit the estimator as `perch fit` does, which would also ask whether what it learned is worth keeping."""
+    model = learned(space, sensors, [warmed(lesson) for lesson in lessons(blocks)])
+    return estimator(model.space, model.sensors)
 
 
 def two_states(sensors: Sequence[Sensor], blocks: Sequence[Block]) -> Rule:

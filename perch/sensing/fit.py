@@ -52,6 +52,7 @@ COSTS = {Preference.NEVER_FALSE_FREE: 6.0, Preference.BALANCED: 2.0, Preference.
 COIN = 0.6
 """A balanced accuracy that no sensor which sees anything falls below."""
 
+CHEAPER = 0.9
 COST_NOISE, FLAPS_NOISE = 0.25, 0.25
 """Minutes an hour, and flaps, that blocks of a few days cannot tell from nothing."""
 
@@ -76,12 +77,13 @@ class Comparison:
     fitted: Tally
 
     def is_better(self, prefer: Preference) -> bool:
-        """Tell whether the truth surprises it less, at no more cost and no more flaps than chance may bring."""
-        cost = COSTS[prefer]
+        """Tell whether truth surprises it less or errors cost clearly less, and neither errors nor flaps cost more."""
+        before, after = (_cost(one, COSTS[prefer]) for one in (self.factory, self.fitted))
+        surprised_less = (self.fitted.balanced_nats or 0.0) <= (self.factory.balanced_nats or 0.0)
         return (
             not self.is_senseless
-            and (self.fitted.balanced_nats or 0.0) <= (self.factory.balanced_nats or 0.0)
-            and _cost(self.fitted, cost) <= _cost(self.factory, cost) * 1.05 + COST_NOISE
+            and (surprised_less or after < before * CHEAPER)
+            and after <= before * 1.05 + COST_NOISE
             and self.fitted.flaps <= self.factory.flaps * 1.25 + FLAPS_NOISE
         )
 
