@@ -133,10 +133,7 @@ class SensorHealth(StrEnum):
     @property
     def is_ill(self) -> bool:
         """Whether such a sensor is no longer listened to; one that only disagrees with its neighbours still is."""
-        return self not in _BELIEVED
-
-
-_BELIEVED = frozenset({SensorHealth.OK, SensorHealth.STARTING, SensorHealth.DISAGREEING})
+        return self not in {SensorHealth.OK, SensorHealth.STARTING, SensorHealth.DISAGREEING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +142,9 @@ class LearnedSensor:
 
     Motion and contacts speak, levels turn on `empty_per_hour` times while nobody is there, and levels stay on for
     `empty_on_seconds` then; of samples of sound and light a share `empty_share` stands out. `present_factor` is how
-    many times as often as usual it speaks, drops out or stands out while somebody is there. Curves of CO2 are points of
-    (ppm an hour, nats for somebody's being there).
-    `sources` are what is left of a slope when the air is changed `ventilation_per_hour` times an hour.
+    many times as often as usual it speaks, drops out or stands out while somebody is there. Curves of CO2 are points
+    of (ppm an hour, nats for somebody's being there); `sources` are what is left of a slope when the air is changed
+    `ventilation_per_hour` times an hour.
     """
 
     empty_per_hour: float | None = None

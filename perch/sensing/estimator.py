@@ -129,13 +129,9 @@ class Estimator:
             evidence = added(evidence, said)
         now = model.weighed(weights, evidence)
         if model.doors:
-            if time_ms > at_ms:
-                crowd = self._crowd(belief, time_ms)
             if reading.sensor in model.doors and reading.value > ON:
-                crossings = (crossings or Crossings(crowd)).and_one(into=model.doors[reading.sensor])
                 sign, deadline = Sign(time_ms, Reason.COUNT), time_ms
-            if crossings is not None:
-                now, crowd = crossed(now, crossings, model.space.capacity)
+            now, crowd, crossings = self._through_doors(belief, reading, now, crossings)
         if said[1] > said[0]:
             sign = Sign(time_ms, voice.reason)
         if voice.speaks(heard) is not voice.speaks(before):
@@ -153,6 +149,18 @@ class Estimator:
                 heard.due_ms if len(voices) == 1 else due_ms(voices) if deadline < time_ms + model.near_ms else deadline
             )
         return _belief((time_ms, weights, evidence, now, voices, flow, occupancy, deadline, sign, crowd, crossings))
+
+    def _through_doors(
+        self, belief: Belief, reading: Reading, now: Weights, crossings: Crossings | None
+    ) -> tuple[Weights, Crowd, Crossings | None]:
+        """Give what a moment's crossings, this reading's among them, make of a belief."""
+        doors, time_ms = self.model.doors, reading.time_ms
+        crowd = self._crowd(belief, time_ms) if time_ms > belief.at_ms else belief.crowd
+        if reading.sensor in doors and reading.value > ON:
+            crossings = (crossings or Crossings(crowd)).and_one(into=doors[reading.sensor])
+        if crossings is None:
+            return now, crowd, None
+        return (*crossed(now, crossings, self.model.space.capacity), crossings)
 
     def expire(self, belief: Belief) -> Belief:
         """Let the deadline come: voices fall silent or speak again, and what is said follows what is believed."""
