@@ -11,8 +11,8 @@ from benchmarks.accuracy.svg import Axis, Drawing
 from benchmarks.accuracy.tables import NONE, Aim, Section, Table, percent, release, written
 from perch.model import Preference, SensedSpace, Sensor, SensorKind, SpaceKind
 
-DESKS, DAYS = 12, 4
-SAMPLED_DESKS, SAMPLED_DAYS = 4, 1
+DESKS, DAYS = 16, 5
+SAMPLED_DESKS, SAMPLED_DAYS = 6, 2
 EVERY_S = (1, 5, 30, 60, 300)
 SHOWN_HOLDS_MIN = (5.0, 10.0, 15.0, 30.0)
 HOLDS_MIN = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 90.0)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 40, 52
+WIDTH, HEIGHT = 760, 440
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 62, 52
+LEGEND, LETTER = 46, 6.6
 
 STYLE = """
   :root { --page: #ffffff; --ink: #1f2328; --faint: #d0d7de; --a: #0969da; --b: #bc4c00; --c: #1a7f37; --d: #8250df; }
@@ -111,9 +112,9 @@ class Drawing:
         return parts
 
     def _legend(self) -> list[str]:
-        parts = []
-        for number, (colour, key) in enumerate(self.keys):
-            y = TOP + 14 + 19 * number
-            parts.append(f'<rect x="{WIDTH - 236}" y="{y - 9}" width="12" height="10" fill="var(--{colour})"/>')
-            parts.append(f'<text x="{WIDTH - 218}" y="{y}">{escape(key)}</text>')
+        parts, x = [], float(LEFT)
+        for colour, key in self.keys:
+            parts.append(f'<rect x="{x:.0f}" y="{LEGEND - 10}" width="12" height="11" fill="var(--{colour})"/>')
+            parts.append(f'<text x="{x + 18:.0f}" y="{LEGEND}">{escape(key)}</text>')
+            x += 42 + LETTER * len(key)
         return parts
