@@ -13,10 +13,10 @@ from perch.model import Reason, Sensor
 from perch.sensing.learned import NOTHING_LEARNED
 from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Sampled
 
-SHORT_S, LONG_S = 180.0, 600.0
+SHORT_S, LONG_S = 130.0, 400.0
 """Two running means, of which the difference is the slope."""
 
-BRISK_S, UNREST_S = 60.0, 900.0
+BRISK_S, UNREST_S = 45.0, 900.0
 """A third one: how much the slope of the last minutes differs from that of the last quarter of an hour is unrest."""
 
 VENTILATION_PER_H = 0.7

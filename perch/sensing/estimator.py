@@ -122,7 +122,10 @@ class Estimator:
         ):
             return belief
         heard, said = voice.hear(before, time_ms, reading.value)
+        others = voices
         voices = (*voices[:place], heard, *voices[place + 1 :]) if len(voices) > 1 else (heard,)
+        if place in model.chorus:
+            said = more(model.together(voices, time_ms), model.together(others, time_ms))
         if time_ms > at_ms:
             weights, evidence, crossings = model.moved(now, flow, time_ms - at_ms), said, None
         elif said is not NOTHING:
@@ -273,6 +276,13 @@ def added(one: Evidence, other: Evidence) -> Evidence:
     a, b, c, d = one
     e, f, g, h = other
     return a + e, b + f, c + g, d + h
+
+
+def more(one: Evidence, other: Evidence) -> Evidence:
+    """Give what one piece of evidence says more than another."""
+    a, b, c, d = one
+    e, f, g, h = other
+    return a - e, b - f, c - g, d - h
 
 
 def rounded(probability: float) -> float:

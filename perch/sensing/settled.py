@@ -59,12 +59,18 @@ def voices_of(space: SensedSpace, sensors: Sequence[Sensor], pace: Pace) -> tupl
     """Give the voices of a space: of several sensors of one kind each counts for less, since they see the same."""
     own = [sensor for sensor in sensors if sensor.space == space.id]
     counts = Counter(sensor.kind for sensor in own)
+    counts[SensorKind.MOTION] -= max(sum(is_sampled_motion(sensor) for sensor in own) - 1, 0)
     quick = any(sensor.kind in QUICK for sensor in own)
     voices = (
         voice_of(space, sensor, pace, share(sensor.kind, counts, quick) * learned.weight(space, sensor.kind))
         for sensor in own
     )
     return tuple(voice for voice in voices if voice is not None)
+
+
+def is_sampled_motion(sensor: Sensor) -> bool:
+    """Tell whether a sensor is one of those that speak as one voice."""
+    return sensor.kind is SensorKind.MOTION and not sensor.edge_driven
 
 
 def share(kind: SensorKind, counts: Mapping[SensorKind, int], quick: bool) -> float:

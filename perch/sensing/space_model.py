@@ -7,8 +7,9 @@ from perch.model import SensedSpace, Sensor, SensorKind
 from perch.sensing.chain import Carry, Flow, Rates, Weights, carried, normalised, total_rates
 from perch.sensing.deadlines import Quick, quick
 from perch.sensing.evidence import BEAMS
+from perch.sensing.pulses import SampledPulses
 from perch.sensing.settled import Thresholds, pace_of, thresholds, voices_of
-from perch.sensing.voices import NATS, Evidence, Heard, Voice
+from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Voice
 
 PRIOR = 0.5
 
@@ -28,6 +29,9 @@ class SpaceModel:
         self.pace = pace_of(space).through_doors() if self.doors else pace_of(space)
         self.voices: tuple[Voice, ...] = voices_of(space, own, self.pace)
         self.places = {voice.sensor.id: place for place, voice in enumerate(self.voices)}
+        group = {place: one for place, one in enumerate(self.voices) if isinstance(one, SampledPulses) and one.moves}
+        self.chorus = tuple(group) if len(group) > 1 else ()
+        self._lead = next(iter(group.values()), None)
         self.limits: Thresholds = thresholds(space)
         sampled = [voice.sensor.every_ms for voice in self.voices if voice.sensor.every_ms is not None]
         self._covered_ms = self.near_ms = int(_COVERS * min(sampled, default=0))
@@ -54,6 +58,10 @@ class SpaceModel:
             speaking = [rates for rates in spoken if rates is not None]
             self._flows[spoken] = Flow(self.pace, total_rates(speaking)) if speaking else None
         return self._flows[spoken]
+
+    def together(self, voices: Sequence[Heard], time_ms: int) -> Evidence:
+        """Give what the motion sensors that speak as one say at a moment."""
+        return self._lead.together([voices[place] for place in self.chorus], time_ms) if self._lead else NOTHING
 
     def quick(self, flow: Flow) -> Quick:
         """Give what silence can do at soonest, worked out once for each flow."""

@@ -115,6 +115,12 @@ def evidence(likelihoods: Sequence[float], share: float = 1.0) -> Evidence:
     return a, b, c, d
 
 
+def share_of(said: Evidence, share: float) -> Evidence:
+    """Give a share of some evidence."""
+    a, b, c, d = said
+    return round(a * share), round(b * share), round(c * share), round(d * share)
+
+
 def scaled(rates: Rates, share: float) -> Rates:
     """Give a share of some rates."""
     a, b, c, d = rates
