@@ -19,6 +19,10 @@ DEFERRED = (
     " It keeps them. See what is wrong with it"
 )
 OTHERS = "%s: agents cannot tell what is stored; end one of them, or give it a broker of its own"
+QUARANTINED = (
+    "messages that could not be taken in are in quarantine (%s): perch quarantine list --code %s shows who sent what,"
+    " docs/operators.md what each code means"
+)
 REFUSED = "%s: InfluxDB did not take %d rows, which are in the file influx.refused; see why there"
 EXPIRED = "%s: %d rows are older than their bucket keeps, and were left out; lengthen its retention to have them"
 
@@ -44,6 +48,9 @@ class Alarms:
             for agent in agents:
                 if self._is_new(text, agent):
                     log.warning(text, agent)
+        for code in health.quarantined if health.quarantine_kept else ():
+            if self._is_new(QUARANTINED, code):
+                log.warning(QUARANTINED, code, code)
         for name, state in health.projections.items():
             for text, rows in ((REFUSED, state.refused), (EXPIRED, state.expired)):
                 if rows and self._is_new(text, name):

@@ -69,26 +69,31 @@ class BestEffortWriter:
             self._something.wait()
             stopping = self._stopping.is_set()
             self._something.clear()
-            now_up = self._write_all(writer)
-            if now_up != up:
-                log.warning("Live rows reach InfluxDB again" if now_up else "Live rows do not reach InfluxDB")
-            up = now_up
+            trouble = self._write_all(writer)
+            if (trouble is None) != up:
+                self._say(trouble)
+            up = trouble is None
             if stopping:
                 return
             if not up:
                 self._stopping.wait(self._retry_s)
                 self._something.set()
 
-    def _write_all(self, writer: LineWriter) -> bool:
+    def _say(self, trouble: UnavailableError | None) -> None:
+        if trouble is None:
+            log.info("rows of what is true now (zone_now, fleet) reach InfluxDB again")
+        else:
+            log.warning("rows of what is true now (zone_now, fleet) do not reach InfluxDB: %s", trouble)
+
+    def _write_all(self, writer: LineWriter) -> UnavailableError | None:
         while lines := self._newest_waiting():
             try:
                 written = writer.write(Bucket.ZONES, lines)
             except UnavailableError as error:
                 self._put_back(lines)
-                log.debug("%s", error)
-                return False
+                return error
             self.refused += len(written.refused)
-        return True
+        return None
 
     def _newest_waiting(self) -> list[str]:
         with self._lock:

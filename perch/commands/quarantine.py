@@ -72,7 +72,8 @@ def replay(
     """Example: perch quarantine replay --code undecodable --config perch.toml
 
     Take messages in once more, after an upgrade that can read them or once a layout names their spaces. What can be
-    stored is stored, once as ever, and leaves the quarantine; the rest stays. The collector may run or not.
+    stored is stored, once as ever, and leaves the quarantine; the rest stays (exit code 1 if that
+    is all of them). The collector may run or not.
     """
     if bool(ids) == bool(everything or code or agent):
         raise click.UsageError("Name messages by their ids, or say which: --code, --agent or --all.")
@@ -83,6 +84,8 @@ def replay(
         print_json(_outcome(answer))
     else:
         _say(answer)
+    if answer.total and len(answer.refused) == answer.total:
+        raise SystemExit(1)
 
 
 def _opened(settings: ServerSettings) -> QuarantineReader:
@@ -96,9 +99,16 @@ def _chosen(settings: ServerSettings, ids: Sequence[int], code: str | None, agen
     """Give the ids of the messages meant; raises InputError for ids that are not there."""
     with _opened(settings) as reader:
         there = reader.ids(code=code, agent=agent)
+    if not there and not ids and (code or agent):
+        what = " and ".join(filter(None, (code and f"code {code}", agent and f"agent {agent}")))
+        remedy = "perch quarantine list names the codes and agents that there are"
+        raise InputError((Complaint(what, "no message of the quarantine is of it", remedy),))
     if missing := sorted(set(ids).difference(there)):
         raise InputError(
-            tuple(Complaint(f"message {number}", "is not in the quarantine", "see the list") for number in missing)
+            tuple(
+                Complaint(f"message {number}", "is not in the quarantine", "perch quarantine list names those that are")
+                for number in missing
+            )
         )
     return tuple(sorted(set(ids))) if ids else tuple(there)
 
