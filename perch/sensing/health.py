@@ -60,10 +60,23 @@ MEASURING = frozenset({SensorKind.CO2, SensorKind.SOUND, SensorKind.LIGHT, Senso
 class Vitals:
     """What is known of one sensor's health: a few numbers that change with each reading."""
 
-    __slots__ = ("busy", "implausible", "last_ms", "on", "range", "seen", "sensor", "signs", "steady_ms", "value")
+    __slots__ = (
+        "busy",
+        "implausible",
+        "last_ms",
+        "limit_ms",
+        "on",
+        "range",
+        "seen",
+        "sensor",
+        "signs",
+        "steady_ms",
+        "value",
+    )
 
-    def __init__(self, sensor: Sensor, time_ms: int, level: float) -> None:
+    def __init__(self, sensor: Sensor, space: SensedSpace, time_ms: int, level: float) -> None:
         self.sensor = sensor
+        self.limit_ms = _steady_limit_ms(sensor.kind, space.kind)
         self.range = PLAUSIBLE.get(sensor.kind, DIGITAL)
         self.value = level
         self.on = sensor.kind not in MEASURING and is_on(sensor.kind, level)
@@ -89,7 +102,7 @@ class Vitals:
             self._change(time_ms, value)
         return True
 
-    def look(self, time_ms: int, space: SensedSpace, before: SensorHealth) -> SensorHealth:
+    def look(self, time_ms: int, before: SensorHealth) -> SensorHealth:
         """Judge what was heard since the last look, and forget it."""
         chatters = self.signs > (CALM if before is SensorHealth.CHATTERING else CHATTERS)
         self.busy = self.busy * FADES + (self.seen or self.on)
@@ -98,7 +111,14 @@ class Vitals:
             return SensorHealth.CHATTERING
         if self.implausible >= IMPLAUSIBLE_IN_A_ROW:
             return SensorHealth.IMPLAUSIBLE
-        return SensorHealth.STUCK if time_ms - self.steady_ms >= self._steady_limit_ms(space) else SensorHealth.OK
+        stuck = time_ms - self.steady_ms >= self.limit_ms and (self.on or self._is_frozen)
+        return SensorHealth.STUCK if stuck else SensorHealth.OK
+
+    @property
+    def _is_frozen(self) -> bool:
+        """Whether its value should have changed by now; the dark does not."""
+        kind = self.sensor.kind
+        return kind in MEASURING and not (kind is SensorKind.LIGHT and self.value == 0)
 
     def _change(self, time_ms: int, value: float) -> None:
         kind = self.sensor.kind
@@ -112,28 +132,26 @@ class Vitals:
             self.steady_ms = time_ms
         self.value = value
 
-    def _steady_limit_ms(self, space: SensedSpace) -> float:
-        kind = self.sensor.kind
-        if kind in MEASURING:
-            dark = kind is SensorKind.LIGHT and self.value == 0
-            return inf if dark or kind is SensorKind.DISTANCE else FROZEN_MS
-        return STUCK_ON_MS[space.kind] if self.on and kind is not SensorKind.CONTACT else inf
+
+def _steady_limit_ms(kind: SensorKind, space: SpaceKind) -> float:
+    if kind in {SensorKind.DISTANCE, SensorKind.CONTACT}:
+        return inf
+    return FROZEN_MS if kind in MEASURING else STUCK_ON_MS[space]
 
 
 def disagreeing(own: Sequence[Vitals]) -> set[str]:
-    """Give which of a space's sensors see too little of what their neighbours see; of two that differ, both."""
-    seeing = [vitals for vitals in own if vitals.sensor.kind in SEEING]
-    busiest = max((vitals.busy for vitals in seeing), default=0.0)
+    """Give which of some neighbours see too little of what the others see; of two that differ, both."""
+    busiest = max(vitals.busy for vitals in own)
     if busiest < BUSY:
         return set()
-    deaf = {vitals.sensor.id for vitals in seeing if vitals.busy < DEAF_SHARE * busiest}
-    others = {vitals.sensor.id for vitals in seeing} - deaf
-    return deaf | others if deaf and len(others) == 1 and len(seeing) == 2 else deaf
+    deaf = {vitals.sensor.id for vitals in own if vitals.busy < DEAF_SHARE * busiest}
+    return {vitals.sensor.id for vitals in own} if deaf and len(own) == 2 else deaf
 
 
-def by_space(vitals: Iterable[Vitals]) -> dict[str, list[Vitals]]:
-    """Group sensors by what they look at."""
+def neighbours(vitals: Iterable[Vitals]) -> list[list[Vitals]]:
+    """Give the sensors of each space of which several should see the same."""
     groups: dict[str, list[Vitals]] = {}
     for one in vitals:
-        groups.setdefault(one.sensor.space, []).append(one)
-    return groups
+        if one.sensor.kind in SEEING:
+            groups.setdefault(one.sensor.space, []).append(one)
+    return [own for own in groups.values() if len(own) > 1]

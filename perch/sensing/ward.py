@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from perch.model import DAY_MS, SensedSpace, Sensor, SensorHealth
-from perch.sensing.health import LOOK_EVERY_MS, LOOK_SELDOM_MS, Vitals, by_space, disagreeing
+from perch.sensing.health import LOOK_EVERY_MS, LOOK_SELDOM_MS, Vitals, disagreeing, neighbours
 from perch.sensing.voices import NEVER_MS, silence_limit_ms
 
 
@@ -41,6 +41,7 @@ class Ward:
         quiet_ms = {space.id: space.quiet_limit_ms for space in spaces}
         self._limits_ms = {sensor.id: silence_limit_ms(sensor, quiet_ms[sensor.space]) for sensor in sensors}
         self._vitals: dict[str, Vitals] = {}
+        self._groups: list[list[Vitals]] = []
         self._ailing: dict[str, tuple[SensorHealth, int]] = {}
         self._started_ms = 0
         self.look_ms = NEVER_MS
@@ -55,7 +56,10 @@ class Ward:
     def start(self, time_ms: int, levels: Mapping[str, float], learned: Mapping[str, Learned]) -> None:
         """Begin: every sensor is well until it is looked at; one that was on all along, and still is, may be stuck."""
         self._started_ms = time_ms
-        self._vitals = {one.id: Vitals(one, time_ms, levels.get(one.id, 0.0)) for one in self._sensors}
+        self._vitals = {
+            one.id: Vitals(one, self._spaces[one.space], time_ms, levels.get(one.id, 0.0)) for one in self._sensors
+        }
+        self._groups = neighbours(self._vitals.values())
         for sensor, vitals in self._vitals.items():
             known = learned.get(sensor, NOTHING_LEARNED)
             vitals.busy = known.busy
@@ -71,11 +75,13 @@ class Ward:
     def look(self) -> tuple[list[str], list[str]]:
         """Look at every sensor; gives those that are to be left out from now on, and those to be taken back."""
         now_ms, fallen, recovered = self.look_ms, [], []
-        found = {one.sensor.id: self._looked(one, now_ms) for one in self._vitals.values()}
-        for own in by_space(self._vitals.values()).values():
+        found = {sensor: one.look(now_ms, self._of(sensor)) for sensor, one in self._vitals.items()}
+        for own in self._groups:
             for sensor in disagreeing(own):
                 found[sensor] = SensorHealth.DISAGREEING if found[sensor] is SensorHealth.OK else found[sensor]
         for sensor, health in found.items():
+            if health is SensorHealth.OK and sensor not in self._ailing:
+                continue
             before = self._of(sensor)
             if before.is_ill and not health.is_ill:
                 recovered.append(sensor)
@@ -111,10 +117,6 @@ class Ward:
             (one.last_ms for one in self._vitals.values() if one.last_ms is not None), default=self._started_ms
         )
         return LOOK_EVERY_MS if now_ms - heard_ms < DAY_MS else LOOK_SELDOM_MS
-
-    def _looked(self, vitals: Vitals, now_ms: int) -> SensorHealth:
-        sensor = vitals.sensor
-        return vitals.look(now_ms, self._spaces[sensor.space], self._of(sensor.id))
 
     def _of(self, sensor: str) -> SensorHealth:
         return self._ailing[sensor][0] if sensor in self._ailing else SensorHealth.OK
