@@ -165,8 +165,9 @@ def test_a_broker_restored_from_an_old_copy_brings_nothing_back(
 
 
 def test_states_that_lie_ahead_are_believed_when_heard_and_not_when_kept(mosquitto: Broker, tmp_path: Path) -> None:
-    with Speaker(mosquitto) as speaker:
+    with listening(mosquitto) as listener, Speaker(mosquitto) as speaker:
         speaker.say("d01", State.FREE, sent_ms=wall_ms() + WEEK_MS)
+        until(lambda: listener.state_at("d01", time.monotonic()) == "free")
         with serving_connected(server_settings(mosquitto.port, tmp_path)) as served:
             speaker.say("d02", State.FREE, sent_ms=wall_ms() + WEEK_MS)
             served.wait_for("d02", State.FREE)

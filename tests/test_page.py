@@ -101,7 +101,9 @@ def test_the_page_moves_when_an_agent_speaks(served: Served, speaker: Speaker, c
         assert "Motion was sensed here." in facts
         assert "97%" in facts
         assert "4" in facts
-        until(lambda: opened_page.page.locator(".spoken").inner_text().startswith("Harbour House: 0 free, 2 occupied"))
+        until(
+            lambda: opened_page.page.locator(".spoken").inner_text().startswith("Harbour House: 0 free, 2 occupied"), 20
+        )
 
 
 def test_a_silent_agent_is_seen_on_the_page(served: Served, speaker: Speaker, chromium: "Browser") -> None:
