@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +28,7 @@ FIRST_LINES = (
     r"Data is in (?P<folder>/\S+?)(, which is removed in the end)?\. Ctrl-C ends the demo\.",
 )
 START_S = 60.0
+pytestmark = pytest.mark.xdist_group("demo")  # so that its tests share one demo
 _without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -51,6 +53,16 @@ class Demo:
                 text=True,
                 preexec_fn=_as_in_a_terminal,
             )
+
+    def __enter__(self) -> Self:
+        try:
+            self._read_first_lines()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _read_first_lines(self) -> None:
         assert self.process.stdout is not None
         self.lines = [self.process.stdout.readline().strip() for _ in FIRST_LINES]
         pattern = "\n".join(FIRST_LINES).format(port=self.port)
@@ -58,9 +70,6 @@ class Demo:
         assert found, (self.lines, self.errors.read_text())
         self.broker, self.folder = found["broker"], Path(found["folder"])
         self.broker_port = int(found["broker_port"])
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
@@ -257,6 +266,19 @@ def test_a_folder_is_kept_and_goes_on_where_it_was_and_no_end_leaves_a_process_b
         assert len(children) == 10
         demo.process.kill()
         until(lambda: not still_there(children), 20)
+
+
+def test_demos_that_start_at_the_same_moment_do_not_fight_over_a_port(tmp_path: Path) -> None:
+    mosquitto = parts.find_mosquitto()
+    if mosquitto is None:
+        pytest.skip("mosquitto is not installed: run `make test`, which gets it, or scripts/get-parts")
+    path = f"{os.environ['PATH']}:{Path(mosquitto).parent}"
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as stack:
+        demos = [stack.enter_context(one) for one in [Demo(folder, path=path) for folder in folders]]
+        assert len({demo.broker_port for demo in demos}) == 3
 
 
 def test_ctrl_c_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:

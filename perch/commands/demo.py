@@ -1,22 +1,19 @@
 """`perch demo`: the whole system on one machine, in separate processes, with simulated people."""
 
-import errno
 import shutil
 import signal
-import socket
 from pathlib import Path
 
 import click
 
 from perch.commands.demo_folder import Place, demo_folder
+from perch.commands.demo_ports import free_port, is_free
 from perch.commands.demo_show import FIRST_DEATH_S, Show
 from perch.commands.examples import ExampleCommand
 from perch.commands.stopping import stop_on_signals
 from perch.errors import PerchError
 
 HTTP_PORT, MQTT_PORT = 8080, 18830
-LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
-"""What a browser may take `localhost` for."""
 
 
 @click.command(cls=ExampleCommand)
@@ -33,7 +30,7 @@ def demo(port: int | None, data: Path | None, open_page: bool, seed: int, first_
     """
     api_port = free_port(HTTP_PORT) if port is None else untaken(port)
     mosquitto = shutil.which("mosquitto")
-    place = Place(api_port, free_port(MQTT_PORT), "5" if mosquitto else "3.1.1", "perch-server")
+    place = Place(api_port, MQTT_PORT, "5" if mosquitto else "3.1.1", "perch-server")
     stop = stop_on_signals()
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a closed terminal ends it too, unless nohup was asked for
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
@@ -53,27 +50,3 @@ def untaken(port: int) -> int:
     if not is_free(port):
         raise PerchError(f"port {port} is taken by another program", "name another with --port, or leave it out")
     return port
-
-
-def free_port(wanted: int) -> int:
-    """Give the wanted port, or any free one where that is taken."""
-    while not is_free(wanted):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            wanted = int(probe.getsockname()[1])
-    return wanted
-
-
-def is_free(port: int) -> bool:
-    """Tell whether nobody listens on a port of this machine, whichever way `localhost` is read."""
-    return all(_can_bind(family, host, port) for family, host in LOOPBACK)
-
-
-def _can_bind(family: socket.AddressFamily, host: str, port: int) -> bool:
-    try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as error:
-        return error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # there is no IPv6 here
-    return True

@@ -2,9 +2,12 @@
 
 import getpass
 import http.client
+import socket
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,14 +15,16 @@ import click
 from perch.commands.demo_folder import Place, write_configuration
 from perch.commands.demo_history import seed_history
 from perch.commands.demo_parts import part, tied
+from perch.commands.demo_ports import free_port, is_free
 from perch.commands.output import warn
-from perch.commands.supervisor import Child, end_all, module_command, perch_command
+from perch.commands.supervisor import Child, FailedToStartError, end_all, module_command, perch_command
 from perch.errors import PerchError
 from perch.settings import load_server
 from perch.venue import network
 
 LOOK_S = 0.1
 START_S = 60.0
+BROKER_TRIES = 5
 STOP_KEPT_S, STOP_S, STOP_BROKER_S = 1.0, 0.4, 0.2
 """What is still there after this is killed, so that all is over within two seconds, on a busy machine too."""
 
@@ -51,12 +56,13 @@ class Show:
     ) -> None:
         self._folder, self._place, self._mosquitto, self._seed, self._stop = folder, place, mosquitto, seed, stop
         self._kept, self._next_death_s = kept, first_death_s
-        self._agents = write_configuration(folder, place)
+        self._agents: dict[tuple[str, str], Path] = {}
         self._parts: dict[str, Child] = {}
 
     def start_up(self) -> bool:
         """Start everything; True once the page answers, False where told to stop before. Raises PerchError."""
-        self._add("broker", self._broker())
+        if not self._broker_listens():
+            return False
         self._add("api", perch_command("api", "--config", str(self._folder / "perch.toml")))
         for _ in seed_history(load_server(self._folder / "perch.toml", {}), self._seed):
             if self._stop.is_set():
@@ -64,7 +70,7 @@ class Show:
         self._add("collector", perch_command("collector", "--config", str(self._folder / "perch.toml")))
         for site, agent in self._agents:
             self._add(f"{site}/{agent}", self._agent(site, agent))
-        return self._wait_for_page()
+        return self._wait_for("the page", self._page_answers)
 
     def announce(self, *, open_page: bool) -> None:
         """Say where everything is."""
@@ -108,6 +114,19 @@ class Show:
         self._parts[name] = part(name, command, self._folder / "logs")
         self._parts[name].see_to(time.monotonic())
 
+    def _broker_listens(self) -> bool:
+        """Start the broker on a free port, another one where somebody else was quicker; False where told to stop."""
+        for tries_left in reversed(range(BROKER_TRIES)):
+            self._place = replace(self._place, broker_port=free_port(self._place.broker_port))
+            self._agents = write_configuration(self._folder, self._place)
+            try:
+                self._add("broker", self._broker())
+                return self._wait_for("the broker", self._broker_answers)
+            except FailedToStartError:
+                if not tries_left or is_free(self._place.broker_port):
+                    raise
+        return False
+
     def _broker(self) -> list[str]:
         port = self._place.broker_port
         if self._mosquitto is None:
@@ -121,18 +140,27 @@ class Show:
         words = ("--config", str(self._agents[site, agent]), "--site", str(layout), "--seed", str(self._seed))
         return module_command("perch.commands.demo_agent", *words)
 
-    def _wait_for_page(self) -> bool:
-        """Wait until the page answers; False where told to stop before. Raises PerchError where it never will."""
+    def _wait_for(self, what: str, answers: Callable[[], bool]) -> bool:
+        """Wait until a part answers; False where told to stop before. Raises PerchError where it never will."""
         deadline_s = time.monotonic() + START_S
-        while not self._stop.wait(LOOK_S):
-            if self._answers():
+        while not self._stop.is_set():
+            if answers():
                 return True
             self._see_to_parts()
             if time.monotonic() > deadline_s:
-                raise PerchError(f"the page did not answer within {START_S:.0f} s", "see whether the machine is busy")
+                raise PerchError(f"{what} did not answer within {START_S:.0f} s", "see whether the machine is busy")
+            self._stop.wait(LOOK_S)
         return False
 
-    def _answers(self) -> bool:
+    def _broker_answers(self) -> bool:
+        """Tell whether the broker listens, and it is ours: one that finds its port taken ends at once."""
+        try:
+            socket.create_connection(("127.0.0.1", self._place.broker_port), timeout=2).close()
+        except OSError:
+            return False
+        return not self._stop.wait(LOOK_S) and self._parts["broker"].runs()
+
+    def _page_answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self._place.api_port, timeout=2)
         try:
             connection.request("GET", "/")

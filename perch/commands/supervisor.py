@@ -70,6 +70,10 @@ class Child:
         """The id of the process, None while there is none."""
         return self._process.pid if self._process else None
 
+    def runs(self) -> bool:
+        """Tell whether the process is there at this moment."""
+        return self._process is not None and self._process.poll() is None
+
     def see_to(self, now_s: float) -> str | None:
         """Start the process where it is due; tells of its death, if it died.
 
