@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,6 +100,12 @@ class Demo:
         summary = self.get("summary")
         assert summary["total"] == 60
         return bool(summary["unknown"] == 1)
+
+
+def lasts_s(act: Callable[[], object]) -> float:
+    began_s = time.monotonic()
+    act()
+    return time.monotonic() - began_s
 
 
 def processes() -> list[int]:
@@ -235,10 +241,10 @@ def test_without_mosquitto_it_brings_a_broker_and_an_agent_that_dies_is_seen(tmp
         children, folder = demo.children(), demo.folder
         assert len(children) == 9
         assert folder.is_dir()
-        began_s = time.monotonic()
+        busy_s = lasts_s(lambda: subprocess.run([sys.executable, "-c", "import json"], check=True))
         demo.process.send_signal(signal.SIGINT)
-        assert demo.process.wait(10) == 0
-        assert time.monotonic() - began_s < 2.0
+        assert lasts_s(lambda: demo.process.wait(20)) < 2.0 + 10 * busy_s  # which is little where nobody else works
+        assert demo.process.returncode == 0
         assert not still_there(children)
         assert not folder.exists()
 
