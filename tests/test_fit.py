@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -82,6 +83,24 @@ def test_samples_teach_the_same_of_false_triggers_as_edges() -> None:
     assert by_edges.learned
     assert by_samples.learned
     assert by_samples.learned.empty_per_hour == pytest.approx(by_edges.learned.empty_per_hour, rel=0.15)
+
+
+@pytest.mark.parametrize("kind", [SensorKind.MOTION, SensorKind.CONTACT, SensorKind.PRESENCE])
+def test_a_sensor_that_says_the_same_once_more_teaches_the_same(kind: SensorKind) -> None:
+    """Some recorders write the state of a door each minute, opened or not; some write a row twice."""
+    told = lesson(24, false_per_hour=6)
+    again = [
+        one
+        for before, after in pairwise(told.readings)
+        for one in (
+            before,
+            before,
+            *(replace(before, time_ms=at) for at in range(before.time_ms, after.time_ms, 60_000)),
+        )
+        if one is before or not before.value
+    ]
+    repeated = Lesson([*again, told.readings[-1]], told.spans)
+    assert accounts(DESK, [pir(kind)], [repeated]) == accounts(DESK, [pir(kind)], [told])
 
 
 def test_a_radar_that_lets_go_slowly_is_known_to() -> None:

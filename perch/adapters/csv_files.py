@@ -117,7 +117,10 @@ class _Clock:
             return self._time_ms
         time_ms = parse_time(text)
         if self._time_ms is not None and time_ms < self._time_ms:
-            raise RefusedError(f"{text} lies before {self._text}, which stands above it", "sort the rows by time")
+            raise RefusedError(
+                f"{text} lies before {self._text}, which stands above it",
+                "sort the rows by time, and take those of a wrong clock out",
+            )
         self._text, self._time_ms = text, time_ms
         return time_ms
 

@@ -9,13 +9,14 @@ import click
 
 from perch.adapters.csv_files import read_readings, read_truth, survey_readings
 from perch.adapters.csv_times import format_time
+from perch.commands.doubtful import warn_of, warn_of_strangers
 from perch.commands.examples import ExampleCommand
 from perch.commands.fit_account import account_values, print_account
 from perch.commands.output import print_json, warn
 from perch.commands.progress import Progress
-from perch.commands.sense import warn_of_strangers
 from perch.errors import Complaint, InputError
 from perch.model import Reading
+from perch.sensing.doubts import Doubts
 from perch.sensing.fit import Fit, fit
 from perch.sensing.labels import HOLDS_MS, Label, Lesson, Span, contradictions, cut, spans_of
 from perch.settings import SensingSettings, load_sensing
@@ -128,8 +129,10 @@ def _pair(
     labels = _labels(truth_path, sensing, complaints)
     space_of = {sensor.id: sensor.space for sensor in sensing.sensors}
     readings: dict[str, list[Reading]] = defaultdict(list)
-    for reading in read_readings(readings_path, set(space_of)):
+    doubts = Doubts(sensing.spaces, sensing.sensors)
+    for reading in filter(doubts.hear, read_readings(readings_path, set(space_of))):
         readings[space_of[reading.sensor]].append(reading)
+    warn_of(doubts, where=str(readings_path))
     for space, own in labels.items():
         spans = spans_of(own, holds_ms)
         inside = cut(spans, readings[space][0].time_ms, readings[space][-1].time_ms) if readings[space] else ()

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from perch.adapters.csv_files import read_readings, survey_readings
+from perch.commands.doubtful import warn_of_strangers
 from perch.commands.examples import ExampleCommand
-from perch.commands.sense import warn_of_strangers
 from perch.commands.stopping import stop_on_signals, stop_with_parent
 from perch.commands.supervisor import perch_command, supervise
 from perch.settings import AgentSettings, load_agent, load_server

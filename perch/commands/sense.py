@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from perch.adapters.csv_files import STATES, Survey, both_line, read_readings, state_line, survey_readings
+from perch.commands.doubtful import warn_of, warn_of_strangers
 from perch.commands.examples import ExampleCommand
-from perch.commands.output import warn
 from perch.commands.progress import Progress
 from perch.errors import Complaint, InputError
 from perch.model import Reading, State
 from perch.sensing import offline
 from perch.sensing.beside import Comparison, beside
+from perch.sensing.doubts import Doubts
 from perch.settings import SensingSettings, load_sensing
 
 LARGE_BYTES = 5_000_000
@@ -47,12 +48,15 @@ def sense(readings: tuple[Path, ...], config: Path, step: float | None, other: P
     sys.stdout.write(",".join(STATES if second is None else BESIDE) + "\n")
     if second is not None:
         _beside(recording, sensing, second)
-    elif sys.stdout.isatty():  # the rows themselves show that it goes on
-        sys.stdout.writelines(_lines(sensing, recording.readings(known), step))
+        return
+    doubts, passing = _doubted(recording, sensing)
+    if sys.stdout.isatty():  # the rows themselves show that it goes on
+        sys.stdout.writelines(_lines(sensing, passing, step))
     else:
         with Progress() as progress:
-            counted = progress.counted(recording.readings(known), recording.rows, "readings")
+            counted = progress.counted(passing, recording.rows, "readings")
             sys.stdout.writelines(_lines(sensing, counted, step))
+    warn_of(doubts)
 
 
 class Recording:
@@ -82,12 +86,10 @@ class Recording:
             return survey_readings(path)
 
 
-def warn_of_strangers(recorded: Iterable[str], known: set[str]) -> None:
-    """Say once which sensors of a recording are ignored because the configuration does not list them."""
-    strangers = sorted(set(recorded) - known)
-    if strangers:
-        names = ", ".join(strangers[:5]) + (f" and {len(strangers) - 5} more" if len(strangers) > 5 else "")
-        warn(f"rows of sensors that the configuration does not list are ignored: {names}")
+def _doubted(recording: Recording, sensing: SensingSettings) -> tuple[Doubts, Iterator[Reading]]:
+    """Give the readings of a configuration's sensors, and what will be wrong with them once they have passed."""
+    doubts = Doubts(sensing.spaces, sensing.sensors)
+    return doubts, doubts.passing(recording.readings(set(doubts.heard)))
 
 
 def _lines(sensing: SensingSettings, readings: Iterable[Reading], step: float | None) -> Iterator[str]:
@@ -102,10 +104,9 @@ def _lines(sensing: SensingSettings, readings: Iterable[Reading], step: float | 
 
 
 def _beside(recording: Recording, sensing: SensingSettings, other: SensingSettings) -> None:
-    one, two = (
-        offline.changes(each.spaces, each.sensors, recording.readings({sensor.id for sensor in each.sensors}))
-        for each in (sensing, other)
-    )
+    (doubts, readings), (others, same) = (_doubted(recording, each) for each in (sensing, other))
+    one = offline.changes(sensing.spaces, sensing.sensors, readings)
+    two = offline.changes(other.spaces, other.sensors, same)
     compared: dict[str, Comparison] = {}
     for both in beside(one, two):
         sys.stdout.write(both_line(both.time_ms, both.space, both.one, both.other))
@@ -113,6 +114,7 @@ def _beside(recording: Recording, sensing: SensingSettings, other: SensingSettin
     for space, comparison in compared.items():
         comparison.let_pass(recording.last_ms)
         click.echo(_summary(space, comparison), err=True)
+    warn_of(doubts, others)
 
 
 def _summary(space: str, comparison: Comparison) -> str:

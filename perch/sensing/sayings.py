@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from perch.model import LearnedSensor, Reading
 from perch.sensing.chain import Rates, Weights
+from perch.sensing.evidence import is_repeated
 from perch.sensing.labels import Truth
 from perch.sensing.posterior import Known, rate
 from perch.sensing.voices import NOTHING, Evidence, Heard, Voice
@@ -102,6 +103,8 @@ def _said(voice: Voice, readings: Sequence[Reading], until_ms: int) -> Iterator[
         return
     heard = voice.begin(readings[0].time_ms)
     for reading in readings:
+        if _is_no_news(voice, heard, reading):
+            continue
         while heard.due_ms <= reading.time_ms:
             heard, _ = voice.lapse(heard, heard.due_ms)
         after, evidence = voice.hear(heard, reading.time_ms, reading.value)
@@ -110,6 +113,13 @@ def _said(voice: Voice, readings: Sequence[Reading], until_ms: int) -> Iterator[
         heard = after
     if voice.sensor.edge_driven and heard.said_ms is not None and heard.said_ms < until_ms:
         yield Said(heard.said_ms, until_ms, heard, heard, NOTHING)
+
+
+def _is_no_news(voice: Voice, heard: Heard, reading: Reading) -> bool:
+    """Tell whether the estimator would not listen: the same once more."""
+    if heard.said_ms == reading.time_ms and heard.value == reading.value:
+        return True
+    return heard.said_ms is not None and is_repeated(voice.sensor, heard.value, reading.value)
 
 
 def hours(statements: Statements) -> tuple[float, float]:
