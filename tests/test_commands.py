@@ -1,9 +1,13 @@
 """The `perch` command as its users meet it: help, errors with what to do, exit codes, never a traceback."""
 
+import contextlib
 import gzip
+import io
 import json
+import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import click
@@ -281,3 +285,31 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
         process.stdout.close()
         assert process.stderr.read().splitlines()[1:] == []
         assert process.wait(30) == 1
+
+
+class Scales(io.StringIO):
+    """A stdout that keeps nothing, and knows how much memory there was in use at most when something was written."""
+
+    most_bytes = 0
+
+    def write(self, text: str) -> int:
+        self.most_bytes = max(self.most_bytes, tracemalloc.get_traced_memory()[0])
+        return len(text)
+
+
+def test_sense_takes_no_more_memory_for_a_longer_recording(folder: Path) -> None:
+    def most_bytes(minutes: int) -> int:
+        rows = (f"{60 * minute},pir1,{minute // 7 % 2}\n" for minute in range(minutes))
+        (folder / "readings.csv").write_text("time,sensor,value\n" + "".join(rows))
+        scales = Scales()
+        tracemalloc.start()
+        try:
+            with contextlib.redirect_stdout(scales):
+                command = ["sense", str(folder / "readings.csv"), "--config", str(folder / "sensing.toml")]
+                assert commands.run(command) == 0
+        finally:
+            tracemalloc.stop()
+        return scales.most_bytes
+
+    most_bytes(1)  # what is imported once
+    assert most_bytes(5_000) < most_bytes(500) + 50_000  # 4,500 readings are half a million
