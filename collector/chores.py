@@ -7,8 +7,8 @@ from typing import Protocol
 
 from collector.follower import Follower
 from collector.intake import Intake
-from collector.replay import Replaying
-from perch.adapters.errands import Answer, Errand, Errands, Rebuild, failure
+from collector.replay import Discarding, Replaying
+from perch.adapters.errands import Answer, Discard, Errand, Errands, Replay, failure
 from perch.adapters.quarantine import Quarantine
 from perch.delivery.liveness import Instant
 from perch.errors import PerchError, StorageError
@@ -53,8 +53,10 @@ def begin(
     errand: Errand, intake: Intake, quarantine: Quarantine, followers: Sequence[Follower], end: int
 ) -> Work | str:
     """Begin an errand in a journal of so many entries; gives in words why not, where it cannot be done."""
-    if not isinstance(errand, Rebuild):
+    if isinstance(errand, Replay):
         return Replaying(intake, quarantine, errand.ids)
+    if isinstance(errand, Discard):
+        return Discarding(quarantine, errand.ids)
     for follower in followers:
         if follower.name == errand.projection:
             follower.rebuild()
@@ -89,7 +91,7 @@ class Chores:
     @property
     def is_busy(self) -> bool:
         """Whether there is more to be done at once."""
-        return self._at is not None and isinstance(self._at[1], Replaying)
+        return self._at is not None and not isinstance(self._at[1], Rebuilding)
 
     def settle(self, now: Instant) -> None:
         """Begin what was asked for, or go on with it; an errand that fails, however, ends nothing but itself."""

@@ -19,7 +19,7 @@ class Follower:
 
     `then` is another one that is made from what this one makes, and is woken when there is something new. Now and then
     it looks again where its projection stands, so that what was lost meanwhile is noticed and made anew. `gather_s` is
-    how long events may gather before they are projected together.
+    how long events may gather before they are projected together. `hangs` says what it waits for, if for long.
     """
 
     def __init__(
@@ -31,10 +31,12 @@ class Follower:
         then: "Follower | None" = None,
         tally: Callable[[], Tally] = Tally,
         gather_s: float = 0.0,
+        hangs: Callable[[], UnavailableError | None] = lambda: None,
     ) -> None:
         self.name = name
         self.tally = tally
-        self.trouble: UnavailableError | None = None
+        self._trouble: UnavailableError | None = None
+        self._hangs = hangs
         self._log = log
         self._watched = _Watched(followed, self._wake_next)
         self._next = then
@@ -52,6 +54,11 @@ class Follower:
     def position(self) -> int:
         """How far it has come in the journal."""
         return self._watched.position
+
+    @property
+    def trouble(self) -> UnavailableError | None:
+        """What is in its way, None while nothing is."""
+        return self._trouble or self._hangs()
 
     @property
     def waits_to_begin_anew(self) -> bool:
@@ -108,7 +115,7 @@ class Follower:
             self._next.wake()
 
     def _note(self, trouble: UnavailableError | None) -> None:
-        self.trouble = trouble
+        self._trouble = trouble
 
 
 class _Watched:

@@ -8,6 +8,7 @@ from collector.follower import Follower
 from collector.history_projection import HistoryProjection
 from collector.influx_checked import CheckedInflux
 from collector.influx_projection import InfluxProjection
+from collector.patience import Patience
 from collector.projection import Trailing
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.influx import InfluxWriter
@@ -16,6 +17,8 @@ from perch.settings import Influx, ServerSettings
 
 GATHER_S = 1.0
 """How old rows of history in InfluxDB may be: a space costs about as much for all its events of a second as for one."""
+
+TIMEOUT_S = 30.0
 
 
 def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading.Event) -> tuple[Follower, ...]:
@@ -28,13 +31,22 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
         return (Follower("history", log_of_history, alone, stopping),)
     history = files.enter_context(HistoryReader(history_path))
     log_of_influx = files.enter_context(JournalReader(log_path))
-    connect = connection_to(settings.influx, prepared=True)
+    patience = Patience(settings.influx)
+    connect = patience.with_store(connection_to(settings.influx, prepared=True))
     checked = CheckedInflux(
         lambda connected: InfluxProjection(settings.sites, log_of_influx, history, connected, settings.data),
         connect,
     )
     as_far_as_history = Trailing(log_of_influx, history.cursor)
-    influx = Follower("influx", as_far_as_history, checked, stopping, tally=checked.tally, gather_s=GATHER_S)
+    influx = Follower(
+        "influx",
+        as_far_as_history,
+        checked,
+        stopping,
+        tally=checked.tally,
+        gather_s=GATHER_S,
+        hangs=patience.trouble,
+    )
     into_history = HistoryProjection(store, log_of_history, lambda: influx.position)
     return (
         Follower("history", log_of_history, into_history, stopping, then=influx),
@@ -42,11 +54,13 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
     )
 
 
-def connection_to(influx: Influx, *, prepared: bool = False) -> Callable[[], InfluxWriter]:
+def connection_to(
+    influx: Influx, *, prepared: bool = False, timeout_s: float = TIMEOUT_S
+) -> Callable[[], InfluxWriter]:
     """Give what connects to an InfluxDB, on the thread that is going to use it."""
 
     def connect() -> InfluxWriter:
-        writer = InfluxWriter(influx)
+        writer = InfluxWriter(influx, timeout_s)
         if prepared:
             writer.prepare()
         return writer

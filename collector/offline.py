@@ -5,13 +5,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from collector.chores import Work, begin
+from collector.chores import Rebuilding, Work, begin
 from collector.follower import Follower
 from collector.followers import followers_of
 from collector.intake import Intake
 from collector.live import Live
 from collector.process import SHUTDOWN_S, places
-from collector.replay import Replaying
 from perch.adapters.errands import Answer, Errand
 from perch.adapters.instants import now
 from perch.adapters.journal import Journal
@@ -49,7 +48,7 @@ def _done(work: Work, followers: Sequence[Follower], stopping: threading.Event) 
             yield answer
             for follower in followers:
                 follower.check()
-            if not isinstance(work, Replaying):
+            if isinstance(work, Rebuilding):
                 stopping.wait(LOOK_S)
         yield answer
     finally:

@@ -8,6 +8,7 @@ from collector.follower import Follower
 from collector.inbox import Inbox
 from collector.intake import Intake
 from collector.live import Live
+from collector.others import Calls
 from perch.adapters.influx_live import BestEffortWriter
 from perch.adapters.journal import Journal
 from perch.adapters.mqtt import Connection
@@ -28,6 +29,7 @@ class Parts:
     followers: tuple[Follower, ...]
     writer: BestEffortWriter | None
     chores: Chores
+    calls: Calls
 
     def wake_followers(self) -> None:
         """Tell the projections that the journal has grown, or that they are to stop."""

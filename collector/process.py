@@ -13,6 +13,7 @@ from collector.health import Reporter
 from collector.inbox import Inbox
 from collector.intake import Intake
 from collector.live import Live
+from collector.others import Calls
 from collector.parts import Parts
 from perch.adapters.errands import Errands
 from perch.adapters.influx_live import BestEffortWriter
@@ -34,6 +35,9 @@ WAIT_S = 0.2
 """How long the loop waits for messages, and projections for more of them: few large batches are the cheaper ones."""
 
 SHUTDOWN_S = 5.0
+
+LIVE_TIMEOUT_S = 6.0
+"""Rows of what is true now are few: an InfluxDB that has not taken them by then is as good as away."""
 
 SWITCH_S = 0.0005
 """How long a busy thread may hold up the others: projections work hard while the broker's thread has to keep up."""
@@ -67,14 +71,17 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
         own_messages=False,
         on_message=inbox.put,
     )
-    writer = None if settings.influx is None else BestEffortWriter(connection_to(settings.influx))
+    writer = (
+        None if settings.influx is None else BestEffortWriter(connection_to(settings.influx, timeout_s=LIVE_TIMEOUT_S))
+    )
     live = Live(settings.sites, _let_go if writer is None else writer.offer, now())
     intake = Intake(journal, quarantine, named, live, connection.publish)
     followers = followers_of(settings, files, stopping)
     errands = Errands(settings.data)
     errands.prepare()
     chores = Chores(errands, intake, quarantine, followers, lambda: journal.end)
-    parts = Parts(journal, quarantine, connection, inbox, intake, live, followers, writer, chores)
+    calls = Calls(journal.id, [site.id for site in settings.sites], connection.publish)
+    parts = Parts(journal, quarantine, connection, inbox, intake, live, followers, writer, chores, calls)
     for part in (connection, *followers, *(() if writer is None else (writer,))):
         part.start()
     log.info("journal %s in %s has %d events", journal.id, settings.data, journal.end)
@@ -89,6 +96,7 @@ def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
         parts.check()
         parts.intake.take(arrivals)
         parts.chores.settle(now())
+        parts.calls.settle(boot_ms())
         parts.live.settle(now())
         parts.quarantine.pass_time(boot_ms())
         reporter.settle(now())

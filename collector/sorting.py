@@ -106,7 +106,7 @@ class Sorting:
 
     def refuse(self, arrival: Arrival, code: str, why: str) -> None:
         """Put a message into quarantine."""
-        self.result.suspects.append(Suspect(arrival.wall_ms, code, why, arrival.topic, arrival.payload))
+        self.result.suspects.append(Suspect(arrival.wall_ms, code, why, *arrival[:3]))
 
     def _sort(self, arrival: Arrival, stream: Stream, batch: ParsedBatch) -> None:
         result, events, mark = self.result, batch.events, self._mark(stream)

@@ -210,15 +210,21 @@ def test_bad_messages_are_quarantined_and_shown_and_the_next_good_one_is_unharme
     reader.close()
 
 
-def test_what_the_broker_kept_on_up_is_quarantined_at_each_start(mosquitto: parts.Broker, tmp_path: Path) -> None:
+def test_what_the_broker_kept_on_up_is_quarantined_once_over_all_starts(
+    mosquitto: parts.Broker, tmp_path: Path
+) -> None:
     with Agent(mosquitto) as agent:
         batch = Batch(v=1, epoch=EPOCH, boot="c" * 16, sent_mono_ms=1, events=(state(1),))
         topic, payload = contract.topic("hq", "pi-1", "up"), contract.build_up("hq", "pi-1", batch).payload
         agent.publish(Publication(topic, payload, retain=True))
-        with collecting(settings(tmp_path, mosquitto)) as collector:
-            until(lambda: collector.health().quarantined == {"retained": 1})
-            agent.send(state(1))
-            assert agent.heard() == Watermark(1)
+        for start in (1, 2):
+            with collecting(settings(tmp_path, mosquitto)) as collector:
+                until(lambda: collector.health().messages)
+                agent.send(state(start))
+                assert agent.heard() == Watermark(start)
+                until(lambda: collector.health().quarantined == {"retained": 1})
+        with QuarantineReader(collector.data / "quarantine.db") as reader:
+            assert [message.times for message in reader.read()] == [2]
 
 
 def test_it_starts_while_the_broker_is_away_says_so_once_and_takes_up_its_work(

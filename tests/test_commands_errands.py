@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from collector.replay import DISCARDED_AT_ONCE
 from perch import commands, contract
 from perch.adapters.errands import Answer, Errands, Rebuild, Replay
 from perch.adapters.history_store import HistoryReader
@@ -142,6 +143,31 @@ def test_without_a_collector_the_same_is_done_in_its_stead(server: Server, capsy
     assert [entry.event for entry in entries(server.data)] == [state(1)]
 
 
+def test_messages_that_are_of_no_use_are_discarded_for_good(
+    running: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert running.perch("quarantine", "discard", "2") == 0
+    assert out(capsys) == "1 of 1 message left the quarantine for good.\n"
+    assert running.quarantined() == [1]
+    assert running.perch("quarantine", "discard", "--code", "undecodable", "--json") == 0
+    assert told(capsys) == {"messages": 1, "discarded": 1}
+    assert running.quarantined() == []
+    assert running.perch("quarantine", "discard", "--all") == 0
+    assert entries(running.data) == []
+
+
+def test_without_a_collector_they_are_discarded_in_its_stead_however_many(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = 2 * DISCARDED_AT_ONCE + 1
+    server.keep(
+        *(Suspect(number, "undecodable", "?", UP, b"") for number in range(many)), Suspect(1, "x", "?", UP, b"")
+    )
+    assert server.perch("quarantine", "discard", "--code", "undecodable") == 0
+    assert out(capsys) == f"{many} of {many} messages left the quarantine for good.\n"
+    assert server.quarantined() == [many + 1]
+
+
 CRASHES = [
     ("journal.db/written", 3),
     ("journal.db/committed", 3),
@@ -178,6 +204,9 @@ def test_killed_while_it_takes_messages_in_once_more_it_takes_each_in_once_and_l
     ("arguments", "code", "said"),
     [
         (["quarantine", "replay"], 2, "Name messages by their ids"),
+        (["quarantine", "discard"], 2, "Name messages by their ids"),
+        (["quarantine", "discard", "7"], 2, "message 7: is not in the quarantine"),
+        (["quarantine", "discard", "--code", "undecided"], 2, "code undecided: no message of the quarantine is of it"),
         (["quarantine", "replay", "1", "--all"], 2, "Name messages by their ids"),
         (["quarantine", "replay", "7", "8"], 2, "message 8: is not in the quarantine"),
         (["projection", "rebuild", "influx"], 2, "there is no InfluxDB"),

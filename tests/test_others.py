@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from collector.others import AGAIN_MS, FORGET_MS, REMEMBERED, Others
+from collector.others import AGAIN_MS, CALL_MS, FORGET_CALLER_MS, FORGET_MS, REMEMBERED, Calls, Others
 from perch import contract
 from perch.adapters import age
-from perch.adapters.mqtt import Connection
-from perch.contract import Ack, Address
+from perch.adapters.mqtt import Connection, Received
+from perch.contract import Ack, Address, Publication
 from perch.doctor.findings import Verdict
 from perch.doctor.stores import look_at_collector
 from perch.settings import Broker
@@ -66,6 +66,54 @@ def test_invented_journals_cost_no_memory(others: Others) -> None:
     assert repr(others) == f"<Others beside {OURS}, {REMEMBERED} heard>"
 
 
+def call(journal: str, site: str = "hq") -> tuple[Address, bytes]:
+    publication = contract.build_call(site, journal)
+    return contract.parse_topic(publication.topic), publication.payload
+
+
+def test_a_collector_that_calls_is_named_though_no_agent_speaks_and_soon_forgotten(others: Others) -> None:
+    for ms in (0, CALL_MS):
+        others.hear(*call(THEIRS), ms)
+        others.hear(*call(OURS), ms)
+    assert others.at_work(CALL_MS) == (THEIRS,)
+    assert others.at_work(CALL_MS + FORGET_CALLER_MS + 1) == ()
+
+
+def test_a_collector_of_other_sites_is_no_rival(others: Others) -> None:
+    for ms in (0, CALL_MS):
+        others.hear(*call(THEIRS, "elsewhere"), ms)
+    assert others.at_work(CALL_MS) == ()
+
+
+def test_a_collector_calls_in_each_of_its_sites_now_and_then_and_once_the_broker_is_back() -> None:
+    there = False
+    sent: list[str] = []
+
+    def publish(publication: Publication) -> bool:
+        sent.append(publication.topic)
+        return there
+
+    calls = Calls(OURS, ["hq", "lab"], publish)
+    calls.settle(1)
+    there = True
+    sent.clear()
+    for ms in range(2, 2 * CALL_MS, 200):
+        calls.settle(ms)
+    assert sent == 2 * [f"perch/v1/hq/collector-{OURS}/ack", f"perch/v1/lab/collector-{OURS}/ack"]
+
+
+def test_a_collector_alone_with_a_broker_calls(mosquitto: parts.Broker, tmp_path: Path) -> None:
+    heard: list[Received] = []
+    with Connection(
+        Broker(port=mosquitto.port), "x", subscriptions=["perch/v1/#"], on_message=heard.append
+    ) as onlooker:
+        onlooker.ready(10)
+        with collecting(settings(tmp_path, mosquitto)) as collector:
+            until(lambda: heard)
+            journal = collector.health().journal
+    assert (heard[0].topic, heard[0].retained) == (f"perch/v1/hq/collector-{journal}/ack", False)
+
+
 @pytest.mark.parametrize("protocol", [5, 4], ids=["MQTT 5", "MQTT 3.1.1"])
 def test_a_collector_beside_another_says_so_and_one_alone_does_not(
     mosquitto: parts.Broker, tmp_path: Path, protocol: int
@@ -79,8 +127,10 @@ def test_a_collector_beside_another_says_so_and_one_alone_does_not(
         with other:
             other.ready(10)
 
+            answer = contract.build_ack("hq", "pi-1", Ack(v=1, journal=THEIRS, epoch="e" * 32, upto=1))
+
             def is_told() -> bool:
-                other.publish(contract.build_ack("hq", "pi-1", Ack(v=1, journal=THEIRS, epoch="e" * 32, upto=1)))
+                other.publish(contract.build_call("hq", THEIRS) if protocol == 5 else answer)
                 return bool(collector.health().others)
 
             assert collector.health().others == ()

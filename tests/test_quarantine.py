@@ -44,7 +44,7 @@ def test_a_message_is_kept_with_its_code_reason_topic_and_bytes(path: Path) -> N
         reader = QuarantineReader(path)
         (message,) = reader.read()
         reader.close()
-    assert message[1:] == (5, "bad-topic", "no topic", "perch/v1/?", b"\x00\xff", 0, "")
+    assert message[1:] == (5, "bad-topic", "no topic", "perch/v1/?", b"\x00\xff", 0, "", 1)
 
 
 @settings(max_examples=40)
@@ -186,12 +186,27 @@ def test_what_was_taken_in_after_all_is_let_go_without_being_counted_as_dropped(
         assert quarantine.find([second.id]) == []
 
 
-def test_a_quarantine_of_the_first_schema_is_read_on(path: Path) -> None:
+def test_a_message_that_the_broker_keeps_is_quarantined_once_however_often_it_comes(path: Path) -> None:
+    kept = suspect(1)._replace(retained=True)
+    for start in range(3):
+        with Quarantine.open(path) as quarantine, QuarantineReader(path) as reader:
+            quarantine.add([kept._replace(received_ms=10 * start), suspect(10 * start + 1, size=2)])
+            quarantine.add([kept._replace(topic=f"perch/v1/hq/pi-1/up{start}")])
+            assert quarantine.seen == {"undecodable": 3 + 2 * start}
+    with QuarantineReader(path) as reader:
+        assert [(message.received_ms, message.times) for message in reader.read(limit=2)] == [(0, 3), (1, 1)]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_quarantine_of_a_former_schema_is_read_on(path: Path, version: int) -> None:
     with Quarantine.open(path) as quarantine:
         quarantine.add([suspect(1), Suspect(2, "bad-topic", "?", "elsewhere", b"")])
     with closing(sqlite3.connect(path)) as file:
-        file.execute("DROP INDEX message_of_agent")
-        file.execute("ALTER TABLE message DROP COLUMN agent")
-        file.execute("PRAGMA user_version = 1")
+        file.execute("DROP INDEX message_of_topic")
+        file.execute("ALTER TABLE message DROP COLUMN times")
+        if version == 1:
+            file.execute("DROP INDEX message_of_agent")
+            file.execute("ALTER TABLE message DROP COLUMN agent")
+        file.execute(f"PRAGMA user_version = {version}")
     with Quarantine.open(path), QuarantineReader(path) as reader:
         assert [(message.received_ms, message.agent) for message in reader.read()] == [(1, "hq/pi-1"), (2, "")]

@@ -35,13 +35,19 @@ class Replay(Struct, frozen=True, tag="replay"):
     ids: tuple[Id, ...]
 
 
+class Discard(Struct, frozen=True, tag="discard"):
+    """Let messages of the quarantine go for good."""
+
+    ids: tuple[Id, ...]
+
+
 class Rebuild(Struct, frozen=True, tag="rebuild"):
     """Make a projection anew from the journal."""
 
     projection: str
 
 
-Errand = Replay | Rebuild
+Errand = Replay | Discard | Rebuild
 
 
 class Refusal(Struct, frozen=True):
@@ -55,9 +61,9 @@ class Refusal(Struct, frozen=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """How far an errand has come: `taken` of `total` messages or entries.
 
-    Of a replay, `stored` and `known` are events, `refused` the messages that stay. `waits` is what is in the way of a
-    rebuild at the moment, `rows` how many rows InfluxDB was given. `failed` says why it cannot be done at all, `remedy`
-    what to do about that.
+    Of a replay, `stored` and `known` are events, `refused` the messages that stay, or were gone before. `waits` is what
+    is in the way of a rebuild at the moment, `rows` how many rows InfluxDB was given. `failed` says why it cannot be
+    done at all, `remedy` what to do about that.
     """
 
     done: bool

@@ -83,7 +83,9 @@ class BestEffortWriter:
         if trouble is None:
             log.info("rows of what is true now (zone_now, fleet) reach InfluxDB again")
         else:
-            log.warning("rows of what is true now (zone_now, fleet) do not reach InfluxDB: %s", trouble)
+            log.warning(
+                "rows of what is true now (zone_now, fleet) do not reach InfluxDB: %s; %s", trouble.what, trouble.remedy
+            )
 
     def _write_all(self, writer: LineWriter) -> UnavailableError | None:
         while lines := self._newest_waiting():

@@ -44,13 +44,14 @@ MAX_TOPIC_CHARACTERS = 1_000
 
 
 class Suspect(NamedTuple):
-    """A message to be quarantined: a stable code for counting, and why in words."""
+    """A message to be quarantined: a stable code for counting, and why in words; `retained` ones may come again."""
 
     received_ms: int
     code: str
     why: str
     topic: str
     payload: bytes
+    retained: bool = False
 
 
 class _Size(NamedTuple):
@@ -129,11 +130,15 @@ class Quarantine:
         return self._all.messages
 
     def add(self, suspects: Sequence[Suspect]) -> None:
-        """Keep messages, in one transaction; what is too long is cut."""
+        """Keep messages, in one transaction; what is too long is cut.
+
+        What the broker has retained comes at each connection: it is kept and counted once, and how often it came noted.
+        """
         with self._changing():
-            self._insert(suspects)
+            new = [suspect for suspect in suspects if not self._came_again(suspect)]
+            self._insert(new)
             self._make_room()
-        for suspect in suspects:
+        for suspect in new:
             self._seen[suspect.code] = self._seen.get(suspect.code, 0) + 1
 
     def pass_time(self, mono_ms: int) -> None:
@@ -153,7 +158,7 @@ class Quarantine:
             return found(self._db, [_among(ids)], "id", len(ids))
 
     def remove(self, ids: Collection[int]) -> None:
-        """Let messages go that were taken in after all."""
+        """Let messages go that were taken in after all, or that nobody wants."""
         with self._changing():
             self._delete(*_among(ids))
 
@@ -184,6 +189,15 @@ class Quarantine:
         self._sizes[agent] = self._sizes.get(agent, _NOTHING).without(-messages, -size)
         if self._sizes[agent].messages <= 0:
             del self._sizes[agent]
+
+    def _came_again(self, suspect: Suspect) -> bool:
+        """Note that a retained message came once more; False where it is not there."""
+        _, code, _, topic, payload, cut, _ = _row(suspect)
+        noted = suspect.retained and self._db.execute(
+            "UPDATE message SET times = times + 1 WHERE topic = ? AND payload = ? AND code = ? AND cut = ?",
+            [topic, payload, code, cut],
+        )
+        return bool(noted and noted.rowcount)
 
     def _insert(self, suspects: Sequence[Suspect]) -> None:
         rows = [_row(suspect) for suspect in suspects]
@@ -259,14 +273,17 @@ def _storable(text: str) -> str:
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    """Add what the first schema did not have: whose each message is."""
+    """Add what former schemas did not have: whose each message is, and how often it came."""
     with transaction(connection, path):
-        if schema_version(connection) != 1:
-            return
-        connection.execute("ALTER TABLE message ADD COLUMN agent TEXT NOT NULL DEFAULT ''")
-        connection.execute("CREATE INDEX message_of_agent ON message (agent, id)")
-        topics = connection.execute("SELECT id, topic FROM message").fetchall()
-        connection.executemany(
-            "UPDATE message SET agent = ? WHERE id = ?", [(sender_of(topic), number) for number, topic in topics]
-        )
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if schema_version(connection) == 1:
+            connection.execute("ALTER TABLE message ADD COLUMN agent TEXT NOT NULL DEFAULT ''")
+            connection.execute("CREATE INDEX message_of_agent ON message (agent, id)")
+            topics = connection.execute("SELECT id, topic FROM message").fetchall()
+            connection.executemany(
+                "UPDATE message SET agent = ? WHERE id = ?", [(sender_of(topic), number) for number, topic in topics]
+            )
+            connection.execute("PRAGMA user_version = 2")
+        if schema_version(connection) == 2:
+            connection.execute("ALTER TABLE message ADD COLUMN times INTEGER NOT NULL DEFAULT 1")
+            connection.execute("CREATE INDEX message_of_topic ON message (topic, id)")
+            connection.execute("PRAGMA user_version = 3")

@@ -10,16 +10,18 @@ from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.contract import ROOT
 from perch.model import is_id
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE message (
     id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, code TEXT NOT NULL, why TEXT NOT NULL,
-    topic TEXT NOT NULL, payload BLOB NOT NULL, cut INTEGER NOT NULL, agent TEXT NOT NULL DEFAULT ''
+    topic TEXT NOT NULL, payload BLOB NOT NULL, cut INTEGER NOT NULL, agent TEXT NOT NULL DEFAULT '',
+    times INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX message_of_agent ON message (agent, id);
+CREATE INDEX message_of_topic ON message (topic, id);
 CREATE TABLE tally (code TEXT PRIMARY KEY, seen INTEGER NOT NULL, dropped INTEGER NOT NULL) WITHOUT ROWID
 """
-_COLUMNS = "id, received_ms, code, why, topic, payload, cut, agent"
+_COLUMNS = "id, received_ms, code, why, topic, payload, cut, agent, times"
 
 
 Filter = tuple[str, list[str] | list[int]]
@@ -29,7 +31,8 @@ Filter = tuple[str, list[str] | list[int]]
 class Quarantined(NamedTuple):
     """A message in quarantine; `cut` is how many bytes of its payload were too many to keep.
 
-    `agent` is `site/agent` by its topic, '' where it names none.
+    `agent` is `site/agent` by its topic, '' where it names none. One that the broker keeps comes anew at each
+    connection: `times` says how often it did.
     """
 
     id: int
@@ -40,6 +43,7 @@ class Quarantined(NamedTuple):
     payload: bytes
     cut: int
     agent: str
+    times: int
 
 
 class QuarantineReader:

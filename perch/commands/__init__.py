@@ -43,7 +43,9 @@ COMMANDS = {
     "walk": Entry("perch.commands.walk:walk", "Walk past each sensor and tick it off; name wiring mistakes.", "agent"),
     "site": Entry("perch.commands.site:site", "Check a site's configuration.", "server"),
     "quarantine": Entry(
-        "perch.commands.quarantine:quarantine", "Show messages that could not be taken in; try them again.", "server"
+        "perch.commands.quarantine:quarantine",
+        "Show messages that could not be taken in; try again or discard.",
+        "server",
     ),
     "projection": Entry("perch.commands.projection:projection", "Make history or InfluxDB anew.", "server"),
     "audit": Entry("perch.commands.audit:audit", "Say how right Perch is, by what people saw.", "server"),

@@ -1,4 +1,4 @@
-"""`perch quarantine`: what could not be taken in, and another try."""
+"""`perch quarantine`: what could not be taken in, another try, and the end of it."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from perch.adapters.errands import Answer, Replay
+from perch.adapters.errands import Answer, Discard, Replay
 from perch.adapters.quarantine_reader import Quarantined, QuarantineReader
 from perch.commands.errands import have_done, show_progress
 from perch.commands.examples import ExampleCommand, ExampleGroup
@@ -29,7 +29,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead
 def quarantine() -> None:
     """Example: perch quarantine list --config perch.toml
 
-    Look at the messages that the collector could not take in, and try them again.
+    Look at the messages that the collector could not take in, try them again, or let them go.
     """
 
 
@@ -59,12 +59,16 @@ def list_(config: Path, code: str | None, agent: str | None, limit: int, as_json
         click.echo(f"… and {count - len(messages)} older ones: --limit shows more")
 
 
+_ids = click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
+_all = click.option("--all", "everything", is_flag=True, help="All messages.")
+
+
 @quarantine.command(cls=ExampleCommand)
-@click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
+@_ids
 @_config
 @_code
 @_agent
-@click.option("--all", "everything", is_flag=True, help="All messages.")
+@_all
 @_json
 def replay(
     ids: tuple[int, ...], config: Path, code: str | None, agent: str | None, everything: bool, as_json: bool
@@ -75,10 +79,7 @@ def replay(
     stored is stored, once as ever, and leaves the quarantine; the rest stays (exit code 1 if that
     is all of them). The collector may run or not.
     """
-    if bool(ids) == bool(everything or code or agent):
-        raise click.UsageError("Name messages by their ids, or say which: --code, --agent or --all.")
-    settings = load_server(config)
-    chosen = _chosen(settings, ids, code, agent)
+    settings, chosen = _asked(ids, config, code, agent, everything)
     answer = have_done(settings, Replay(chosen), show_progress("messages"))
     if as_json:
         print_json(_outcome(answer))
@@ -86,6 +87,46 @@ def replay(
         _say(answer)
     if answer.total and len(answer.refused) == answer.total:
         raise SystemExit(1)
+
+
+@quarantine.command(cls=ExampleCommand)
+@_ids
+@_config
+@_code
+@_agent
+@_all
+@_json
+def discard(
+    ids: tuple[int, ...], config: Path, code: str | None, agent: str | None, everything: bool, as_json: bool
+) -> None:
+    """Example: perch quarantine discard --code undecodable --config perch.toml
+
+    Let messages go for good: nobody is asked, and they cannot be had back. What they counted stays counted. Exit code 1
+    if none of them was there any more. The collector may run or not.
+    """
+    settings, chosen = _asked(ids, config, code, agent, everything)
+    answer = have_done(settings, Discard(chosen), show_progress("messages"))
+    discarded = answer.total - len(answer.refused)
+    if as_json:
+        print_json({"messages": answer.total, "discarded": discarded})
+    else:
+        click.echo(f"{discarded} of {_messages(answer.total)} left the quarantine for good.")
+    if answer.total and not discarded:
+        raise SystemExit(1)
+
+
+def _asked(
+    ids: tuple[int, ...], config: Path, code: str | None, agent: str | None, everything: bool
+) -> tuple[ServerSettings, tuple[int, ...]]:
+    """Give the settings and the messages meant; raises InputError."""
+    if bool(ids) == bool(everything or code or agent):
+        raise click.UsageError("Name messages by their ids, or say which: --code, --agent or --all.")
+    settings = load_server(config)
+    return settings, _chosen(settings, ids, code, agent)
+
+
+def _messages(number: int) -> str:
+    return f"{number} message" + ("" if number == 1 else "s")
 
 
 def _opened(settings: ServerSettings) -> QuarantineReader:
@@ -120,7 +161,7 @@ def _row(message: Quarantined) -> tuple[object, ...]:
         message.code,
         message.agent or None,
         len(message.payload) + message.cut,
-        _cut(message.why, WHY_SHOWN),
+        _cut(message.why, WHY_SHOWN) + (f" (came {message.times} times)" if message.times > 1 else ""),
         _cut(_readable(message.payload), EXCERPT_SHOWN),
     )
 
@@ -133,6 +174,7 @@ def _told(message: Quarantined) -> dict[str, Any]:
         "why": message.why,
         "agent": message.agent or None,
         "topic": message.topic,
+        "times": message.times,
         "bytes": len(message.payload) + message.cut,
         "excerpt": _cut(_readable(message.payload), EXCERPT_SHOWN),
         "payload_base64": b64encode(message.payload).decode(),

@@ -6,7 +6,7 @@ An agent's identity is its topic; payloads never name it. `up` carries events on
 stands alone: one that cannot be read becomes `Unreadable` and its neighbours are still good.
 """
 
-from perch.contract.building import build_ack, build_state, build_status, build_up, encode_event
+from perch.contract.building import build_ack, build_call, build_state, build_status, build_up, encode_event
 from perch.contract.messages import (
     HEARTBEAT_S,
     MAX_EVENTS,
@@ -37,7 +37,7 @@ from perch.contract.messages import (
     will,
 )
 from perch.contract.parsing import decode_event, parse_ack, parse_state, parse_status, parse_up
-from perch.contract.topics import QOS, ROOT, Address, Publication, parse_topic, topic, user_name
+from perch.contract.topics import QOS, ROOT, Address, Publication, caller_name, parse_topic, topic, user_name
 
 __all__ = [
     "HEARTBEAT_S",
@@ -71,9 +71,11 @@ __all__ = [
     "Unreadable",
     "Upto",
     "build_ack",
+    "build_call",
     "build_state",
     "build_status",
     "build_up",
+    "caller_name",
     "decode_event",
     "encode_event",
     "parse_ack",

@@ -2,10 +2,11 @@
 
 import msgspec
 
-from perch.contract.messages import Ack, Batch, Event, LiveState, Status
-from perch.contract.topics import Publication, topic
+from perch.contract.messages import VERSION, Ack, Batch, Event, LiveState, Status
+from perch.contract.topics import Publication, caller_name, topic
 
 _encoder = msgspec.json.Encoder()
+_NO_EPOCH = "0" * 32
 
 
 def build_up(site: str, agent: str, batch: Batch) -> Publication:
@@ -16,6 +17,12 @@ def build_up(site: str, agent: str, batch: Batch) -> Publication:
 def build_ack(site: str, agent: str, ack: Ack) -> Publication:
     """Build a receipt."""
     return Publication(topic(site, agent, "ack"), _encoder.encode(ack))
+
+
+def build_call(site: str, journal: str) -> Publication:
+    """Build the word by which a collector tells others that it is there: a receipt of nothing, for nobody."""
+    ack = Ack(v=VERSION, journal=journal, epoch=_NO_EPOCH, upto=0)
+    return build_ack(site, caller_name(journal), ack)
 
 
 def build_state(site: str, agent: str, space: str, state: LiveState) -> Publication:

@@ -48,6 +48,11 @@ def parse_topic(text: str) -> Address:
     raise ContractError("bad-topic", f"{text[:200]!r} is no topic of {ROOT}")
 
 
+def caller_name(journal: str) -> str:
+    """Give the name, in place of an agent's, under which the collector of a journal says on `ack` that it is there."""
+    return f"collector-{journal}"
+
+
 def user_name(site: str, agent: str) -> str:
     """Give the broker user name that an agent's topics are bound to."""
     return f"{site}_{agent}"
