@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import io
 import json
-import os
 import subprocess
 import sys
 import tracemalloc

@@ -4,9 +4,11 @@ import contextlib
 import io
 import json
 import random
+import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from perch.model import Reading
 from perch.sensing import offline
 from perch.sensing.fit import fit
 from perch.sensing.labels import Label, Lesson, cut, spans_of
-from perch.settings import load_sensing
+from perch.settings import load_agent, load_sensing
 
 START_MS = 1_780_000_000_000
 MINUTE_MS = 60_000
@@ -103,10 +105,130 @@ def test_a_day_of_labels_gives_a_configuration_that_senses_as_what_was_learned_d
 
 
 def test_a_fitted_configuration_may_be_fitted_again(folder: Folder) -> None:
-    pair = folder.readings(240), folder.truth(labels(0, 240))
+    pair = folder.readings(480), folder.truth(labels(0, 480))
     once = folder.run(*pair)[1]
+    assert "[sensor.learned]" in once
     folder.config.write_text(once)
     assert folder.run(*pair)[1] == once
+
+
+AGENT = """# the Pi under the stairs
+site = "hq"      # Harbour House
+agent = "pi-3"
+data = "data"
+keep_readings_mib = 50
+
+[broker]
+host = "broker.hq.example"
+# nothing but this below
+
+[[space]]
+id = "d01"   # at the aisle
+kind = "desk"
+quiet_limit_hours = 72
+  [[space]]
+  id = "r1"
+  kind = "room"
+  capacity = 6
+  prefer = "never-false-free"
+
+  [space.learned]   # in March
+  vacant_minutes = 90
+# sensors
+
+[[sensor]]
+id = "pir1"
+kind = "motion"
+space = "d01"
+pin = 17
+inverted = true
+
+# the door; do not touch
+[[sensor]]
+id = "in"
+kind = "beam-in"
+space = "r1"
+pin = 6
+paired = true
+[[sensor]]
+id = "out"
+kind = "beam-out"
+space = "r1"
+pin = 5
+paired = true
+[[sensor]]
+id = "air"
+kind = "co2"
+space = "r1"
+pin = 25
+range_ppm = 2000
+every_seconds = 30
+[[sensor]]
+id = "far"
+kind = "distance"
+space = "r1"
+pin = 23
+trigger = 24
+# the end
+"""
+
+
+def without_learned(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a configuration as it was before anything was learned."""
+    tables = {
+        name: [{key: value for key, value in row.items() if key != "learned"} for row in values[name]]
+        for name in ("space", "sensor")
+    }
+    return {**values, **tables}
+
+
+def test_every_key_and_comment_of_an_agents_configuration_stays_and_what_others_learned(folder: Folder) -> None:
+    folder.config.write_text(AGENT)
+    pair = folder.readings(120), folder.truth(labels(55, 65))
+    code, out, _ = folder.run(*pair)
+    before, after = tomllib.loads(AGENT), tomllib.loads(out)
+    assert code == 0
+    assert without_learned(after) == without_learned(before)
+    d01, r1 = after["space"]
+    assert d01["learned"]["vacant_minutes"] > 90
+    assert r1["learned"] == {"vacant_minutes": 90}
+    assert {row["id"] for row in after["sensor"] if "learned" in row} == {"pir1"}
+    old, new = AGENT.splitlines(), out.splitlines()
+    added = [line for line in new if line not in old]
+    assert not any("#" in line for line in added)
+    assert [line for line in new if line and line not in added] == [line for line in old if line]
+    folder.config.write_text(out)
+    assert load_agent(folder.config).sensing.sensors[3].range_ppm == 2000
+    assert folder.run(*pair)[1] == out
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        'space = [{id = "d01", kind = "desk"}]\nsensor = [{id = "pir1", kind = "motion", space = "d01", pin = 17}]\n',
+        DESK.replace("# a comment", 'site = """\n[[space]]\n"""'),
+        DESK.replace("pin = 17", "pin = 17\n[sensor.learned]\npresent_factor = 2\n"),
+        DESK.replace("pin = 17", "pin = 17\nlearned.present_factor = 2"),
+        DESK.replace("\n", "\r\n"),
+        DESK.rstrip(),
+        DESK + "# the end",
+        '[ broker ]\nhost = "b"\n[[ space ]] # one\n' + DESK.partition("[[space]]\n")[2],
+    ],
+)
+def test_however_a_configuration_is_written_what_was_learned_gets_into_it(folder: Folder, config: str) -> None:
+    pair = folder.readings(120), folder.truth(labels(55, 65))
+    plain = tomllib.loads(folder.run(*pair)[1])
+    folder.config.write_bytes(config.encode())
+    fitted = tomllib.loads(folder.run(*pair)[1])
+    assert [row["learned"] for row in fitted["space"] + fitted["sensor"]] == [
+        row["learned"] for row in plain["space"] + plain["sensor"]
+    ]
+    assert without_learned(fitted) == without_learned(tomllib.loads(config.replace("\r", "")))
+
+
+def test_a_configuration_that_is_not_worth_changing_comes_out_as_it_was(folder: Folder) -> None:
+    wrong = [one._replace(occupied=one.occupied is (n < 240)) for n, one in enumerate(labels(0, 480))]
+    assert folder.run(folder.readings(480), folder.truth(wrong))[1] == DESK
 
 
 def test_ten_minutes_are_enough_to_begin_with_and_said_to_be_few(folder: Folder) -> None:

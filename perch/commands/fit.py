@@ -20,9 +20,9 @@ from perch.sensing.doubts import Doubts
 from perch.sensing.fit import Fit, fit
 from perch.sensing.labels import HOLDS_MS, Label, Lesson, Span, contradictions, cut, spans_of
 from perch.settings import SensingSettings, load_sensing
-from perch.settings.files import toml_values
+from perch.settings.amended import amended
+from perch.settings.files import read_text, toml_values
 from perch.settings.learned import learned_sensor_values, learned_space_values
-from perch.settings.written import toml
 
 MINUTE_MS = 60_000
 LEAST_MINUTES = 5
@@ -77,17 +77,19 @@ def _teller(progress: Progress, space: str) -> Callable[[str], None]:
 
 
 def fitted_toml(config: Path, fits: Mapping[str, Fit]) -> str:
-    """Write a configuration again, with what was learned in it and nothing that was learned before."""
+    """Write a configuration again, with what was learned in it; spaces without labels keep what they had learned."""
     values = toml_values(config)
     kept = {name: one.model for name, one in fits.items() if one.is_kept}
     sensors = {sensor.id: sensor for model in kept.values() for sensor in model.sensors}
     for table in values["space"]:
-        model = kept.get(table["id"])
-        _put(table, learned_space_values(model.space.learned) if model and model.space.learned else {})
+        if table["id"] in fits:
+            model = kept.get(table["id"])
+            _put(table, learned_space_values(model.space.learned) if model and model.space.learned else {})
     for table in values.get("sensor", []):
-        sensor = sensors.get(table["id"])
-        _put(table, learned_sensor_values(sensor.learned) if sensor and sensor.learned else {})
-    return toml(values)
+        if table["space"] in fits:
+            sensor = sensors.get(table["id"])
+            _put(table, learned_sensor_values(sensor.learned) if sensor and sensor.learned else {})
+    return amended(read_text(config), values)
 
 
 def _put(table: dict[str, object], learned: dict[str, object]) -> None:
