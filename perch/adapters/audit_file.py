@@ -24,7 +24,7 @@ from perch.adapters.sqlite import (
     reported,
     transaction,
 )
-from perch.errors import StorageError
+from perch.errors import DamagedError, StorageError
 from perch.history.looks import Look
 from perch.model import DAY_MS
 
@@ -37,6 +37,7 @@ CREATE TABLE look (
 CREATE INDEX look_at ON look (site, space, seen_s);
 CREATE INDEX look_age ON look (seen_s)
 """
+MOVE_AWAY = "restore it from a backup, or move it away to begin a new one"
 KEPT_DAYS = 400
 MOST_LOOKS = 1_000_000
 """The oldest make room."""
@@ -98,6 +99,21 @@ class AuditFile:
         where, values = ("", []) if space is None else (" AND space = ?", [space])
         statement = f"SELECT space, seen_s, people FROM look WHERE site = ?{where} ORDER BY space, seen_s"  # noqa: S608
         return [Look(name, seen_s * 1000, people) for name, seen_s, people in self._read(statement, [site, *values])]
+
+    def examine(self) -> int | None:
+        """Look whether the whole file can be read; give how many looks are in it, None where there is no file.
+
+        Raises StorageError where it is damaged, of another version, or cannot be read.
+        """
+        if not self._exists():
+            return None
+        with closing(open_reader(self._path)) as db, reported(self._path):
+            refuse_other_schema(db, self._path, SCHEMA_VERSION)
+            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise DamagedError(f"{self._path} is damaged: {found}", MOVE_AWAY)
+            (number,) = db.execute("SELECT count(*) FROM look").fetchone()
+        return int(number)
 
     def _let_go(self, db: sqlite3.Connection, now_ms: int) -> None:
         if self._kept_days:

@@ -7,6 +7,7 @@ from pathlib import Path
 from perch.adapters.age import mark
 from perch.adapters.clock_probe import look_at_clock as clock
 from perch.doctor.api import look_at_api
+from perch.doctor.audit import look_at_audit
 from perch.doctor.clock import look_at_clock
 from perch.doctor.disk import MIB, look_at_disk
 from perch.doctor.examining import Check
@@ -27,6 +28,7 @@ def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
         Check("broker", partial(look_at_broker, settings.broker, settings.sites), 25.0),
         Check("collector", lambda: look_at_collector(settings.data, mark())),
         Check("journal", partial(look_at_journal, settings.data)),
+        Check("audit", partial(look_at_audit, settings.data, settings.retention.audit_days)),
         Check("influxdb", partial(_influx, settings), 15.0),
         Check("api", partial(look_at_api, settings.api)),
         Check("clock", lambda: look_at_clock(clock())),
