@@ -63,7 +63,7 @@ def agent_item(
         known.status.version if known and described else None,
         None if heard_ms is None else rfc3339(heard_ms, directory.zone(key[0])),
         known.status.outbox if known and described else None,
-        known.status.trouble if known and described else None,
+        (known.status.trouble or known.status.notice) if known and described else None,
         directory.spaces_of[key],
     )
 

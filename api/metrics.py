@@ -10,6 +10,7 @@ from api.parameters import StrictRoute
 from api.shapes import Readiness
 from perch.adapters.age import mark
 from perch.adapters.collector_health import CollectorHealth
+from perch.adapters.quarantine_reader import CODES
 from perch.errors import PerchError
 
 router = APIRouter(route_class=StrictRoute, tags=["operations"])
@@ -26,7 +27,8 @@ def metrics(request: Request) -> Response:
     """Give what Prometheus collects: counters begin anew with each start of the collector."""
     checks: Sequence[tuple[str, Check]] = request.app.state.checks
     health: Health = request.app.state.health
-    text = "\n".join((*_of_parts(checks), *_of_collector(_read(health)), ""))
+    agents = [f"{site}/{agent}" for site, agent in request.app.state.live.directory.spaces_of]
+    text = "\n".join((*_of_parts(checks), *_of_collector(_read(health), agents), ""))
     return Response(text, headers={"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
 
 
@@ -50,7 +52,7 @@ def _is_well(check: Check) -> bool:
     return True
 
 
-def _of_collector(health: CollectorHealth | None) -> Iterator[str]:
+def _of_collector(health: CollectorHealth | None, agents: Iterable[str]) -> Iterator[str]:
     running = health is not None and not health.is_stale(mark())
     yield from _one("perch_collector_running", "gauge", "Whether the collector runs and says how it is.", running)
     if health is None:
@@ -67,8 +69,8 @@ def _of_collector(health: CollectorHealth | None) -> Iterator[str]:
     yield from _one("perch_journal_events", "gauge", "Events in the journal.", health.end)
     others = "Other collectors that answer agents at the same broker."
     yield from _one("perch_other_collectors", "gauge", others, len(health.others))
-    yield from _of_agents(health)
-    quarantined = _by("code", health.quarantined)
+    yield from _of_agents(health, agents)
+    quarantined = _by("code", health.quarantined, CODES)
     yield from _family("perch_quarantined_total", "counter", "Messages ever quarantined.", quarantined)
     yield from _one("perch_quarantine_messages", "gauge", "Messages in quarantine now.", health.quarantine_kept)
     yield from _of_projections(health)
@@ -77,13 +79,14 @@ def _of_collector(health: CollectorHealth | None) -> Iterator[str]:
             yield from _one(f"perch_live_rows_{name}_total", "counter", f"Rows of what is true now, {name}.", count)
 
 
-def _of_agents(health: CollectorHealth) -> Iterator[str]:
+def _of_agents(health: CollectorHealth, agents: Iterable[str]) -> Iterator[str]:
+    names = tuple(agents)
     for name, what, counted in (
         ("conflicts", "Events with other content than the stored ones of their identity.", health.conflicts),
         ("throttled_messages", "Messages let go because their agent sends too many.", health.throttled),
         ("deferred_messages", "Messages let go because their agent makes too many epochs.", health.deferred),
     ):
-        yield from _family(f"perch_agent_{name}_total", "counter", what, _by("agent", counted))
+        yield from _family(f"perch_agent_{name}_total", "counter", what, _by("agent", counted, names))
 
 
 def _of_projections(health: CollectorHealth) -> Iterator[str]:
@@ -98,8 +101,9 @@ def _of_projections(health: CollectorHealth) -> Iterator[str]:
         yield from _family(f"perch_projection_{name}", kind, what, [({"projection": n}, v) for n, v in samples])
 
 
-def _by(label: str, counted: Mapping[str, int]) -> list[Sample]:
-    return [({label: name}, count) for name, count in sorted(counted.items())]
+def _by(label: str, counted: Mapping[str, int], expected: Iterable[str]) -> list[Sample]:
+    """Count by name; what was never counted is 0, so that its first time shows as growth."""
+    return [({label: name}, count) for name, count in sorted({**dict.fromkeys(expected, 0), **counted}.items())]
 
 
 def _one(name: str, kind: str, what: str, value: float) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Tells how the collector is doing: in its log when something turns, and in a file that the API reads."""
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import msgspec
 
 from collector.alarms import Alarms
 from collector.follower import Follower
+from collector.former import former_journal
 from collector.parts import Parts
 from perch import __version__
 from perch.adapters import age
@@ -37,7 +39,9 @@ class Reporter:
         self._write_ms = begin.mono_ms
         self._written: CollectorHealth | None = None
         self._troubles: dict[str, str] = {}
+        self._connected = False
         self._alarms = Alarms()
+        self._former = former_journal(folder, parts.journal.id, begin.wall_ms)
 
     def __repr__(self) -> str:
         return f"<Reporter into {str(self._folder)!r}>"
@@ -48,6 +52,7 @@ class Reporter:
             return
         self._look_ms = now.mono_ms + LOOK_MS
         self._tell_troubles()
+        self._tell_connection()
         health = self.look(now)
         self._alarms.settle(health)
         if now.mono_ms >= self._write_ms or _differs(health, self._written):
@@ -88,7 +93,16 @@ class Reporter:
             conflicts=dict(counts.conflicts),
             quarantine_kept=parts.quarantine.kept,
             others=parts.intake.others(now.mono_ms),
+            pid=os.getpid(),
+            former=self._former,
         )
+
+    def _tell_connection(self) -> None:
+        """Log each time that the broker is there anew."""
+        connected = self._parts.connection.connected
+        if connected and not self._connected:
+            log.info("connected to the broker at %s", self._parts.connection.place)
+        self._connected = connected
 
     def _tell_troubles(self) -> None:
         """Log each trouble once when it comes, and when it is over."""

@@ -13,6 +13,11 @@ class PerchError(Exception):
         self.what = what
         self.remedy = remedy
 
+    @property
+    def sentence(self) -> str:
+        """What went wrong, and what to do, in one."""
+        return f"{self.what} ({self.remedy})" if self.remedy else self.what
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Complaint:

@@ -6,7 +6,7 @@ runs on the agent's `Clock`, delivery and heartbeats on the machine's monotonic 
 
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Self
 from perch import contract
 from perch.adapters.instants import boot_ms
 from perch.adapters.mailbox import Mailbox
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt import ONE_NAME, Connection, Received
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_aside import open_or_begin
 from perch.contract import Event
@@ -200,7 +200,7 @@ class Agent:
             self._beat(now)
         if now >= self._tidings.deadline:
             self._tidings.told(now)
-            self._herald.tell(self.author, self.unsettled, self.trouble)
+            self._herald.tell(self.author, self.unsettled, self.trouble, self.notice)
         if now >= self._confess_ms:
             self._confess(now)
         self._upkeep.work(now)
@@ -213,8 +213,14 @@ class Agent:
     def trouble(self) -> str | None:
         """What is wrong with this agent itself, None where all is well."""
         first = self.author.trouble or self._courier.trouble_at(boot_ms())
-        troubles = dict.fromkeys((first, self._connection.rivalry, *self._upkeep.troubles, self._aside))
-        return "; ".join(filter(None, troubles)) or None
+        rivalry = self._connection.rivalry
+        named = None if rivalry is None else f"{rivalry} ({ONE_NAME})"
+        return _joined(dict.fromkeys((first, named, *self._upkeep.troubles)))
+
+    @property
+    def notice(self) -> str | None:
+        """What somebody should know of, though nothing is wrong any more; None where there is nothing."""
+        return _joined((self._upkeep.notice, self._aside))
 
     @property
     def delivery_deadline(self) -> int:
@@ -271,7 +277,7 @@ class Agent:
 
     def _beat(self, now_ms: int) -> None:
         self._tidings.told(now_ms)
-        self._herald.beat(self.author, self.unsettled, now_ms, self.trouble)
+        self._herald.beat(self.author, self.unsettled, now_ms, self.trouble, self.notice)
 
     def _confess(self, now_ms: int) -> None:
         self._confess_ms, self._confessed_ms = NEVER_MS, now_ms
@@ -287,3 +293,7 @@ class Agent:
 
     def _publish(self, publication: contract.Publication) -> bool:
         return self._connection.publish(publication)
+
+
+def _joined(sentences: Iterable[str | None]) -> str | None:
+    return "; ".join(filter(None, sentences)) or None

@@ -122,7 +122,7 @@ class Courier:
         except DamagedError:
             raise
         except StorageError as error:
-            troubles[deed] = error.what
+            troubles[deed] = error.sentence
         else:
             troubles.pop(deed, None)
 

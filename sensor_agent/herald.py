@@ -38,15 +38,17 @@ class Herald:
     def __repr__(self) -> str:
         return f"<Herald of {self._site}/{self._agent}>"
 
-    def beat(self, author: Author, unsettled: int, now_ms: int, trouble: str | None = None) -> None:
+    def beat(
+        self, author: Author, unsettled: int, now_ms: int, trouble: str | None = None, notice: str | None = None
+    ) -> None:
         """Say everything anew: the status first, so that no state is taken for that of an agent that is offline."""
         self.deadline = now_ms + self._heartbeat_s * 1000
-        self.tell(author, unsettled, trouble)
+        self.tell(author, unsettled, trouble, notice)
         self.say(author, author.watch.occupancies(self._clock.mono_ms()))
 
-    def tell(self, author: Author, unsettled: int, trouble: str | None = None) -> None:
+    def tell(self, author: Author, unsettled: int, trouble: str | None = None, notice: str | None = None) -> None:
         """Say the status alone."""
-        self._publish(self._status(author, author.watch.healths(self._clock.mono_ms()), unsettled, trouble))
+        self._publish(self._status(author, author.watch.healths(self._clock.mono_ms()), unsettled, trouble, notice))
 
     def say(self, author: Author, occupancies: Mapping[str, Occupancy]) -> None:
         """Say what some spaces are; `since_ms` is in the author's monotonic time."""
@@ -74,7 +76,12 @@ class Herald:
         return contract.build_status(self._site, self._agent, contract.will(self._epoch, self._run))
 
     def _status(
-        self, author: Author, healths: Mapping[str, Health], unsettled: int, trouble: str | None
+        self,
+        author: Author,
+        healths: Mapping[str, Health],
+        unsettled: int,
+        trouble: str | None,
+        notice: str | None,
     ) -> Publication:
         sensors = {
             sensor: SensorStatus(
@@ -96,5 +103,6 @@ class Herald:
             outbox=unsettled,
             sensors=sensors,
             trouble=trouble,
+            notice=notice,
         )
         return contract.build_status(self._site, self._agent, status)

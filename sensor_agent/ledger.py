@@ -100,7 +100,7 @@ class Ledger:
         self._missed = joined([*self._missed, *spans])
 
     def _put_off(self, error: StorageError, now: Moment) -> None:
-        self.trouble = f"{error.what}; events are not accepted until it can be written"
+        self.trouble = f"{error.sentence}; events are not accepted until it can be written"
         self.deadline = now.mono_ms + self._wait_ms
         self._wait_ms = min(self._wait_ms * 2, LAST_RETRY_MS)
 

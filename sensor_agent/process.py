@@ -64,6 +64,7 @@ def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[P
                 loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop, settle)
                 kept.close()
                 reporter.close()
+            log.info("agent %s/%s stopped with %d events to deliver", settings.site, settings.agent, agent.unsettled)
         except DamagedError as error:
             if began_ms and boot_ms() - began_ms < SHORTEST_LIFE_MS:
                 raise

@@ -21,7 +21,7 @@ class Reporter:
         self._write_ms = 0
         self._waiting = agent.unsettled
         self._waiting_since: age.Mark | None = None
-        self._told: tuple[str | None, str | None] | None = None
+        self._told: tuple[str | None, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<Reporter into {str(self._folder)!r}>"
@@ -29,7 +29,7 @@ class Reporter:
     def settle(self) -> None:
         """Look, and write if it is time to or something turned."""
         self._note()
-        now_ms, turned = instants.boot_ms(), (self._broker, self._trouble)
+        now_ms, turned = instants.boot_ms(), (self._broker, self._agent.trouble, self._agent.notice)
         if now_ms >= self._write_ms or turned != self._told:
             self._write_ms = now_ms + (WRITE_WAITING_MS if self._waiting else WRITE_MS)
             self._told = turned
@@ -52,10 +52,6 @@ class Reporter:
     def _broker(self) -> str | None:
         return None if self._agent.connected else self._agent.problem or "not connected yet"
 
-    @property
-    def _trouble(self) -> str | None:
-        return self._agent.trouble
-
     def _write(self, *, running: bool) -> None:
         health = AgentHealth(
             version=__version__,
@@ -67,7 +63,8 @@ class Reporter:
             waiting=self._waiting,
             waiting_since=self._waiting_since,
             clock=self._clock.state(),
-            trouble=self._trouble,
+            trouble=self._agent.trouble,
+            notice=self._agent.notice,
         )
         try:
             write_agent_health(self._folder, health)

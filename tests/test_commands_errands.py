@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
 from perch.adapters.sqlite import claim
-from perch.commands.errands import show_progress
+from perch.commands.errands import have_done, show_progress
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
+from perch.errors import UnavailableError
 from perch.model import Clock, Reason, State
 from perch.settings import Influx, load_server
 from tests import parts
@@ -247,6 +249,23 @@ def test_history_is_made_anew_while_the_collector_runs_and_after(
     assert running.perch("projection", "rebuild", "history", "--json") == 0
     assert told(capsys) == {"rebuilt": [{"projection": "history", "events": 59, "rows": 0}]}
     assert history_of(running.data) == before
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_rebuild_that_waits_for_an_influxdb_that_is_away_ends_with_what_to_do(
+    mosquitto: parts.Broker, tmp_path: Path, runs: bool
+) -> None:
+    influx = f'[influx]\nurl = "http://127.0.0.1:{free_port()}"\ndatabase = "p"\nzones_database = "z"\n'
+    server = Server(tmp_path, mosquitto.port, influx)
+    server.keep()
+    with server.collecting() if runs else nullcontext():
+        if runs:
+            until((server.data / "collector.json").exists)
+        with pytest.raises(UnavailableError) as told:
+            have_done(load_server(tmp_path / "perch.toml"), Rebuild("influx"), lambda _: None, waits_s=1)
+    assert told.value.what.startswith("nothing has moved for 1 s: InfluxDB at http://127.0.0.1:")
+    assert "see to that, then run this again" in told.value.remedy
+    assert Errands(server.data).names() == [] if runs else True
 
 
 def test_a_collector_that_ends_for_good_while_it_is_asked_is_stood_in_for(

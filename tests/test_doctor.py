@@ -299,8 +299,8 @@ def health(**changed: object) -> AgentHealth:
     [
         ({"written": ago(200)}, "agent", "has said nothing for 200 s"),
         ({"written": Mark("a" * 16, 999_000)}, "agent", "has said nothing since the machine was started"),
-        ({"broker": "not connected"}, "agent", "runs without a broker: not connected"),
-        ({"trouble": "the outbox cannot be written"}, "agent", "the outbox cannot be written"),
+        ({"broker": "not connected"}, "agent", "runs without a broker, as it said 5 s ago: not connected"),
+        ({"trouble": "the outbox cannot be written"}, "agent", "the outbox cannot be written; so it said 5 s ago"),
         ({"waiting": 9, "waiting_since": ago(90)}, "outbox", "waiting: 9, none acknowledged for 90 s"),
     ],
 )
@@ -315,6 +315,14 @@ def test_a_running_agent_that_is_not_well_is_a_fault(
         found = said_of(tmp_path)[part]
         assert found.verdict is Verdict.FAULT
         assert what in found.what
+
+
+def test_what_is_over_is_told_of_and_is_no_fault(tmp_path: Path) -> None:
+    with Outbox.open(tmp_path / "outbox.db"):
+        write_agent_health(tmp_path, health(notice="the outbox was removed, and written anew"))
+        found = list(outbox.look_at_outbox_state(outbox.outbox_state(tmp_path), 1_000, NOW))
+    assert [finding.verdict for finding in found] == [Verdict.OK, Verdict.WARN, Verdict.OK]
+    assert found[1].what == "the outbox was removed, and written anew"
 
 
 def test_an_agent_that_is_gone_is_not_believed() -> None:

@@ -239,7 +239,16 @@ def test_a_running_agent_that_is_well_keeps_its_connection(start_mosquitto: Star
     )
     findings = list(agent_broker.look_at_broker(agent_of(BrokerSettings(port=broker.port), tmp_path), runs, SAMPLE))
     assert faults(findings) == []
-    assert "the agent that runs here is connected" in findings[-2].what
+    assert "password and certificate are not tried: the agent that runs here is connected" in findings[-2].what
+
+
+def test_a_password_that_cannot_be_read_is_a_fault_also_while_the_agent_runs(mosquitto: Broker, tmp_path: Path) -> None:
+    broker = BrokerSettings(port=mosquitto.port, username="hq_pi-1", password_file=tmp_path / "elsewhere")
+    now = age.mark()
+    runs = AgentHealth(version="1", written=now, written_ms=1, started_ms=1, running=True, broker=None, waiting=0,
+                       waiting_since=None, clock=Clock.OK)  # fmt: skip
+    found = list(agent_broker.look_at_broker(agent_of(broker, tmp_path), runs, SAMPLE))
+    assert any("elsewhere cannot be read" in what for _, what in faults(found))
 
 
 def test_a_broker_that_gives_each_user_one_connection_is_told_of(start_mosquitto: Start, tmp_path: Path) -> None:
@@ -296,7 +305,7 @@ def test_a_server_that_may_speak_for_agents_is_warned_of(guarded: Callable[[str]
 
 def test_the_server_says_which_agents_are_not_heard_or_in_trouble(mosquitto: Broker) -> None:
     with Speaker(mosquitto) as one, Speaker(mosquitto, agent="pi-2") as two:
-        one.beat(trouble="the outbox cannot be written", outbox=5_000)
+        one.beat(trouble="the outbox cannot be written", notice="the outbox was replaced", outbox=5_000)
         one.say("d01", State.FREE)
         two.beat()
         findings = at_server(BrokerSettings(port=mosquitto.port))
@@ -304,8 +313,11 @@ def test_the_server_says_which_agents_are_not_heard_or_in_trouble(mosquitto: Bro
     assert said == [
         "1 of 2 agents not heard: hq/pi-2",
         "hq/pi-1: the outbox cannot be written",
+        "hq/pi-1: the outbox was replaced",
         "hq/pi-1: 5000 events wait there to be acknowledged",
     ]
+    faults = [finding.what for finding in findings if finding.part == "agents" and finding.verdict is Verdict.FAULT]
+    assert faults == ["hq/pi-1: the outbox cannot be written"]
 
 
 # TLS.

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from collector.former import former_journal
 from perch.adapters.age import Mark
-from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, write_health
+from perch.adapters.collector_health import CollectorHealth, FormerJournal, ProjectionHealth, write_health
 from perch.adapters.history_store import HistoryStore
 from perch.adapters.influx_cursor import Progress, ProgressFile
 from perch.adapters.journal import Journal
 from perch.adapters.quarantine import Quarantine
+from perch.adapters.sqlite import claim
 from perch.doctor.api import look_at_api
 from perch.doctor.findings import Finding, Verdict
 from perch.doctor.influx import MEASUREMENT, look_at_influx
@@ -33,6 +35,7 @@ from tests.serving import server_settings, serving
 
 NOW = Mark("b" * 16, 1_000_000)
 NOW_MS = 1_795_000_000_000
+DAY_MS = 86_400_000
 
 
 def said(findings: Iterator[Finding], verdict: Verdict) -> list[str]:
@@ -75,7 +78,9 @@ def health(**changed: object) -> CollectorHealth:
 
 def test_a_collector_that_runs_is_well(tmp_path: Path) -> None:
     write_health(tmp_path, health())
-    assert said(look_at_collector(tmp_path, NOW), Verdict.OK) == ["runs, version 1; 5 events in the journal"]
+    assert said(look_at_collector(tmp_path, NOW), Verdict.OK) == [
+        "runs, version 1; 5 events in the journal, as it said 2 s ago"
+    ]
 
 
 def test_a_collector_that_never_ran_is_a_fault(tmp_path: Path) -> None:
@@ -88,14 +93,14 @@ def test_a_collector_that_never_ran_is_a_fault(tmp_path: Path) -> None:
         ({"running": False}, "was stopped"),
         (
             {"written": Mark(NOW.boot, NOW.boot_ms - 60_000)},
-            "has said nothing for 60 s: it is gone, or hangs",
+            "has said nothing for 60 s: it is gone",
         ),
-        ({"written": Mark("a" * 16, 1)}, "has said nothing since the machine was started: it is gone, or hangs"),
+        ({"written": Mark("a" * 16, 1)}, "has said nothing since the machine was started: it is gone"),
         (
             {"others": ("b" * 16,)},
             f"another collector with journal {'b' * 16} answers agents at this broker",
         ),
-        ({"broker": "not connected"}, "runs without a broker: not connected"),
+        ({"broker": "not connected"}, "runs without a broker, as it said 2 s ago: not connected"),
         (
             {"projections": {"influx": ProjectionHealth(position=0, lag=5, trouble="does not answer")}},
             "the projection influx waits: does not answer",
@@ -122,6 +127,35 @@ def test_somebody_who_speaks_in_an_agents_name_is_a_fault(tmp_path: Path) -> Non
     write_health(tmp_path, health(conflicts={"hq/pi-1": 3}))
     (fault,) = faults(look_at_collector(tmp_path, NOW))
     assert fault.endswith("in the name of hq/pi-1")
+
+
+def test_a_collector_that_was_stopped_in_its_tracks_is_to_be_ended_first(tmp_path: Path) -> None:
+    """Whoever starts another one beside it only learns that the journal is in use."""
+    write_health(tmp_path, health(written=Mark(NOW.boot, NOW.boot_ms - 60_000), pid=4711))
+    with claim(tmp_path / "journal.db"):
+        (found,) = look_at_collector(tmp_path, NOW)
+    assert "still has the journal open" in found.what
+    assert "kill -KILL 4711; then start it" in found.remedy
+
+
+def test_a_journal_that_vanished_is_told_of_over_restarts_for_a_week(tmp_path: Path) -> None:
+    def began(journal: str, after_days: int) -> FormerJournal | None:
+        """Start a collector, and let it write how it is."""
+        former = former_journal(tmp_path, journal, NOW_MS + after_days * DAY_MS)
+        write_health(tmp_path, health(journal=journal, former=former))
+        return former
+
+    assert began("a" * 16, 0) is None
+    assert began("b" * 16, 1) == FormerJournal(id="a" * 16, end=5, missed_ms=NOW_MS + DAY_MS)
+    assert began("b" * 16, 8) is not None
+    (warning,) = said(look_at_collector(tmp_path, NOW), Verdict.WARN)
+    assert warning.startswith(f"the journal {'a' * 16} with 5 events is missing since 2026-11-19")
+    assert began("b" * 16, 9) is None
+
+
+def test_a_journal_that_was_put_back_in_its_place_is_missed_no_more(tmp_path: Path) -> None:
+    write_health(tmp_path, health(journal="b" * 16, end=0, former=FormerJournal(id="a" * 16, end=5, missed_ms=NOW_MS)))
+    assert former_journal(tmp_path, "a" * 16, NOW_MS) is None
 
 
 # Its files.

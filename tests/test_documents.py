@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from perch.adapters.quarantine_reader import CODES
+
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
@@ -30,3 +32,10 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text("[here](page.md#part), [there](gone.md), [out](https://example.org/gone.md)")
     assert missing_targets(document) == ["gone.md"]
+
+
+def test_each_code_of_the_quarantine_is_explained_to_operators() -> None:
+    lines = (ROOT / "docs" / "operators.md").read_text().splitlines()
+    assert [
+        line.split("`")[1] for line in lines[lines.index("| code | what happened | what to do |") + 2 :][: len(CODES)]
+    ] == [*CODES]

@@ -114,7 +114,8 @@ def test_what_holds_now_is_said_while_nothing_can_be_written_and_the_trouble_is_
     life.break_for(1_000)
     life.sense(1.0)
     assert [change.occupancy.reason for change in life.changes][-1] is Reason.MOTION
-    assert life.author.trouble == "the disk is worn out; events are not accepted until it can be written"
+    told = "the disk is worn out (get another one); events are not accepted until it can be written"
+    assert life.author.trouble == told
     life.mend()
     assert life.author.trouble is None
 

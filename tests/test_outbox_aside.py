@@ -165,12 +165,13 @@ def test_an_agent_whose_outbox_breaks_senses_on_within_seconds_in_a_new_epoch(se
             Device.pin_factory.pin(17).drive_high()  # a mock pin forgets its level when it is closed
             until(lambda: heard.states and heard.states[-1][1].state is State.OCCUPIED)
             assert time.monotonic() - broke_s < SOON_S
-            until(lambda: heard.statuses[-1].online and heard.statuses[-1].trouble)
+            until(lambda: heard.statuses[-1].online and heard.statuses[-1].notice)
         finally:
             stop.set()
             agent.join()
     (kept,) = aside(outbox_path(settings))
-    assert str(kept) in (heard.statuses[-2].trouble or "")
+    assert str(kept) in (heard.statuses[-2].notice or "")
+    assert heard.statuses[-2].trouble is None
 
 
 def test_an_agent_begins_with_a_fresh_outbox_where_its_own_is_torn(settings: AgentSettings) -> None:
@@ -183,7 +184,7 @@ def test_an_agent_begins_with_a_fresh_outbox_where_its_own_is_torn(settings: Age
         try:
             until(lambda: heard.stated())
             assert time.monotonic() - began_s < SOON_S
-            until(lambda: heard.statuses and heard.statuses[-1].trouble)
+            until(lambda: heard.statuses and heard.statuses[-1].notice)
         finally:
             stop.set()
             agent.join()

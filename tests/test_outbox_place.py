@@ -18,7 +18,7 @@ from perch.adapters.sqlite import lock_of
 from perch.contract import AliveEvent
 from perch.errors import StorageError
 from perch.model import Clock
-from sensor_agent.upkeep import LOOK_EVERY_MS, PURGE_EVERY_MS, ROOM_AGAIN_MS, Upkeep
+from sensor_agent.upkeep import LOOK_EVERY_MS, MOVED_TOLD_MS, PURGE_EVERY_MS, ROOM_AGAIN_MS, Upkeep
 
 EPOCH, BOOT = "e" * 32, "b" * 16
 NOBODY = 65_534
@@ -122,8 +122,19 @@ def test_the_agent_looks_every_few_seconds_and_says_what_it_found(outbox: Outbox
     outbox.append(EPOCH, alive(501, 501))
     folder.unlink()
     upkeep.work(2 * LOOK_EVERY_MS)
-    assert "nothing is lost" in " ".join(upkeep.troubles)
+    assert upkeep.troubles == ()
+    assert "nothing is lost" in (upkeep.notice or "")
     assert outbox.is_in_place()
+
+
+def test_what_was_mended_is_told_of_for_some_minutes(outbox: Outbox, folder: Path) -> None:
+    upkeep = Upkeep(outbox, 10, lambda _: None, 0)
+    remove_files(folder)
+    upkeep.work(LOOK_EVERY_MS)
+    upkeep.work(MOVED_TOLD_MS)
+    assert upkeep.notice is not None
+    upkeep.work(MOVED_TOLD_MS + LOOK_EVERY_MS)
+    assert upkeep.notice is None
 
 
 class SmallDisk(Outbox):

@@ -24,7 +24,8 @@ class AgentHealth(Struct, frozen=True, kw_only=True):
 
     `started_ms` and `written_ms` are wall clock (ms UTC), for people to read; ages are told by the marks. `broker` is
     why it is not connected, None while it is. `waiting` events are not acknowledged yet; nothing was acknowledged since
-    `waiting_since`, None while nothing waits. `trouble` is one sentence, None while all is well.
+    `waiting_since`, None while nothing waits. `trouble` is one sentence, None while all is well; `notice` says
+    what has happened and is over.
     """
 
     version: str
@@ -37,6 +38,7 @@ class AgentHealth(Struct, frozen=True, kw_only=True):
     waiting_since: Mark | None
     clock: Clock
     trouble: str | None = None
+    notice: str | None = None
 
     def silent_s(self, now: Mark) -> float:
         """Tell for how long its agent has written nothing; for ever, where the machine was started anew since."""

@@ -35,6 +35,14 @@ class LiveRowsHealth(Struct, frozen=True, kw_only=True):
     refused: int
 
 
+class FormerJournal(Struct, frozen=True, kw_only=True):
+    """A journal of `end` events that was here before, and was missed at `missed_ms` (ms UTC): another one was begun."""
+
+    id: str
+    end: int
+    missed_ms: int
+
+
 class CollectorHealth(Struct, frozen=True, kw_only=True):
     """What the collector counted since `started_ms`; `running` is False in its last words.
 
@@ -48,7 +56,7 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     By `site/agent`, of a hundred at most: `throttled` are messages let go because there were too many, `deferred` ones
     that brought too many new names or gaps (neither is acknowledged, both may be sent again), `conflicts` events with
     other content than is stored under their identity. `others` are the journals of other collectors that answer agents
-    at the same broker.
+    at the same broker. `pid` is its process; `former` the journal that was in this folder before, if not long ago.
     """
 
     version: str
@@ -75,6 +83,8 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     conflicts: dict[str, int] = {}
     quarantine_kept: int = 0
     others: tuple[str, ...] = ()
+    pid: int = 0
+    former: FormerJournal | None = None
 
     def silent_s(self, now: Mark) -> float:
         """Tell for how long its collector has written nothing; for ever, where the machine was started anew since."""

@@ -28,7 +28,7 @@ from perch.settings import Broker
 KEEPALIVE_S = 15
 
 
-_ONE_NAME = "see that no other machine runs with the same configuration; each agent has a name of its own"
+ONE_NAME = "see that no other machine runs with the same configuration; each agent has a name of its own"
 
 
 class Received(NamedTuple):
@@ -96,6 +96,11 @@ class Connection:
     def connected(self) -> bool:
         """Whether the broker has accepted this client and all its subscriptions."""
         return self._up.is_set()
+
+    @property
+    def place(self) -> str:
+        """Where the broker is."""
+        return place(self._broker)
 
     @property
     def problem(self) -> UnavailableError | None:
@@ -174,7 +179,7 @@ class Connection:
                 lasted_s = self._connect_once()
                 self._again = after(self._again, lasted_s, taken=self._taken)
                 if lasted_s is not None and self._again.is_contested:
-                    self._fail(UnavailableError(self._again.told(self._client_id) or "", _ONE_NAME))
+                    self._fail(UnavailableError(self._again.told(self._client_id) or "", ONE_NAME))
                 self._stopping.wait(self._again.wait_s * self._chance.uniform(0.5, 1.0))
         except BaseException as error:
             self._failure = self._failure or error

@@ -3,7 +3,6 @@
 SQLite may be at an outbox over one connection only, so what is looked at is a copy, made while no agent runs.
 """
 
-import fcntl
 import shutil
 import sqlite3
 import tempfile
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from perch import contract
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_file import SCHEMA_VERSION
-from perch.adapters.sqlite import lock_of, refuse_other_schema, reported
+from perch.adapters.sqlite import is_in_use, refuse_other_schema, reported
 from perch.contract import Batch
 from perch.delivery.sender import Lane
 from perch.errors import PerchError, StorageError
@@ -38,18 +37,6 @@ class OutboxLook(NamedTuple):
     events: int
     waiting: int
     sample: Batch | None
-
-
-def is_in_use(path: Path) -> bool:
-    """Tell whether an agent runs on an outbox; raises OSError."""
-    try:
-        with lock_of(path).open("rb") as held:  # it is not made here: it would belong to whoever runs this
-            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def look_at_outbox(path: Path) -> OutboxLook:

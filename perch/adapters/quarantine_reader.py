@@ -22,7 +22,8 @@ CREATE INDEX message_of_topic ON message (topic, id);
 CREATE TABLE tally (code TEXT PRIMARY KEY, seen INTEGER NOT NULL, dropped INTEGER NOT NULL) WITHOUT ROWID
 """
 _COLUMNS = "id, received_ms, code, why, topic, payload, cut, agent, times"
-
+CODES = ("undecodable", "unsupported-version", "too-large", "bad-topic", "retained", "too-many-names", "conflict")
+"""Why a message may be in quarantine; docs/operators.md says what each means."""
 
 Filter = tuple[str, list[str] | list[int]]
 """A condition with `?`, and what stands there."""

@@ -4,6 +4,7 @@ One process writes a file, over one connection. Others open it with `open_reader
 12 (SQLite 3.40) two connections that checkpoint at once can lose what was committed.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -35,6 +36,7 @@ _REMEDIES = {
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk; the system's log may say more"),
 }
 
+READ_ONLY_DISK = "its disk is mounted read-only: see why with dmesg, then remount it"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -51,13 +53,19 @@ def open_alone(path: Path) -> sqlite3.Connection:
     return _open(path, "EXCLUSIVE")
 
 
+def rights(error: OSError) -> str:
+    """Say what to do where a file or folder cannot be made."""
+    return READ_ONLY_DISK if error.errno == errno.EROFS else _RIGHTS
+
+
 def _open(path: Path, locking: str) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"the folder {path.parent} cannot be made: {error.strerror}", _RIGHTS) from error
+        raise StorageError(f"the folder {path.parent} cannot be made: {error.strerror}", rights(error)) from error
     if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-        raise StorageError(f"{path} {_READ_ONLY[0]}", _READ_ONLY[1])  # SQLite would call it a broken disk
+        remedy = READ_ONLY_DISK if os.statvfs(path).f_flag & os.ST_RDONLY else _READ_ONLY[1]
+        raise StorageError(f"{path} {_READ_ONLY[0]}", remedy)  # SQLite would call it a broken disk
     with reported(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -94,7 +102,7 @@ def claim(path: Path) -> IO[bytes]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = lock.open("ab")
     except OSError as error:
-        raise StorageError(f"{lock} cannot be written: {error.strerror}", _RIGHTS) from error
+        raise StorageError(f"{lock} cannot be written: {error.strerror}", rights(error)) from error
     try:
         _lock(held)
     except OSError as error:
@@ -117,6 +125,18 @@ def _lock(held: IO[bytes]) -> None:
 def lock_of(path: Path) -> Path:
     """Give the file by which a process claims another one."""
     return path.with_name(path.name + ".lock")
+
+
+def is_in_use(path: Path) -> bool:
+    """Tell whether a process has claimed a file; raises OSError."""
+    try:
+        with lock_of(path).open("rb") as held:  # it is not made here: it would belong to whoever runs this
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def adopt_schema(connection: sqlite3.Connection, path: Path, version: int, schema: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -17,18 +18,34 @@ LOOK_S = 0.1
 PATIENCE_S = 15.0
 """A collector that answers nothing for so long does not look for errands: it is an older one, or hangs."""
 
+WAITS_S = 60.0
+"""What stands in the way for so long without a step forward will not be over in a moment."""
+
 RESTART_S = 3.0
 """A collector that is gone for longer is not merely being started again."""
 
 
-def have_done(settings: ServerSettings, errand: Errand, show: Callable[[Answer], None]) -> Answer:
+_STUCK = (
+    "see to that, then run this again; a collector that runs remembers what it was asked for until it ends, and does it"
+    " once nothing is in the way"
+)
+
+
+def have_done(
+    settings: ServerSettings, errand: Errand, show: Callable[[Answer], None], waits_s: float = WAITS_S
+) -> Answer:
     """Have an errand done, showing how far it has come; raises PerchError where it cannot be."""
     last: Answer | None = None
+    stuck_s = time.monotonic()
     for answer in _answers(settings, errand):
         if answer.failed:
             raise PerchError(answer.failed, answer.remedy or "see the collector's log")
         if answer != last:
             show(answer)
+        if answer.waits is None or last is None or (answer.taken, answer.rows) != (last.taken, last.rows):
+            stuck_s = time.monotonic()
+        elif time.monotonic() - stuck_s >= waits_s:
+            raise UnavailableError(f"nothing has moved for {waits_s:g} s: {answer.waits}", _STUCK)
         last = answer
     if last is None or not last.done:
         raise UnavailableError("the collector has not answered", "see its log")

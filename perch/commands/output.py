@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import click
 
@@ -34,9 +35,15 @@ def print_error(error: PerchError, *, as_json: bool) -> None:
         warn(what, complaint.remedy)
 
 
+def shortened(text: str) -> str:
+    """Write paths in this folder as one would type them."""
+    here = f"{Path.cwd()}/"
+    return text if here == "//" else text.replace(here, "")
+
+
 def warn(what: str, remedy: str = "") -> None:
     """Tell the user something on stderr."""
-    click.echo(f"perch: {what}" + (f"\n  {remedy}" if remedy else ""), file=sys.stderr)
+    click.echo(shortened(f"perch: {what}" + (f"\n  {remedy}" if remedy else "")), file=sys.stderr)
 
 
 def _as_dict(complaint: Complaint) -> dict[str, str]:

@@ -31,7 +31,8 @@ def rebuild(which: str | None, config: Path, as_json: bool) -> None:
 
     Delete a projection and make it anew from the journal, both where none is named: the outcome is the same, value for
     value. The collector may run or not; it goes on storing events meanwhile. Until history is complete again the API's
-    answers about the past are not.
+    answers about the past are not. Ends with exit code 1 where InfluxDB is away for a minute. Whoever ends it by Ctrl-C
+    ends the looking on alone: a running collector goes on.
     """
     settings = load_server(config)
     done = []

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from perch.adapters.outbox_look import is_in_use
 from perch.adapters.sensor_map import FILE_NAME, MappedSensor, SensorMap, write_sensor_map
+from perch.adapters.sqlite import is_in_use
 from perch.commands.doctor import is_server
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import print_json

@@ -139,7 +139,8 @@ class SensorStatus(Struct, frozen=True):
 class Status(Struct, frozen=True, kw_only=True):
     """The retained status of an agent; the will is the same with `online` false and the fields below `run` left out.
 
-    `trouble` says in a sentence what is wrong with the agent itself, such as an outbox that cannot be written.
+    `trouble` says in a sentence what is wrong with the agent itself, such as an outbox that cannot be written;
+    `notice` what somebody should know of although nothing is wrong any more, such as one that was set aside.
     """
 
     v: int
@@ -151,6 +152,7 @@ class Status(Struct, frozen=True, kw_only=True):
     outbox: Upto = 0
     sensors: dict[str, SensorStatus] = {}
     trouble: str | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,17 @@ from perch import __version__, contract
 from perch.adapters.agent_health import AgentHealth
 from perch.adapters.mqtt import Received
 from perch.adapters.mqtt_visit import Answer, Visit
-from perch.adapters.mqtt_way import place
+from perch.adapters.mqtt_way import credentials, place
 from perch.contract import Batch, topic
 from perch.contract.home_assistant import build_discovery
 from perch.doctor import broker as way
 from perch.doctor.findings import Finding, fault, ok, warn
-from perch.errors import ContractError, UnavailableError
+from perch.errors import ContractError, StorageError, UnavailableError
 from perch.settings import AgentSettings
 
 ACK_S = 3.0
 NO_SPACE = "perch-doctor"
+_CONNECTED = "the agent that runs here is connected"
 _LIST = "correct the broker's access list"
 
 
@@ -34,11 +35,12 @@ def look_at_broker(
     try:
         yield from way.look_at_way(broker, way.now_utc())
         if runs is not None:
-            yield ok("broker", f"{place(broker)} is reached; the agent that runs here is connected")
+            credentials(broker)
+            yield ok("broker", f"{place(broker)} is reached; password and certificate are not tried: {_CONNECTED}")
             yield _of_running(runs)
             return
         visit = way.log_in(broker, f"{contract.user_name(settings.site, settings.agent)}-doctor")
-    except UnavailableError as error:
+    except (UnavailableError, StorageError) as error:
         yield way.not_let_in(error)
         return
     with visit:

@@ -8,7 +8,7 @@ from perch.contract import VALID_FOR_MS, Status, parse_state, parse_status, pars
 from perch.delivery.board import Key
 from perch.delivery.fleet import Fleet
 from perch.delivery.liveness import Instant, Report
-from perch.doctor.findings import Finding, counted, ok, warn
+from perch.doctor.findings import Finding, counted, fault, ok, warn
 from perch.errors import ContractError
 from perch.model import Clock, Site
 
@@ -59,7 +59,9 @@ def _troubles(fleet: Fleet[Status], online: Sequence[Key]) -> Iterator[Finding]:
         if known is None:
             continue
         if known.status.trouble:
-            yield warn("agents", f"{site}/{agent}: {known.status.trouble}", "run perch doctor there")
+            yield fault("agents", f"{site}/{agent}: {known.status.trouble}", "mend that; perch doctor there tells more")
+        if known.status.notice:
+            yield warn("agents", f"{site}/{agent}: {known.status.notice}", "see whether anything is left to do there")
         if known.status.outbox > MANY_WAITING:
             what = f"{site}/{agent}: {known.status.outbox} events wait there to be acknowledged"
             yield warn("agents", what, "see that the collector runs, and that it may publish acknowledgements")

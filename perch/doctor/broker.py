@@ -125,7 +125,9 @@ def _look_at_secrets(broker: Broker) -> Iterator[Finding]:
 
 
 def _is_open_to_others(path: Path) -> bool:
-    return bool(path.stat().st_mode & 0o004)
+    with suppress(OSError):  # whoever reads it says that it is not there
+        return bool(path.stat().st_mode & 0o004)
+    return False
 
 
 def now_utc() -> datetime:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from perch.adapters.age import Mark
 from perch.adapters.agent_health import AgentHealth, read_agent_health
-from perch.adapters.outbox_look import OutboxLook, is_in_use, look_at_outbox
+from perch.adapters.outbox_look import OutboxLook, look_at_outbox
+from perch.adapters.sqlite import is_in_use
 from perch.doctor.findings import Finding, counted, fault, fault_of, ok, warn
 from perch.errors import StorageError
 
@@ -76,11 +77,15 @@ def _running(state: OutboxState, now: Mark) -> Iterator[Finding]:
         silence = "since the machine was started" if math.isinf(silent_s) else f"for {silent_s:.0f} s"
         yield fault("agent", f"runs, but has said nothing {silence}", "see its log, and restart it")
     elif health.trouble:
-        yield fault("agent", health.trouble, "see its log")
+        what = f"{health.trouble}; so it said {health.silent_s(now):.0f} s ago"
+        yield fault("agent", what, "mend that; it is said no more within half a minute after it is over")
     elif health.broker is not None:
-        yield fault("agent", f"runs without a broker: {health.broker}", "see the line of the broker")
+        what = f"runs without a broker, as it said {health.silent_s(now):.0f} s ago: {health.broker}"
+        yield fault("agent", what, "see the line of the broker")
     else:
         yield ok("agent", f"runs, version {health.version}, clock {health.clock}")
+    if health.notice:
+        yield warn("agent", health.notice, "nothing is wrong any more; see its log for when and why")
     yield _waiting(health, now)
 
 

@@ -5,13 +5,14 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from perch.adapters.age import Mark
-from perch.adapters.collector_health import CollectorHealth, read_health, says_others
+from perch.adapters.collector_health import CollectorHealth, FormerJournal, read_health, says_others
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.journal_reader import JournalReader
-from perch.adapters.sqlite import open_reader, reported
+from perch.adapters.sqlite import is_in_use, open_reader, reported
 from perch.doctor.findings import Finding, counted, fault, ok, warn
 from perch.errors import StorageError
 
@@ -30,18 +31,37 @@ def look_at_collector(data: Path, now: Mark) -> Iterator[Finding]:
     elif not health.running:
         yield fault("collector", "was stopped", _START)
     elif health.is_stale(now):
-        silent_s = health.silent_s(now)
-        since = f"for {silent_s:.0f} s" if math.isfinite(silent_s) else "since the machine was started"
-        yield fault("collector", f"has said nothing {since}: it is gone, or hangs", _START)
+        yield _silent(health, now, hangs=is_in_use(data / "journal.db"))
     else:
-        yield from _running(health)
+        yield from _running(health, now)
+    if health is not None and health.former is not None:
+        yield _missing(health.former)
 
 
-def _running(health: CollectorHealth) -> Iterator[Finding]:
+def _silent(health: CollectorHealth, now: Mark, *, hangs: bool) -> Finding:
+    silent_s = health.silent_s(now)
+    since = f"for {silent_s:.0f} s" if math.isfinite(silent_s) else "since the machine was started"
+    if not hangs:
+        return fault("collector", f"has said nothing {since}: it is gone", _START)
+    what = f"has said nothing {since}, and still has the journal open: it hangs, or was stopped in its tracks"
+    return fault("collector", what, f"end it first, process {health.pid}: kill -KILL {health.pid}; then {_START}")
+
+
+def _missing(former: FormerJournal) -> Finding:
+    since = datetime.fromtimestamp(former.missed_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    what = f"the journal {former.id} with {counted(former.end, 'event')} is missing since {since}; another was begun"
+    remedy = (
+        "put journal.db back where it was, or restore a backup, with the collector stopped; this is said for a week"
+    )
+    return warn("collector", what, remedy)
+
+
+def _running(health: CollectorHealth, now: Mark) -> Iterator[Finding]:
+    told = f"as it said {health.silent_s(now):.0f} s ago"
     if health.broker is not None:
-        yield fault("collector", f"runs without a broker: {health.broker}", "see the line of the broker")
+        yield fault("collector", f"runs without a broker, {told}: {health.broker}", "see the line of the broker")
     else:
-        yield ok("collector", f"runs, version {health.version}; {counted(health.end, 'event')} in the journal")
+        yield ok("collector", f"runs, version {health.version}; {counted(health.end, 'event')} in the journal, {told}")
     yield from _projections(health)
     yield from _messages(health)
 
