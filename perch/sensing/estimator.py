@@ -135,7 +135,7 @@ class Estimator:
             if reading.sensor in model.doors and reading.value > ON:
                 sign, deadline = Sign(time_ms, Reason.COUNT), time_ms
             now, crowd, crossings = self._through_doors(belief, reading, now, crossings)
-        if said[1] > said[0]:
+        if said[1] > said[0] and (sign.at_ms != time_ms or voice.reason < sign.reason):
             sign = Sign(time_ms, voice.reason)
         if voice.speaks(heard) is not voice.speaks(before):
             flow = model.flow(voices)
