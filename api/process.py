@@ -98,6 +98,7 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
         await asyncio.to_thread(connection.stop, GRACE_S)
         outcomes = await asyncio.gather(serving, keeping, purging, return_exceptions=True)
         history.close()
+        _log.info("stopped")
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
@@ -107,6 +108,7 @@ def _config(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # uvicorn has ASGI types of its own
         log_config=None,
+        log_level="warning",  # what it says of its own start would stand there as `uvicorn.error`
         access_log=False,
         lifespan="off",
         ws="none",

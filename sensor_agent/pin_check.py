@@ -17,6 +17,8 @@ from sensor_agent.inputs import misplaced
 SPI_BUS = "/dev/spidev0.0"
 _INSTALL = "on a Raspberry Pi install python3-lgpio, and make the environment with --system-site-packages"
 
+_ELSEWHERE = "to try an agent on another machine, set GPIOZERO_PIN_FACTORY=mock: pins that only pretend"
+
 
 def look_at_pins(sensors: Sequence[Sensor]) -> Iterator[Finding]:
     """Say how the pins are reached, which sensors cannot hang where they do, and whether SPI and I2C are there."""
@@ -41,7 +43,7 @@ def _factory() -> Finding:
             warnings.simplefilter("always")
             Device.ensure_pin_factory()
     except (GPIOZeroError, OSError) as error:
-        return fault("pins", f"{gpiozero} finds no way to the pins: {error}", _INSTALL)
+        return fault("pins", f"{gpiozero} finds no way to the pins: {error}", f"{_INSTALL}; {_ELSEWHERE}")
     factory, Device.pin_factory = Device.pin_factory, None
     try:
         if isinstance(factory, MockFactory):

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from api import process
 from perch.adapters.age import mark
 from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, write_health
@@ -10,8 +12,8 @@ from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
 from perch.adapters.journal import Journal
 from perch.history.told import Unplaced
-from tests.parts import Broker
-from tests.serving import Served, parts_of, server_settings, serving_connected
+from tests.parts import Broker, free_port
+from tests.serving import Served, parts_of, server_settings, serving, serving_connected
 
 WELL = ProjectionHealth(position=7, lag=0)
 AWAY = ProjectionHealth(position=3, lag=4, trouble="InfluxDB does not answer")
@@ -97,6 +99,17 @@ def test_alarms_are_told_and_keep_nobody_from_an_answer(tmp_path: Path, mosquitt
         assert "throttled messages: hq/pi-9 15000; deferred messages: hq/pi-9 2" in detail
         assert "influx: 12 rows expired, 3 refused" in detail
         assert "influx is 20000 events behind" in detail
+
+
+def test_its_log_says_in_its_own_name_that_it_serves_and_that_it_stopped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with serving(server_settings(free_port(), tmp_path)) as served:
+        served.get("/healthz")
+    said = [(record.name, record.getMessage()) for record in caplog.records if "mqtt" not in record.name]
+    assert [name for name, _ in said if not name.startswith("httpx")] == ["perch.api", "perch.api"]
+    assert said[-1][1] == "stopped"
 
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{([a-z]+)="([^"\\\n]*)"\})? (-?[0-9.e+]+)')
