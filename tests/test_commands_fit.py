@@ -163,6 +163,8 @@ space = "r1"
 pin = 25
 range_ppm = 2000
 every_seconds = 30
+[sensor.learned]
+ventilation_per_hour = 2.5
 [[sensor]]
 id = "far"
 kind = "distance"
@@ -192,11 +194,13 @@ def test_every_key_and_comment_of_an_agents_configuration_stays_and_what_others_
     d01, r1 = after["space"]
     assert d01["learned"]["vacant_minutes"] > 90
     assert r1["learned"] == {"vacant_minutes": 90}
-    assert {row["id"] for row in after["sensor"] if "learned" in row} == {"pir1"}
+    assert {row["id"] for row in after["sensor"] if "learned" in row} == {"pir1", "air"}
+    assert after["sensor"][3]["learned"] == {"ventilation_per_hour": 2.5}
     old, new = AGENT.splitlines(), out.splitlines()
     added = [line for line in new if line not in old]
     assert not any("#" in line for line in added)
-    assert [line for line in new if line and line not in added] == [line for line in old if line]
+    head = "[sensor.learned]"  # stands in both, and once more in the new one
+    assert [line for line in new if line not in {"", head, *added}] == [line for line in old if line not in {"", head}]
     folder.config.write_text(out)
     assert load_agent(folder.config).sensing.sensors[3].range_ppm == 2000
     assert folder.run(*pair)[1] == out
@@ -275,6 +279,7 @@ def test_labels_outside_the_readings_are_ignored_and_counted(folder: Folder) -> 
         (labels(0, 30), "all 34 labelled minutes of d01 are vacant"),
         (labels(5_000, 6_000), "no label of d01 lies within the readings"),
         ([*labels(0, 120), Label(START_MS, occupied=True)], "labels of d01 say both at"),
+        (labels(0, 57) + [one._replace(occupied=True) for one in labels(0, 7)], "and 2 more"),
     ],
 )
 def test_nonsense_is_refused_with_what_to_do(folder: Folder, rows: list[Label], said: str) -> None:

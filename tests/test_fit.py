@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perch.model import LearnedSpace, Reading, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.model import LearnedSpace, Preference, Reading, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.sensing.accuracy import Tally
 from perch.sensing.estimator import Estimator
-from perch.sensing.fit import Comparison, Fit, blocks, fit, learned
+from perch.sensing.fit import APART_MS, Comparison, Fit, blocks, fit, learned
 from perch.sensing.labels import Label, Lesson, Span, spans_of
 from perch.sensing.posterior import nats, rate, share
 from perch.sensing.replayed import replayed, tallied
@@ -186,7 +186,9 @@ def test_blocks_are_contiguous_apart_from_what_is_learned_and_cover_everything()
             for other in others:
                 for mine in block:
                     assert all(
-                        a.until_ms <= b.from_ms or b.until_ms <= a.from_ms for a in other.spans for b in mine.spans
+                        a.until_ms + APART_MS <= b.from_ms or b.until_ms + APART_MS <= a.from_ms
+                        for a in other.spans
+                        for b in mine.spans
                     )
         assert kept_s == pytest.approx(sum(sum(one.seconds) for one in lessons))
 
@@ -198,6 +200,50 @@ def test_what_is_no_better_is_not_kept() -> None:
     assert not Fit(model, Comparison(4, factory=good, fitted=bad), (1.0, 1.0)).is_kept
     coin = Tally(seen=55, missed=45, imagined=45, rightly_free=55)
     assert not Fit(model, Comparison(4, factory=coin, fitted=coin), (1.0, 1.0)).is_kept
+
+
+TENTH = Tally(seen=90, missed=10, imagined=10, rightly_free=90, changes=10, true_changes=10, nats_occupied=50)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept_where"),
+    [
+        ({"nats_occupied": 45}, set(Preference)),
+        ({"nats_occupied": 60}, set()),
+        ({"nats_occupied": 60, "seen": 95, "missed": 5, "imagined": 5, "rightly_free": 95}, set(Preference)),
+        ({"nats_occupied": 45, "seen": 80, "missed": 20}, set()),
+        ({"nats_occupied": 45, "changes": 14}, set(Preference)),
+        ({"nats_occupied": 45, "changes": 20}, set()),
+        (
+            {"nats_occupied": 60, "seen": 86, "missed": 14, "imagined": 3, "rightly_free": 97},
+            {Preference.RELEASE_FAST},
+        ),
+        (
+            {"nats_occupied": 45, "seen": 86, "missed": 14, "imagined": 3, "rightly_free": 97},
+            {Preference.RELEASE_FAST, Preference.BALANCED},
+        ),
+    ],
+)
+def test_it_is_kept_where_truth_surprises_it_less_or_errors_cost_less_and_neither_errors_nor_flaps_cost_more(
+    changed: dict[str, int], kept_where: set[Preference]
+) -> None:
+    """Six minutes of an occupied hour said to be free, and six the other way; 50 nats; a flap for each true change."""
+    compared = Comparison(4, factory=TENTH, fitted=replace(TENTH, **changed))
+    assert {prefer for prefer in Preference if compared.is_better(prefer)} == kept_where
+
+
+def test_quick_sensors_never_count_for_more_and_ten_minutes_change_no_weight() -> None:
+    whole = lesson(12, false_per_hour=0.5, per_hour=30)
+    little = whole.within(HOUR_S * 1000 - 300_000, HOUR_S * 1000 + 300_000)
+
+    def weights(kind: SensorKind, told: Lesson) -> dict[SensorKind, float]:
+        model = learned(DESK, [pir(kind)], [told])
+        assert model.space.learned
+        return dict(model.space.learned.weights)
+
+    assert weights(SensorKind.PRESENCE, whole) == {}
+    assert weights(SensorKind.MOTION, whole)[SensorKind.MOTION] < 1
+    assert weights(SensorKind.MOTION, little) == {}
 
 
 @settings(max_examples=15, deadline=None)
