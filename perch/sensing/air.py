@@ -6,12 +6,14 @@ proportion to how far the level is above that of the air outside (the mass balan
 source - ventilation × excess). The air outside is a slow lower envelope, since a building's own air drifts over days.
 """
 
+from collections.abc import Callable
+from functools import lru_cache, partial
 from math import exp
 from typing import NamedTuple
 
 from perch.model import Reason, Sensor
 from perch.sensing.learned import NOTHING_LEARNED
-from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Sampled
+from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Sampled, heard_as
 
 SHORT_S, LONG_S = 130.0, 400.0
 """Two running means, of which the difference is the slope."""
@@ -72,13 +74,15 @@ class Stirred(NamedTuple):
 
     def after(self, value: float, gap_s: float) -> "Stirred":
         """Give what is remembered after another sample."""
-        brisk = self.brisk + (value - self.brisk) * (1 - exp(-gap_s / BRISK_S))
-        short = self.short + (value - self.short) * (1 - exp(-gap_s / SHORT_S))
-        long = self.long + (value - self.long) * (1 - exp(-gap_s / LONG_S))
-        base = self.base + (long - self.base) * (1 - exp(-gap_s / (FALLS_S if long < self.base else RISES_S)))
+        short, long, base, known_s, brisk, unrest = self
+        at_once, soon, later, falls, rises, restless = passed(gap_s)
+        brisk += (value - brisk) * at_once
+        short += (value - short) * soon
+        long += (value - long) * later
+        base += (long - base) * (falls if long < base else rises)
         bend = abs((brisk - short) / (SHORT_S - BRISK_S) - (short - long) / (LONG_S - SHORT_S)) * 3600
-        unrest = self.unrest + (bend - self.unrest) * (1 - exp(-gap_s / UNREST_S))
-        return Stirred(short, long, base, self.known_s + gap_s, brisk, unrest)
+        unrest += (bend - unrest) * restless
+        return _stirred((short, long, base, known_s + gap_s, brisk, unrest))
 
     @property
     def slope(self) -> float:
@@ -88,6 +92,15 @@ class Stirred(NamedTuple):
     def source(self, ventilation_per_h: float) -> float:
         """How fast it would change without ventilation, ppm an hour."""
         return self.slope + ventilation_per_h * (self.long - self.base)
+
+
+_stirred: Callable[[tuple[float, ...]], Stirred] = partial(tuple.__new__, Stirred)
+
+
+@lru_cache(maxsize=256)
+def passed(gap_s: float) -> tuple[float, ...]:
+    """Give how much of the way each running mean goes in a time: brisk, short, long, base down, base up, unrest."""
+    return tuple(1 - exp(-gap_s / seconds) for seconds in (BRISK_S, SHORT_S, LONG_S, FALLS_S, RISES_S, UNREST_S))
 
 
 class Air(Sampled):
@@ -106,24 +119,25 @@ class Air(Sampled):
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample; the first ten minutes only tell what the air is like."""
-        gap_s = 0.0 if heard.said_ms is None else (time_ms - heard.said_ms) / 1000
-        if not heard.memory or heard.said_ms is None or gap_s > _BROKEN_OFF_S:
-            base = min(value, OUTSIDE_PPM) if not heard.memory else heard.memory[2]
+        said_ms, _, _, _, memory = heard
+        gap_s = 0.0 if said_ms is None else (time_ms - said_ms) / 1000
+        if not memory or said_ms is None or gap_s > _BROKEN_OFF_S:
+            base = min(value, OUTSIDE_PPM) if not memory else memory[2]
             return self._heard(time_ms, value, Stirred(value, value, base, 0.0, value, 0.0)), NOTHING
-        stirred = Stirred(*heard.memory).after(value, gap_s)
+        stirred = _stirred(memory).after(value, gap_s)
         after = self._heard(time_ms, value, stirred)
         if stirred.known_s < LONG_S:
             return after, NOTHING
         slope = stirred.slope
         by_slope, by_source, by_unrest = self._shares
         nats = by_slope * between(self._slopes, slope)
-        nats += by_source * between(self._sources, stirred.source(self._ventilation_per_h))
+        nats += by_source * between(self._sources, slope + self._ventilation_per_h * (stirred.long - stirred.base))
         nats += by_unrest * between(self._unrest, stirred.unrest) if by_unrest else 0.0
         worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * 100) * (NATS // 100)
         return after, (0, worth, worth, worth)
 
     def _heard(self, time_ms: int, value: float, memory: Stirred) -> Heard:
-        return Heard(time_ms, value, time_ms + self._limit_ms, memory=memory)
+        return heard_as((time_ms, value, time_ms + self._limit_ms, None, memory))
 
 
 def is_settled(heard: Heard) -> bool:

@@ -18,6 +18,7 @@ solve it once and for all times.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 from math import exp, sqrt
 
 Weights = tuple[float, float, float, float]
@@ -29,6 +30,9 @@ Rates = Weights
 Carry = tuple[float, ...]
 """What a time of one length does to weights: a matrix of 16 numbers, row by row."""
 
+Emptying = tuple[tuple[float, float, float], ...]
+"""Exponentials of which a silence is the sum: their rate per second, and what each adds to being empty, and to all."""
+
 SILENT: Rates = (0.0, 0.0, 0.0, 0.0)
 LEAST = 1e-9
 """No state is ever ruled out: the next reading may prove it."""
@@ -36,6 +40,7 @@ LEAST = 1e-9
 SIZE = 4
 _ROTATIONS = 60
 _SMALL = 1e-15
+_CARRIES_KNOWN = 64
 
 
 class Doing(IntEnum):
@@ -89,7 +94,7 @@ class Pace:
 class Flow:
     """How weights go on while nothing is heard, where hearing something would have had the rates `spoken`."""
 
-    __slots__ = ("_back", "_common", "_forth", "_rates")
+    __slots__ = ("_back", "_common", "_forth", "_rates", "carries")
 
     def __init__(self, pace: Pace, spoken: Rates = SILENT) -> None:
         generator = pace.generator()
@@ -97,6 +102,7 @@ class Flow:
         symmetric = [
             [generator[i][j] * scale[i] / scale[j] - spoken[i] * (i == j) for j in range(SIZE)] for i in range(SIZE)
         ]
+        self.carries: dict[int, Carry] = {}
         rates, vectors = _eigen(symmetric)
         self._common = max(rates)  # all weights shrink at least so fast, which says nothing about the states
         self._rates = tuple(rate - self._common for rate in rates)
@@ -108,7 +114,24 @@ class Flow:
 
     def after(self, weights: Weights, seconds: float) -> Weights:
         """Give the weights after a silence, normalised to 1."""
-        return normalised(self._shifted(weights, seconds))
+        a, b, c, d = self._shifted(weights, seconds)
+        whole = a + b + c + d
+        return a / whole + LEAST, b / whole + LEAST, c / whole + LEAST, d / whole + LEAST
+
+    def emptying(self, weights: Weights) -> Emptying:
+        """Give what a silence after some weights is made of, to be asked for several lengths (`emptied`)."""
+        a, b, c, d = weights
+        e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u = self._forth
+        v, w, x, y = self._rates
+        v1, w1 = a * e + b * f + c * g + d * h, a * i + b * j + c * k + d * m
+        x1, y1 = a * n + b * o + c * p + d * q, a * r + b * s + c * t + d * u
+        e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u = self._back
+        return (
+            (v, v1 * e, v1 * (e + f + g + h)),
+            (w, w1 * i, w1 * (i + j + k + m)),
+            (x, x1 * n, x1 * (n + o + p + q)),
+            (y, y1 * r, y1 * (r + s + t + u)),
+        )
 
     def likelihood(self, rest: Weights, seconds: float) -> Weights:
         """Give how likely a silence is, by the state in which it ends, if all began at rest."""
@@ -117,24 +140,45 @@ class Flow:
         a, b, c, d = (common * after / before for after, before in zip(shifted, rest, strict=True))
         return a, b, c, d
 
-    def carry(self, seconds: float) -> Carry:
+    def carry(self, gap_ms: int) -> Carry:
         """Give what a silence of one length does to any weights: cheaper than `after` where the length recurs."""
-        units = [(1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0)]
-        return tuple(number for unit in units for number in self._shifted(unit, seconds))
+        carry = self.carries.get(gap_ms)
+        if carry is None:
+            units = [(1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0)]
+            carry = tuple(number for unit in units for number in self._shifted(unit, gap_ms / 1000))
+            if len(self.carries) >= _CARRIES_KNOWN:
+                self.carries.clear()
+            self.carries[gap_ms] = carry
+        return carry
 
     def _shifted(self, weights: Weights, seconds: float) -> Weights:
         a, b, c, d = weights
-        f, g, r = self._forth, self._back, self._rates
-        p = (a * f[0] + b * f[1] + c * f[2] + d * f[3]) * exp(r[0] * seconds)
-        q = (a * f[4] + b * f[5] + c * f[6] + d * f[7]) * exp(r[1] * seconds)
-        s = (a * f[8] + b * f[9] + c * f[10] + d * f[11]) * exp(r[2] * seconds)
-        t = (a * f[12] + b * f[13] + c * f[14] + d * f[15]) * exp(r[3] * seconds)
+        e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u = self._forth
+        v, w, x, y = self._rates
+        v = (a * e + b * f + c * g + d * h) * exp(v * seconds)
+        w = (a * i + b * j + c * k + d * m) * exp(w * seconds)
+        x = (a * n + b * o + c * p + d * q) * exp(x * seconds)
+        y = (a * r + b * s + c * t + d * u) * exp(y * seconds)
+        e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u = self._back
         return (
-            p * g[0] + q * g[4] + s * g[8] + t * g[12],
-            p * g[1] + q * g[5] + s * g[9] + t * g[13],
-            p * g[2] + q * g[6] + s * g[10] + t * g[14],
-            p * g[3] + q * g[7] + s * g[11] + t * g[15],
+            v * e + w * i + x * n + y * r,
+            v * f + w * j + x * o + y * s,
+            v * g + w * k + x * p + y * t,
+            v * h + w * m + x * q + y * u,
         )
+
+
+def emptied(emptying: Emptying, seconds: float) -> float:
+    """Give how likely nobody is there after a silence."""
+    (p, a, b), (q, c, d), (r, e, f), (s, g, h) = emptying
+    p, q, r, s = exp(p * seconds), exp(q * seconds), exp(r * seconds), exp(s * seconds)
+    return (p * a + q * c + r * e + s * g) / (p * b + q * d + r * f + s * h) + LEAST
+
+
+@lru_cache(maxsize=256)
+def flow_of(pace: Pace, spoken: Rates = SILENT) -> Flow:
+    """Give a flow, the same one for all spaces of one pace and with sensors of the same rates."""
+    return Flow(pace, spoken)
 
 
 def carried(weights: Weights, carry: Carry) -> Weights:

@@ -5,10 +5,11 @@ threshold. It need not be known: any moment before it serves, if one looks again
 those one bound, worked out once, is enough.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from perch.model import State
-from perch.sensing.chain import Flow, Weights
+from perch.sensing.chain import Emptying, Flow, Weights, emptied
 from perch.sensing.settled import Thresholds
 
 SURE = 0.9
@@ -16,6 +17,9 @@ SURE = 0.9
 
 NEAR_MS = 8_192
 """Within this time a passing is found to the millisecond."""
+
+NEARLY = 8
+"""What is farther is found to so small a part of it."""
 
 FARTHEST_MS = 7 * 24 * 3_600_000
 
@@ -27,6 +31,7 @@ class Quick(NamedTuple):
     rises: bool
 
 
+@lru_cache(maxsize=256)
 def quick(flow: Flow, limits: Thresholds) -> Quick:
     """Work out what silence can do at soonest."""
     surely: Weights = (1 - SURE, SURE, 0.0, 0.0)
@@ -36,11 +41,11 @@ def quick(flow: Flow, limits: Thresholds) -> Quick:
     return Quick(FARTHEST_MS if falls_ms is None else falls_ms, rises_ms is not None)
 
 
-def passing(flow: Flow, weights: Weights, state: State, limits: Thresholds, bound: Quick) -> int:
+def passing(flow: Flow, weights: Weights, state: State, limits: Thresholds) -> int:
     """Give a time (ms) before which silence changes nothing of what is said."""
     if state is State.OCCUPIED and weights[0] <= 1 - SURE:
-        return bound.falls_ms
-    if state is State.FREE and not bound.rises:
+        return quick(flow, limits).falls_ms
+    if state is State.FREE and not quick(flow, limits).rises:
         return FARTHEST_MS
     below = -1.0 if state is State.FREE else limits.free
     above = 2.0 if state is State.OCCUPIED else limits.occupied
@@ -52,12 +57,20 @@ def not_before(flow: Flow, weights: Weights, below: float, above: float) -> int:
 
     The farther it is the coarser, since a reading will most likely come first.
     """
-    step, before = NEAR_MS, 0
-    while not _is_out(flow, weights, step, below, above):
-        if step >= FARTHEST_MS:
+    emptying = flow.emptying(weights)
+    inside, outside = 0, NEAR_MS
+    while not _is_out(emptying, outside, below, above):
+        if outside >= FARTHEST_MS:
             return FARTHEST_MS
-        before, step = step, 4 * step
-    return before or _bisected(flow, weights, below, above)
+        inside, outside = outside, 4 * outside
+    is_near = not inside
+    while outside - inside > (1 if is_near else inside // NEARLY):
+        middle = (inside + outside) // 2
+        if _is_out(emptying, middle, below, above):
+            outside = middle
+        else:
+            inside = middle
+    return outside if is_near else inside
 
 
 def crossing(flow: Flow, weights: Weights, below: float, above: float) -> int | None:
@@ -67,21 +80,10 @@ def crossing(flow: Flow, weights: Weights, below: float, above: float) -> int | 
         more = not_before(flow, weights, below, above)
         waited += more
         weights = flow.after(weights, more / 1000)
-        if _is_out(flow, weights, 0, below, above):
+        if _is_out(flow.emptying(weights), 0, below, above):
             return waited
     return None
 
 
-def _bisected(flow: Flow, weights: Weights, below: float, above: float) -> int:
-    inside, outside = 0, NEAR_MS
-    while outside - inside > 1:
-        middle = (inside + outside) // 2
-        if _is_out(flow, weights, middle, below, above):
-            outside = middle
-        else:
-            inside = middle
-    return outside
-
-
-def _is_out(flow: Flow, weights: Weights, ms: int, below: float, above: float) -> bool:
-    return not below < 1 - flow.after(weights, ms / 1000)[0] < above
+def _is_out(emptying: Emptying, ms: int, below: float, above: float) -> bool:
+    return not below < 1 - emptied(emptying, ms / 1000) < above

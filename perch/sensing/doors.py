@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from perch.model import Reason, Sensor
 from perch.sensing.chain import Rates, Weights, normalised
-from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, scaled, silence_limit_ms
+from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, heard_as, scaled, silence_limit_ms
 
 Crowd = tuple[float, ...]
 """How likely 1, 2, … people are, given that there is somebody; sums to 1."""
@@ -51,7 +51,7 @@ class Beam:
 
     def hear(self, _heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a crossing, or its end."""
-        return Heard(time_ms, value, time_ms + self._limit_ms), NOTHING
+        return heard_as((time_ms, value, time_ms + self._limit_ms, None, ())), NOTHING
 
     def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
         """Fall silent."""

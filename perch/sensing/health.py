@@ -1,17 +1,19 @@
 """Whether a sensor can be believed, told from what it says alone.
 
-Every five minutes each sensor is looked at. What is needed for that is a handful of numbers, whatever it says and for
-however long. Nothing here is for ever: a sensor is well again as soon as it no longer does what made it ill.
+Sensors are judged at full five minutes since the start. What is needed for that is a handful of numbers, whatever a
+sensor says and for however long. Most of these looks could find nothing new and are skipped: `due_ms` is the next one
+that could, and those that were skipped are made up for at once. Nothing here is for ever: a sensor is well again as
+soon as it no longer does what made it ill.
 """
 
 from collections.abc import Iterable, Sequence
-from math import inf
+from enum import Enum, auto
 
 from perch.model import SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind
 from perch.sensing.evidence import is_on
+from perch.sensing.voices import NEVER_MS
 
 LOOK_EVERY_MS = 300_000
-LOOK_SELDOM_MS = 6 * 3_600_000
 
 STUCK_ON_MS = {
     SpaceKind.DESK: 8 * 3_600_000,
@@ -57,14 +59,32 @@ SEEING = frozenset({SensorKind.MOTION, SensorKind.PRESENCE})
 MEASURING = frozenset({SensorKind.CO2, SensorKind.SOUND, SensorKind.LIGHT, SensorKind.DISTANCE})
 
 
+class Hearing(Enum):
+    """What came of a reading: it can be true, it cannot, or its sensor should be looked at after it."""
+
+    TRUE = auto()
+    IMPLAUSIBLE = auto()
+    ALARMING = auto()
+
+
+_TRUE = Hearing.TRUE
+
+
 class Vitals:
-    """What is known of one sensor's health: a few numbers that change with each reading."""
+    """What is known of one sensor's health: a few numbers that change with each reading.
+
+    `health` is what was found when it was last looked at, and `health_ms` when that began; `look_ms` is the first look
+    that was not made, or made up for.
+    """
 
     __slots__ = (
         "busy",
+        "health",
+        "health_ms",
         "implausible",
         "last_ms",
         "limit_ms",
+        "look_ms",
         "on",
         "range",
         "seen",
@@ -74,7 +94,7 @@ class Vitals:
         "value",
     )
 
-    def __init__(self, sensor: Sensor, space: SensedSpace, time_ms: int, level: float) -> None:
+    def __init__(self, sensor: Sensor, space: SensedSpace, time_ms: int, level: float, look_ms: int) -> None:
         self.sensor = sensor
         self.limit_ms = _steady_limit_ms(sensor.kind, space.kind)
         self.range = PLAUSIBLE.get(sensor.kind, DIGITAL)
@@ -86,28 +106,51 @@ class Vitals:
         self.seen = self.on
         self.busy = 0.0
         self.implausible = 0
+        self.health = SensorHealth.OK
+        self.health_ms = time_ms
+        self.look_ms = look_ms
 
     def __repr__(self) -> str:
         return f"<Vitals of {self.sensor.id}>"
 
-    def hear(self, time_ms: int, value: float) -> bool:
-        """Take in a reading; tells whether it can be true."""
+    def hear(self, time_ms: int, value: float) -> Hearing:
+        """Take in a reading."""
         low, high = self.range
         if not low <= value <= high:
             self.implausible += 1
-            return False
+            return Hearing.IMPLAUSIBLE
         self.last_ms = time_ms
         self.implausible = 0
-        if value != self.value:
-            self._change(time_ms, value)
-        return True
+        return _TRUE if value == self.value else self._change(time_ms, value)
 
-    def look(self, time_ms: int, before: SensorHealth) -> SensorHealth:
+    def note(self, health: SensorHealth, time_ms: int) -> None:
+        """Keep what was found."""
+        if health is not self.health:
+            self.health, self.health_ms = health, time_ms
+
+    def catch_up(self, time_ms: int) -> None:
+        """Make up for the looks before a moment at which there was nothing new."""
+        skipped = -((self.look_ms - time_ms) // LOOK_EVERY_MS)
+        if skipped > 0:
+            fades = FADES ** (skipped - 1)
+            self.busy = (self.busy * FADES + self.seen) * fades + self.on * (1 - fades) / (1 - FADES)
+            self.signs, self.seen = 0, self.on
+            self.look_ms += skipped * LOOK_EVERY_MS
+
+    def due_ms(self, time_ms: int) -> int:
+        """Give the next look after this one that could find another health."""
+        if self.health is not SensorHealth.OK or self.implausible >= IMPLAUSIBLE_IN_A_ROW or self.signs > CHATTERS:
+            return self.look_ms
+        since_ms = self.steady_ms if self.on or self._is_frozen else time_ms
+        later_ms = max(since_ms + self.limit_ms - self.look_ms, 0)
+        return min(self.look_ms + -(-later_ms // LOOK_EVERY_MS) * LOOK_EVERY_MS, NEVER_MS)
+
+    def look(self, time_ms: int) -> SensorHealth:
         """Judge what was heard since the last look, and forget it."""
-        chatters = self.signs > (CALM if before is SensorHealth.CHATTERING else CHATTERS)
-        self.busy = self.busy * FADES + (self.seen or self.on)
-        self.signs, self.seen = 0, self.on
-        if chatters:
+        self.catch_up(time_ms)
+        signs = self.signs
+        self.catch_up(time_ms + 1)
+        if signs > CALM and (signs > CHATTERS or self.health is SensorHealth.CHATTERING):
             return SensorHealth.CHATTERING
         if self.implausible >= IMPLAUSIBLE_IN_A_ROW:
             return SensorHealth.IMPLAUSIBLE
@@ -120,8 +163,10 @@ class Vitals:
         kind = self.sensor.kind
         return kind in MEASURING and not (kind is SensorKind.LIGHT and self.value == 0)
 
-    def _change(self, time_ms: int, value: float) -> None:
+    def _change(self, time_ms: int, value: float) -> Hearing:
         kind = self.sensor.kind
+        if time_ms > self.look_ms:
+            self.catch_up(time_ms)
         if kind in MEASURING:
             self.steady_ms = time_ms
             self.seen = self.seen or (kind is SensorKind.DISTANCE and is_on(kind, value))
@@ -131,21 +176,22 @@ class Vitals:
             self.seen = self.seen or self.on
             self.steady_ms = time_ms
         self.value = value
+        return Hearing.ALARMING if self.signs > CHATTERS else _TRUE
 
 
-def _steady_limit_ms(kind: SensorKind, space: SpaceKind) -> float:
+def _steady_limit_ms(kind: SensorKind, space: SpaceKind) -> int:
     if kind in {SensorKind.DISTANCE, SensorKind.CONTACT}:
-        return inf
+        return NEVER_MS
     return FROZEN_MS if kind in MEASURING else STUCK_ON_MS[space]
 
 
-def disagreeing(own: Sequence[Vitals]) -> set[str]:
+def disagreeing(own: Sequence[Vitals]) -> Sequence[Vitals]:
     """Give which of some neighbours see too little of what the others see; of two that differ, both."""
-    busiest = max(vitals.busy for vitals in own)
+    busiest = max([vitals.busy for vitals in own])
     if busiest < BUSY:
-        return set()
-    deaf = {vitals.sensor.id for vitals in own if vitals.busy < DEAF_SHARE * busiest}
-    return {vitals.sensor.id for vitals in own} if deaf and len(own) == 2 else deaf
+        return ()
+    deaf = [vitals for vitals in own if vitals.busy < DEAF_SHARE * busiest]
+    return own if deaf and len(own) == 2 else deaf
 
 
 def neighbours(vitals: Iterable[Vitals]) -> list[list[Vitals]]:

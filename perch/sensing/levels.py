@@ -11,7 +11,18 @@ from perch.model import Reason, Sensor, SensorKind
 from perch.sensing.chain import Rates
 from perch.sensing.evidence import is_on
 from perch.sensing.learned import turning_off, turning_on
-from perch.sensing.voices import NEVER_MS, NOTHING, Evidence, Heard, Sampled, evidence, scaled, silence_limit_ms
+from perch.sensing.voices import (
+    NEVER_MS,
+    NOTHING,
+    Evidence,
+    Heard,
+    Sampled,
+    evidence,
+    heard_as,
+    recurring,
+    scaled,
+    silence_limit_ms,
+)
 
 
 class Switch(NamedTuple):
@@ -67,7 +78,8 @@ class EdgeLevel:
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in an edge."""
         was_on, on = is_on(self.sensor.kind, heard.value), is_on(self.sensor.kind, value)
-        return Heard(time_ms, value, time_ms + self._limit_ms), NOTHING if on == was_on else self._speech[was_on]
+        said = NOTHING if on == was_on else self._speech[was_on]
+        return heard_as((time_ms, value, time_ms + self._limit_ms, None, ())), said
 
     def lapse(self, heard: Heard, _time_ms: int) -> tuple[Heard, Evidence]:
         """Fall silent after days without an edge."""
@@ -89,14 +101,14 @@ class SampledLevel(Sampled):
         super().__init__(sensor, Reason.PRESENCE)
         self._switch = switch_of(sensor)
         self._share = share
-        self._known: dict[tuple[int, bool | None], tuple[Evidence, Evidence]] = {}
+        self._known: dict[tuple[int, bool | None], tuple[Evidence, Evidence]] = recurring("level", self._switch, share)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample."""
         kind = self.sensor.kind
         key = (0, None) if heard.said_ms is None else (time_ms - heard.said_ms, is_on(kind, heard.value))
         worth = self._known.get(key) or self._worth(*key)
-        return Heard(time_ms, value, time_ms + self._limit_ms), worth[is_on(kind, value)]
+        return heard_as((time_ms, value, time_ms + self._limit_ms, None, ())), worth[is_on(kind, value)]
 
     def is_on(self, heard: Heard) -> bool:
         """Tell whether somebody was seen by the last sample."""

@@ -10,11 +10,13 @@ def changes(spaces: Sequence[SensedSpace], sensors: Sequence[Sensor], readings: 
     """Give every change from the first reading to the last, in order; readings are in order of time."""
     watch = Watch(spaces, sensors)
     last_ms: int | None = None
+    observe = watch.observe
     for reading in readings:
         if last_ms is None:
             yield from watch.start(reading.time_ms)
-        yield from watch.observe(reading)
         last_ms = reading.time_ms
+        if changes := observe(reading):
+            yield from changes
     if last_ms is not None:
         yield from watch.advance(last_ms + 1)
 

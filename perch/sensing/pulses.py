@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import log2
 
 from perch.model import Reason, Sensor
-from perch.sensing.chain import Flow, Pace, Rates
+from perch.sensing.chain import Pace, Rates, flow_of
 from perch.sensing.evidence import ON
 from perch.sensing.voices import (
     NEVER_MS,
@@ -18,6 +18,8 @@ from perch.sensing.voices import (
     Heard,
     Sampled,
     evidence,
+    heard_as,
+    recurring,
     scaled,
     share_of,
     silence_limit_ms,
@@ -65,19 +67,16 @@ class EdgePulses:
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in an edge; a contact speaks at both of them, a motion sensor when it rises."""
-        pulse_s, rose_ms = heard.memory
-        was_on, on = heard.value > ON, value > ON
-        if on and was_on:  # it went off in the same moment
-            heard, _ = self.hear(heard, time_ms, 0.0)
-            pulse_s, rose_ms = heard.memory
         if not self._moves:
-            return Heard(time_ms, value, time_ms + self._limit_ms, memory=heard.memory), self._speech
-        if on:
+            return heard_as((time_ms, value, time_ms + self._limit_ms, None, heard.memory)), self._speech
+        pulse_s, rose_ms = heard.memory
+        if value > ON:
+            if heard.value > ON:  # it went off in the same moment
+                pulse_s = _shortest(pulse_s, time_ms - rose_ms)
             due_ms = time_ms + int(2000 * pulse_s)
-            return Heard(time_ms, value, due_ms, memory=(pulse_s, float(time_ms))), self._speech
-        lasted_s = min(max((time_ms - rose_ms) / 1000, _SHORTEST_PULSE_S), _LONGEST_PULSE_S)
-        shortest_s = lasted_s if pulse_s == FIRST_PULSE_S else min(pulse_s, lasted_s)
-        return Heard(time_ms, value, time_ms + self._limit_ms, memory=(shortest_s, rose_ms)), NOTHING
+            return heard_as((time_ms, value, due_ms, None, (pulse_s, float(time_ms)))), self._speech
+        memory = (_shortest(pulse_s, time_ms - rose_ms), rose_ms)
+        return heard_as((time_ms, value, time_ms + self._limit_ms, None, memory)), NOTHING
 
     def lapse(self, heard: Heard, time_ms: int) -> tuple[Heard, Evidence]:
         """Count a sensor that stays on as speaking again, and one that says nothing for days as silent."""
@@ -96,6 +95,14 @@ class EdgePulses:
         return self._moves and heard.value > ON and not heard.silent
 
 
+def _shortest(known_s: float, lasted_ms: float) -> float:
+    """Give the shortest pulse, of those known and one more."""
+    lasted_s = lasted_ms / 1000
+    if known_s != FIRST_PULSE_S and known_s <= lasted_s:
+        return known_s
+    return min(max(lasted_s, _SHORTEST_PULSE_S), _LONGEST_PULSE_S)
+
+
 class SampledPulses(Sampled):
     """A motion sensor or a contact that is read at intervals: a sample says whether there was anything since the last.
 
@@ -107,40 +114,46 @@ class SampledPulses(Sampled):
     def __init__(self, sensor: Sensor, rates: Rates, reason: Reason, share: float, pace: Pace) -> None:
         super().__init__(sensor, reason)
         self.moves = reason is Reason.MOTION
-        self._flow = Flow(pace, rates)
+        self._flow = flow_of(pace, rates)
         self._rest = pace.at_rest()
         self._share = share
         self._every_ms = sensor.every_ms or 0
-        self._known: dict[int, tuple[Evidence, Evidence, Evidence]] = {}
+        self._known: dict[int, tuple[Evidence, Evidence, Evidence]] = recurring("pulses", pace, rates, share)
 
     def hear(self, heard: Heard, time_ms: int, value: float) -> tuple[Heard, Evidence]:
         """Take in a sample; of two in one moment that which saw something."""
-        said_ms, before, on = heard.said_ms, heard.value, value > ON
-        if self.moves and said_ms == time_ms and heard.memory:
+        said_ms, before, _, _, memory = heard
+        if self.moves and said_ms == time_ms and memory:
             return heard._replace(value=max(value, before)), NOTHING
+        on, was_on = value > ON, said_ms is not None and before > ON
         before_ms = time_ms - self._every_ms if said_ms is None else said_ms
-        was_on = said_ms is not None and before > ON
-        after = Heard(time_ms, value, time_ms + self._limit_ms, memory=(float(before_ms), float(was_on)))
-        happened = on if self.moves else said_ms is not None and on != was_on
-        return after, self._of(time_ms - before_ms, happened=happened, again=was_on and self.moves)
+        gap_ms = time_ms - before_ms
+        after = heard_as((time_ms, value, time_ms + self._limit_ms, None, (float(before_ms), float(was_on))))
+        quiet, speech, same_pulse = self._known.get(gap_ms) or self._worth(gap_ms)
+        if self.moves:
+            return after, (same_pulse if was_on else speech) if on else quiet
+        return after, speech if said_ms is not None and on != was_on else quiet
 
     def together(self, members: Sequence[Heard], time_ms: int) -> Evidence:
         """Give what the motion sensors of a space that were read at a moment say as one, whatever their order."""
-        now = [heard for heard in members if heard.said_ms == time_ms]
-        if not now:
+        told_ms, seen_ms, read, again = float(-NEVER_MS), float(time_ms), False, False
+        for said_ms, value, _, _, memory in members:
+            if said_ms is None:
+                continue
+            before_ms: float = said_ms
+            if said_ms == time_ms:
+                read, (before_ms, was_on) = True, memory
+                if value > ON:
+                    seen_ms, again = min(seen_ms, before_ms), again or was_on > 0
+            told_ms = max(told_ms, before_ms)
+        if not read:
             return NOTHING
-        others = [heard.said_ms for heard in members if heard.said_ms is not None and heard.said_ms < time_ms]
-        new_ms = time_ms - int(max([*others, *(heard.memory[0] for heard in now)]))
-        seen = [heard for heard in now if heard.value > ON]
-        if not seen:
-            return self._of(new_ms, happened=False, again=False)
-        own_ms = max(time_ms - int(heard.memory[0]) for heard in seen)
-        found = self._of(own_ms, happened=True, again=any(heard.memory[1] for heard in seen))
+        new_ms, own_ms = time_ms - int(told_ms), time_ms - int(seen_ms)
+        quiet, speech, same_pulse = self._known.get(own_ms or new_ms) or self._worth(own_ms or new_ms)
+        if not own_ms:
+            return quiet
+        found = same_pulse if again else speech
         return found if new_ms >= own_ms else share_of(found, new_ms / own_ms)
-
-    def _of(self, gap_ms: int, *, happened: bool, again: bool) -> Evidence:
-        quiet, speech, same_pulse = self._known.get(gap_ms) or self._worth(gap_ms)
-        return (same_pulse if again else speech) if happened else quiet
 
     def _worth(self, gap_ms: int) -> tuple[Evidence, Evidence, Evidence]:
         """Give what (nothing, something, something again) means after a gap, which is as good as known to a tenth.

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from perch.model import Reading, SensedSpace, Sensor
 from perch.sensing.accuracy import Look, Tally, tally
-from perch.sensing.estimator import Belief, Estimator
+from perch.sensing.belief import Belief
+from perch.sensing.estimator import Estimator
 from perch.sensing.labels import Lesson, Span, runs
 
 LOOK_MS = 30_000

@@ -1,11 +1,12 @@
 """How one space is judged: its voices, the pace of its kind, and at which probability it is said to be what."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import exp
+from typing import NamedTuple
 
 from perch.model import SensedSpace, Sensor, SensorKind
-from perch.sensing.chain import Carry, Flow, Rates, Weights, carried, normalised, total_rates
-from perch.sensing.deadlines import Quick, quick
+from perch.sensing.chain import LEAST, Flow, Rates, Weights, carried, flow_of, normalised, total_rates
 from perch.sensing.evidence import BEAMS
 from perch.sensing.pulses import SampledPulses
 from perch.sensing.settled import Thresholds, pace_of, thresholds, voices_of
@@ -13,10 +14,18 @@ from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Voice
 
 PRIOR = 0.5
 
-_CARRIES_KNOWN = 64
-_FACTORS_KNOWN = 512
+_FACTORS_KNOWN = 4096
+_FLOWS_KNOWN = 64
 _COVERS = 1.5
 """A sample stands for the time before it, but for no more than so many intervals."""
+
+
+class Place(NamedTuple):
+    """Where a sensor's voice stands among those of its space, and whether it tells each edge."""
+
+    place: int
+    voice: Voice
+    edge_driven: bool
 
 
 class SpaceModel:
@@ -28,18 +37,18 @@ class SpaceModel:
         self.doors = {sensor.id: sensor.kind is SensorKind.BEAM_IN for sensor in own if sensor.kind in BEAMS}
         self.pace = pace_of(space).through_doors() if self.doors else pace_of(space)
         self.voices: tuple[Voice, ...] = voices_of(space, own, self.pace)
-        self.places = {voice.sensor.id: place for place, voice in enumerate(self.voices)}
+        self.places = {
+            voice.sensor.id: Place(place, voice, voice.sensor.edge_driven) for place, voice in enumerate(self.voices)
+        }
         group = {place: one for place, one in enumerate(self.voices) if isinstance(one, SampledPulses) and one.moves}
         self.chorus = tuple(group) if len(group) > 1 else ()
         self._lead = next(iter(group.values()), None)
         self.limits: Thresholds = thresholds(space)
         sampled = [voice.sensor.every_ms for voice in self.voices if voice.sensor.every_ms is not None]
         self._covered_ms = self.near_ms = int(_COVERS * min(sampled, default=0))
-        self._plain = Flow(self.pace)
+        self._plain = flow_of(self.pace)
+        self._carries = self._plain.carries
         self._flows: dict[tuple[Rates | None, ...], Flow | None] = {}
-        self._carries: dict[int, Carry] = {}
-        self._factors: dict[Evidence, Weights] = {}
-        self._quick: dict[Flow, Quick] = {}
 
     def __repr__(self) -> str:
         return f"<SpaceModel of {self.space.id}, {len(self.voices)} voices>"
@@ -53,21 +62,22 @@ class SpaceModel:
 
     def flow(self, voices: Sequence[Heard]) -> Flow | None:
         """Give how the silence of all that would have spoken weighs."""
-        spoken = tuple([voice.speaks(heard) for voice, heard in zip(self.voices, voices, strict=True)])
-        if spoken not in self._flows:
+        if len(voices) == 1:
+            spoken: tuple[Rates | None, ...] = (self.voices[0].speaks(voices[0]),)
+        else:
+            spoken = tuple([voice.speaks(heard) for voice, heard in zip(self.voices, voices, strict=True)])
+        try:
+            return self._flows[spoken]
+        except KeyError:
             speaking = [rates for rates in spoken if rates is not None]
-            self._flows[spoken] = Flow(self.pace, total_rates(speaking)) if speaking else None
-        return self._flows[spoken]
+            if len(self._flows) >= _FLOWS_KNOWN:
+                self._flows.clear()
+            flow = self._flows[spoken] = flow_of(self.pace, total_rates(speaking)) if speaking else None
+            return flow
 
     def together(self, voices: Sequence[Heard], time_ms: int) -> Evidence:
         """Give what the motion sensors that speak as one say at a moment."""
         return self._lead.together([voices[place] for place in self.chorus], time_ms) if self._lead else NOTHING
-
-    def quick(self, flow: Flow) -> Quick:
-        """Give what silence can do at soonest, worked out once for each flow."""
-        if flow not in self._quick:
-            self._quick[flow] = quick(flow, self.limits)
-        return self._quick[flow]
 
     def moved(self, weights: Weights, flow: Flow | None, gap_ms: int) -> Weights:
         """Give weights after a time in which nothing was heard."""
@@ -75,23 +85,21 @@ class SpaceModel:
             return flow.after(weights, gap_ms / 1000)
         if gap_ms > self._covered_ms:
             gap_ms = self._covered_ms
-        carry = self._carries.get(gap_ms)
-        if carry is None:
-            if len(self._carries) >= _CARRIES_KNOWN:
-                self._carries.clear()
-            carry = self._carries[gap_ms] = self._plain.carry(gap_ms / 1000)
-        return carried(weights, carry)
+        return carried(weights, self._carries.get(gap_ms) or self._plain.carry(gap_ms)) if gap_ms else weights
 
-    def weighed(self, weights: Weights, evidence: Evidence) -> Weights:
-        """Give weights with evidence in them, normalised to 1."""
-        factors = self._factors.get(evidence)
-        if factors is None:
-            most = max(evidence)
-            if len(self._factors) >= _FACTORS_KNOWN:
-                self._factors.clear()
-            i, j, k, m = evidence
-            factors = exp((i - most) / NATS), exp((j - most) / NATS), exp((k - most) / NATS), exp((m - most) / NATS)
-            self._factors[evidence] = factors
-        w, x, y, z = weights
-        a, b, c, d = factors
-        return normalised((w * a, x * b, y * c, z * d))
+
+def weighed(weights: Weights, evidence: Evidence) -> Weights:
+    """Give weights with evidence in them, normalised to 1."""
+    w, x, y, z = weights
+    a, b, c, d = factors(evidence)
+    w, x, y, z = w * a, x * b, y * c, z * d
+    whole = w + x + y + z
+    return w / whole + LEAST, x / whole + LEAST, y / whole + LEAST, z / whole + LEAST
+
+
+@lru_cache(maxsize=_FACTORS_KNOWN)
+def factors(evidence: Evidence) -> Weights:
+    """Give what evidence multiplies weights by."""
+    i, j, k, m = evidence
+    most = max(evidence)
+    return exp((i - most) / NATS), exp((j - most) / NATS), exp((k - most) / NATS), exp((m - most) / NATS)

@@ -5,9 +5,10 @@ is in each state of the chain, as a logarithm in millionths, so that readings of
 order they came.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache, partial
 from math import log
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from perch.model import Reason, Sensor
 from perch.sensing.chain import Rates
@@ -35,6 +36,11 @@ class Heard(NamedTuple):
     due_ms: int
     silent: Reason | None = None
     memory: tuple[float, ...] = ()
+
+
+heard_as: Callable[[tuple[int | None, float, int, Reason | None, tuple[float, ...]]], Heard]
+heard_as = partial(tuple.__new__, Heard)
+"""Its constructor in a third of the time, for what happens with each reading."""
 
 
 class Voice(Protocol):
@@ -109,10 +115,30 @@ class Sampled:
         return False
 
 
+@lru_cache(maxsize=256)
+def recurring(*_of: Hashable) -> dict[Any, Any]:
+    """Give the table of results that recur for some numbers: one for all voices with the same ones, of any space."""
+    return {}
+
+
 def evidence(likelihoods: Sequence[float], share: float = 1.0) -> Evidence:
     """Turn likelihoods by state into evidence, of which only a share counts."""
     a, b, c, d = (round(share * NATS * log(max(likelihood, 1e-12))) for likelihood in likelihoods)
     return a, b, c, d
+
+
+def added(one: Evidence, other: Evidence) -> Evidence:
+    """Add up two pieces of evidence, exactly."""
+    a, b, c, d = one
+    e, f, g, h = other
+    return a + e, b + f, c + g, d + h
+
+
+def more(one: Evidence, other: Evidence) -> Evidence:
+    """Give what one piece of evidence says more than another."""
+    a, b, c, d = one
+    e, f, g, h = other
+    return a - e, b - f, c - g, d - h
 
 
 def share_of(said: Evidence, share: float) -> Evidence:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from perch.model import DAY_MS, SensedSpace, Sensor, SensorHealth
-from perch.sensing.health import LOOK_EVERY_MS, LOOK_SELDOM_MS, Vitals, disagreeing, neighbours
+from perch.model import SensedSpace, Sensor, SensorHealth
+from perch.sensing.health import LOOK_EVERY_MS, Vitals, disagreeing, neighbours
 from perch.sensing.voices import NEVER_MS, silence_limit_ms
 
 
@@ -30,6 +30,10 @@ class Learned(NamedTuple):
 
 
 NOTHING_LEARNED = Learned()
+COMPARE_EVERY_MS = 12 * LOOK_EVERY_MS
+"""How often neighbours are compared: what they see in a day changes slowly."""
+
+_OK = SensorHealth.OK
 
 
 class Ward:
@@ -40,99 +44,84 @@ class Ward:
         self._sensors = tuple(sensors)
         quiet_ms = {space.id: space.quiet_limit_ms for space in spaces}
         self._limits_ms = {sensor.id: silence_limit_ms(sensor, quiet_ms[sensor.space]) for sensor in sensors}
-        self._vitals: dict[str, Vitals] = {}
+        self.vitals: dict[str, Vitals] = {}
         self._groups: list[list[Vitals]] = []
-        self._ailing: dict[str, tuple[SensorHealth, int]] = {}
         self._started_ms = 0
         self.look_ms = NEVER_MS
 
     def __repr__(self) -> str:
-        return f"<Ward of {len(self._sensors)} sensors, {len(self._ailing)} ailing>"
+        ailing = sum(one.health is not _OK for one in self.vitals.values())
+        return f"<Ward of {len(self._sensors)} sensors, {ailing} ailing>"
 
     def learned(self, time_ms: int) -> dict[str, tuple[float, int]]:
         """Give of each sensor how busy it was, and for how long it has not changed."""
-        return {sensor: (one.busy, time_ms - one.steady_ms) for sensor, one in self._vitals.items()}
+        for one in self.vitals.values():
+            one.catch_up(time_ms)
+        return {sensor: (one.busy, time_ms - one.steady_ms) for sensor, one in self.vitals.items()}
 
     def start(self, time_ms: int, levels: Mapping[str, float], learned: Mapping[str, Learned]) -> None:
         """Begin: every sensor is well until it is looked at; one that was on all along, and still is, may be stuck."""
         self._started_ms = time_ms
-        self._vitals = {
-            one.id: Vitals(one, self._spaces[one.space], time_ms, levels.get(one.id, 0.0)) for one in self._sensors
+        self.look_ms = look_ms = time_ms if learned else time_ms + LOOK_EVERY_MS
+        self.vitals = {
+            one.id: Vitals(one, self._spaces[one.space], time_ms, levels.get(one.id, 0.0), look_ms)
+            for one in self._sensors
         }
-        self._groups = neighbours(self._vitals.values())
-        for sensor, vitals in self._vitals.items():
+        self._groups = neighbours(self.vitals.values())
+        for sensor, vitals in self.vitals.items():
             known = learned.get(sensor, NOTHING_LEARNED)
             vitals.busy = known.busy
             vitals.steady_ms -= known.steady_ms if vitals.on else 0
-        self._ailing.clear()
-        self.look_ms = time_ms if learned else time_ms + LOOK_EVERY_MS
 
-    def hear(self, sensor: str, time_ms: int, value: float) -> bool:
-        """Take in a reading; tells whether it is of a known sensor and can be true."""
-        vitals = self._vitals.get(sensor)
-        return vitals is not None and vitals.hear(time_ms, value)
+    def hasten(self, vitals: Vitals, time_ms: int) -> None:
+        """Look at a sensor soon that may have fallen ill."""
+        vitals.catch_up(time_ms)
+        self.look_ms = min(self.look_ms, vitals.due_ms(time_ms))
 
     def look(self) -> tuple[list[str], list[str]]:
         """Look at every sensor; gives those that are to be left out from now on, and those to be taken back."""
         now_ms, fallen, recovered = self.look_ms, [], []
-        found = {sensor: one.look(now_ms, self._of(sensor)) for sensor, one in self._vitals.items()}
+        found: dict[Vitals, SensorHealth] = {}
+        for one in self.vitals.values():
+            health = one.look(now_ms)
+            if health is not _OK or one.health is not _OK:
+                found[one] = health
         for own in self._groups:
-            for sensor in disagreeing(own):
-                found[sensor] = SensorHealth.DISAGREEING if found[sensor] is SensorHealth.OK else found[sensor]
-        for sensor, health in found.items():
-            if health is SensorHealth.OK and sensor not in self._ailing:
-                continue
-            before = self._of(sensor)
-            if before.is_ill and not health.is_ill:
-                recovered.append(sensor)
-            elif health.is_ill and not before.is_ill:
-                fallen.append(sensor)
-            self._note(sensor, health, now_ms)
-        self.look_ms = now_ms + self._pause_ms(now_ms)
+            for one in disagreeing(own):
+                if found.get(one, _OK) is _OK:
+                    found[one] = SensorHealth.DISAGREEING
+        for one, health in found.items():
+            if one.health.is_ill and not health.is_ill:
+                recovered.append(one.sensor.id)
+            elif health.is_ill and not one.health.is_ill:
+                fallen.append(one.sensor.id)
+            one.note(health, now_ms)
+        self.look_ms = min([one.due_ms(now_ms) for one in self.vitals.values()], default=NEVER_MS)
+        if self._groups:
+            self.look_ms = min(self.look_ms, now_ms + COMPARE_EVERY_MS)
         return fallen, recovered
 
-    def has_left_out(self, sensor: str) -> bool:
-        """Tell whether a sensor is not listened to."""
-        return sensor in self._ailing and self._ailing[sensor][0].is_ill
-
-    def recovers(self, sensor: str, time_ms: int) -> bool:
+    def recovers(self, vitals: Vitals, time_ms: int) -> bool:
         """Tell whether a reading shows that a sensor is well: it has changed, or can be true again."""
-        chatters = self._of(sensor) is SensorHealth.CHATTERING
-        if chatters or (self._of(sensor) is SensorHealth.STUCK and self._vitals[sensor].steady_ms < time_ms):
+        chatters = vitals.health is SensorHealth.CHATTERING
+        if chatters or (vitals.health is SensorHealth.STUCK and vitals.steady_ms < time_ms):
             return False
-        self._note(sensor, SensorHealth.OK, time_ms)
+        vitals.note(_OK, time_ms)
         return True
 
     def level(self, sensor: str) -> float:
         """Give the last value of a sensor that could be true."""
-        return self._vitals[sensor].value
+        return self.vitals[sensor].value
 
     def healths(self, time_ms: int) -> dict[str, Health]:
         """Give how every sensor does at a moment."""
         return {sensor.id: self._health(sensor, time_ms) for sensor in self._sensors}
 
-    def _pause_ms(self, now_ms: int) -> int:
-        """Give when to look again: seldom where nothing has been heard for a day, as in a recording with a hole."""
-        heard_ms = max(
-            (one.last_ms for one in self._vitals.values() if one.last_ms is not None), default=self._started_ms
-        )
-        return LOOK_EVERY_MS if now_ms - heard_ms < DAY_MS else LOOK_SELDOM_MS
-
-    def _of(self, sensor: str) -> SensorHealth:
-        return self._ailing[sensor][0] if sensor in self._ailing else SensorHealth.OK
-
-    def _note(self, sensor: str, health: SensorHealth, time_ms: int) -> None:
-        if health is SensorHealth.OK:
-            self._ailing.pop(sensor, None)
-        elif health is not self._of(sensor):
-            self._ailing[sensor] = health, time_ms
-
     def _health(self, sensor: Sensor, time_ms: int) -> Health:
-        vitals = self._vitals.get(sensor.id)
+        vitals = self.vitals.get(sensor.id)
         last_ms = None if vitals is None else vitals.last_ms
-        if sensor.id in self._ailing:
-            health, since_ms = self._ailing[sensor.id]
-            return Health(health, since_ms, last_ms)
+        if vitals is not None and vitals.health is not _OK:
+            return Health(vitals.health, vitals.health_ms, last_ms)
         from_ms = self._started_ms if last_ms is None else last_ms
         limit_ms = self._limits_ms[sensor.id]
         if time_ms >= from_ms + limit_ms:

@@ -3,13 +3,17 @@
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from perch.errors import IllegalEventError
-from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
-from perch.sensing.judge import Believed, judge
+from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, SensorHealth, State
+from perch.sensing.health import Hearing, Vitals
+from perch.sensing.judge import Believed, Judge, judge
 from perch.sensing.space_model import PRIOR
 from perch.sensing.voices import NEVER_MS
 from perch.sensing.ward import Health, Learned, Ward
+
+_TRUE, _OK = Hearing.TRUE, SensorHealth.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Watch:
     def __init__(self, spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> None:
         self._judges = {space.id: judge(space, sensors) for space in spaces}
         self._ward = Ward(spaces, [sensor for sensor in sensors if sensor.space in self._judges])
-        self._space_of = {sensor: space for space, one in self._judges.items() for sensor in one.sensors}
+        self._judge_of = {sensor: (space, one) for space, one in self._judges.items() for sensor in one.sensors}
+        self._heard_by: dict[str, tuple[Vitals, str, Judge[Any] | None]] = {}
         self._beliefs: dict[str, Believed] = {}
         self._timers: list[tuple[int, str]] = []  # a heap; a timer is never later than the deadline of its space
         self._timer_ms: dict[str, int] = {}
@@ -84,33 +89,46 @@ class Watch:
         self._timer_ms.clear()
         self._ward.start(time_ms, levels or {}, known)
         self._soonest_ms = self._ward.look_ms
+        nobody = ("", None)
+        self._heard_by = {
+            sensor: (vitals, *self._judge_of.get(sensor, nobody)) for sensor, vitals in self._ward.vitals.items()
+        }
         changes = []
         for space, one in self._judges.items():
             before = self._beliefs.get(space)
             belief = one.with_memories(one.begin(time_ms, before.occupancy.probability if before else PRIOR), memories)
             changes.append(Change(space, time_ms, belief.occupancy, row=True))
-            self._set_timer(space, belief.deadline)
+            changes += self._adopt(space, belief, belief, time_ms)
             changes += self._adopt(space, belief, one.with_levels(belief, levels or {}, time_ms), time_ms)
         return changes
 
     def observe(self, reading: Reading) -> list[Change]:
         """Take in a reading; raises IllegalEventError where its time lies before what was seen already."""
         time_ms, sensor = reading.time_ms, reading.sensor
-        if time_ms < self._now_ms or self._soonest_ms < time_ms:
-            changes = self.advance(time_ms)
+        if self._now_ms <= time_ms <= self._soonest_ms:
+            self._now_ms = time_ms
+            changes: list[Change] = []
         else:
-            self._now_ms, changes = time_ms, []
-        if not self._ward.hear(sensor, time_ms, reading.value):
+            changes = self.advance(time_ms)
+        try:
+            vitals, space, one = self._heard_by[sensor]
+        except KeyError:
             return changes
-        space = self._space_of.get(sensor)
-        if space is None:
+        hearing = vitals.hear(time_ms, reading.value)
+        if hearing is not _TRUE:
+            self._ward.hasten(vitals, time_ms)
+            self._soonest_ms = min(self._soonest_ms, self._ward.look_ms)
+        if hearing is Hearing.IMPLAUSIBLE or one is None:
             return changes
-        before, one = self._beliefs[space], self._judges[space]
-        if self._ward.has_left_out(sensor):
-            if not self._ward.recovers(sensor, time_ms):
+        before = told = self._beliefs[space]
+        if vitals.health is not _OK and vitals.health.is_ill:
+            if not self._ward.recovers(vitals, time_ms):
                 return changes
-            before = one.take_back(before, sensor, self._ward.level(sensor), time_ms)
-        return changes + self._adopt(space, self._beliefs[space], one.observe(before, reading), time_ms)
+            told = one.take_back(before, sensor, vitals.value, time_ms)
+        after = one.observe(told, reading)
+        if after is not before:
+            changes += self._adopt(space, before, after, time_ms)
+        return changes
 
     def advance(self, time_ms: int) -> list[Change]:
         """Let time pass up to, but not including, a moment; raises IllegalEventError where it would go back."""
@@ -141,10 +159,10 @@ class Watch:
         changes: list[Change] = []
         fallen, recovered = self._ward.look()
         for sensor in (*fallen, *recovered):
-            space = self._space_of.get(sensor)
-            if space is None:
+            if sensor not in self._judge_of:
                 continue
-            one, before = self._judges[space], self._beliefs[space]
+            space, one = self._judge_of[sensor]
+            before = self._beliefs[space]
             if sensor in fallen:
                 after = one.leave_out(before, sensor, Reason.SENSOR_STUCK, time_ms)
             else:
@@ -168,20 +186,21 @@ class Watch:
                 heapq.heapreplace(self._timers, (due_ms, space))
         return NEVER_MS
 
-    def _adopt(self, space: str, before: Believed, after: Believed, time_ms: int) -> list[Change]:
+    def _adopt(self, space: str, before: Believed, after: Believed, time_ms: int) -> Sequence[Change]:
         self._beliefs[space] = after
-        self._set_timer(space, after.deadline)
+        due_ms = after.deadline
+        if due_ms is not None and due_ms < self._timer_ms.get(space, NEVER_MS):
+            self._set_timer(space, due_ms)
         was, said = before.occupancy, after.occupancy
         if said is was:
-            return []
+            return ()
         row = was.state is not said.state or was.count != said.count
         unknown = said.state is State.UNKNOWN and was.reason is not said.reason
-        return [Change(space, time_ms, said, row)] if row or unknown else []
+        return (Change(space, time_ms, said, row),) if row or unknown else ()
 
-    def _set_timer(self, space: str, due_ms: int | None) -> None:
-        """Set a timer where there is none that early; one that rings too early is set anew then."""
-        if due_ms is not None and due_ms < self._timer_ms.get(space, NEVER_MS):
-            self._timer_ms[space] = due_ms
-            heapq.heappush(self._timers, (due_ms, space))
-            if due_ms < self._soonest_ms:
-                self._soonest_ms = due_ms
+    def _set_timer(self, space: str, due_ms: int) -> None:
+        """Set a timer earlier than the one there is; one that rings too early is set anew then."""
+        self._timer_ms[space] = due_ms
+        heapq.heappush(self._timers, (due_ms, space))
+        if due_ms < self._soonest_ms:
+            self._soonest_ms = due_ms
