@@ -21,7 +21,7 @@ def former_journal(folder: Path, journal: str, now_ms: int) -> FormerJournal | N
         return None
     if last.journal != journal and last.end:
         log.warning(
-            "the journal %s with %d events is gone, and another one, %s, in its place: put it back, or restore a"
+            "the journal %s (events: %d) is gone, and another one, %s, in its place: put it back, or restore a"
             " backup, unless that was meant",
             last.journal,
             last.end,

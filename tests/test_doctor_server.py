@@ -135,7 +135,7 @@ def test_a_collector_that_was_stopped_in_its_tracks_is_to_be_ended_first(tmp_pat
     with claim(tmp_path / "journal.db"):
         (found,) = look_at_collector(tmp_path, NOW)
     assert "still has the journal open" in found.what
-    assert "kill -KILL 4711; then start it" in found.remedy
+    assert "kill -KILL 4711" in found.remedy
 
 
 def test_a_journal_that_vanished_is_told_of_over_restarts_for_a_week(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def _silent(health: CollectorHealth, now: Mark, *, hangs: bool) -> Finding:
     if not hangs:
         return fault("collector", f"has said nothing {since}: it is gone", _START)
     what = f"has said nothing {since}, and still has the journal open: it hangs, or was stopped in its tracks"
-    return fault("collector", what, f"end it first, process {health.pid}: kill -KILL {health.pid}; then {_START}")
+    return fault("collector", what, f"end it: kill -KILL {health.pid}; where perch up or systemd does not, {_START}")
 
 
 def _missing(former: FormerJournal) -> Finding:
