@@ -7,9 +7,10 @@ an entry tells of its agent's clock, what that agent told before is forgotten an
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from collector.telling import AgentKey, heard, hull, tell
+from collector.telling import AgentKey, heard, hull, lost_between, tell
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
+from perch.contract import LostEvent
 from perch.delivery.boots import Boots, Clue, Key
 from perch.delivery.placing import is_plain, reached, retold, spans_of, take, with_tellers
 from perch.history.told import Forgotten, Told
@@ -87,10 +88,19 @@ class HistoryProjection:
         for agent, position, clue in heard(new):
             learning.add(agent, position, clue)
         learning.settle()
-        forgotten = [stirred.forgotten(learning.now[agent], new) for agent, stirred in learning.stirred.items()]
+        forgotten = [
+            stirred.forgotten(learning.now[agent], [*self._losses(stirred, learning.now[agent], cursor.position), *new])
+            for agent, stirred in learning.stirred.items()
+        ]
         told = self._told(new, learning.now, forgotten, cursor.position)
         self._store.add(told, Cursor(journal, new[-1].position), learning.learned, forgotten, self._followed())
         self._remember(learning.now)
+
+    def _losses(self, stirred: "_Stirred", now: Boots, upto: int) -> Iterable[Entry]:
+        """Give what the epochs that are void had told of lost events."""
+        epochs = stirred.losers(now)
+        told = self._log.epochs(*stirred.agent, epochs, upto) if epochs else ()
+        return (entry for entry in told if isinstance(entry.event, LostEvent))
 
     def _known(self, agent: AgentKey) -> Boots:
         remembered = self._boots.get(agent)
@@ -114,22 +124,31 @@ class _Stirred:
     """What of an agent is void, since its events belong elsewhere from some position of the journal on."""
 
     def __init__(self, agent: AgentKey) -> None:
-        self._agent = agent
+        self.agent = agent
         self._epochs: set[str] = set()
         self._position = 0
         self._between: list[tuple[int, int]] = []
+        self._known: list[Boots] = []
 
     def add(self, position: int, epochs: frozenset[str], before: Boots, after: Boots) -> None:
         """Note that epochs are placed otherwise from a position on."""
         self._epochs |= epochs
         self._position = position
         self._between += (*spans_of(before, epochs), *spans_of(after, epochs))
+        self._known += (before, after)
 
-    def forgotten(self, now: Boots, new: Sequence[Entry]) -> Forgotten:
-        """Put it together; what is new may have been on its way elsewhere, too."""
-        widest = hull(entry for entry in new if (entry.site, entry.agent) == self._agent)
-        between = dict.fromkeys(self._between if widest is None else (*self._between, widest))
-        return Forgotten(*self._agent, with_tellers(self._epochs, now), self._position, tuple(between))
+    def losers(self, now: Boots) -> frozenset[str]:
+        """Name the epochs that are void of which one told what another lost."""
+        return frozenset(with_tellers(self._epochs, now)).intersection(teller for teller, _ in now.tellings)
+
+    def forgotten(self, now: Boots, told: Iterable[Entry]) -> Forgotten:
+        """Put it together; what is new may have been on its way elsewhere too, and so may what is lost."""
+        own = [entry for entry in told if (entry.site, entry.agent) == self.agent]
+        widest = hull(own)
+        lost = [entry for entry in own if isinstance(entry.event, LostEvent)]
+        ways = (*self._between, *(span for known in self._known for span in lost_between(lost, {self.agent: known})))
+        between = dict.fromkeys(ways if widest is None else (*ways, widest))
+        return Forgotten(*self.agent, with_tellers(self._epochs, now), self._position, tuple(between))
 
 
 class _Learning:

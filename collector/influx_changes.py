@@ -4,7 +4,7 @@ A row that is written again replaces itself, so that only rows which are no more
 late or moved, and where the site's eras gave way.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from perch.adapters.influx_query import Bucket
 from perch.history.calendar import ceil_quarter, floor_quarter
 from perch.history.eras import quarters_of
 from perch.history.served import Group, Served, group_of
-from perch.history.source import END_MS, Moved, WordSource
+from perch.history.source import Moved, WordSource
 from perch.history.spans import Span, Touched, joined, without
 from perch.model import QUARTER_MS
 
@@ -51,26 +51,25 @@ class Changed:
 def changed(
     served: Served,
     touched: Touched,
-    late: Mapping[str, Sequence[int]],
+    late: Collection[str],
     moves: Iterable[Moved],
     before: Eras,
     after: Eras,
     history: WordSource,
 ) -> Changed:
-    """Work out what changed; `late` names agents whose words may contradict rows that stand, and where each lost any.
+    """Work out what changed; `late` names agents whose words may contradict rows that stand.
 
     `before` and `after` are the site's eras as they are in the rows, and as they are now.
     """
     fled = [Span(move.from_ms, move.to_ms + 1) for move in moves if move.site == served.site and move.agent is None]
-    gone = [span for span in joined((*fled, *without(before, after))) if _has_quarter(span)]
-    grown = [span for span in without(after, before) if _has_quarter(span)]
+    gone = [span for span in joined((*fled, *_rows_between(before, after))) if _has_quarter(span)]
+    grown = [span for span in _rows_between(after, before) if _has_quarter(span)]
     gone_quarters = joined((*map(_whole, fled), *without(quarters_of(before), quarters_of(after))))
     grown_quarters = without(quarters_of(after), quarters_of(before))
     spaces = _by_space(served, touched)
     if gone or grown:
         concerned = served.rows if gone else _alive(served, grown, history)
         spaces = {**spaces, **{space: joined((*spaces.get(space, ()), *gone, *grown)) for space in concerned}}
-    spaces = {space: shining_through(spans, _lost_ms(served, space, late)) for space, spans in spaces.items()}
     return Changed(
         spaces,
         touched.agents,
@@ -84,6 +83,11 @@ def changed(
     )
 
 
+def _rows_between(lived: Eras, others: Eras) -> Sequence[Span]:
+    """Say where there may be rows by some eras and not by others: without any era there are none at all."""
+    return [EVER] if lived and not others else without(lived, others)
+
+
 def _has_quarter(span: Span) -> bool:
     return ceil_quarter(span.from_ms) < span.to_ms
 
@@ -91,14 +95,6 @@ def _has_quarter(span: Span) -> bool:
 def _whole(span: Span) -> Span:
     """Widen a span to whole quarter hours."""
     return Span(floor_quarter(span.from_ms), floor_quarter(span.to_ms - 1) + QUARTER_MS)
-
-
-def shining_through(spans: list[Span], lost_ms: Sequence[int]) -> list[Span]:
-    """Widen what late words changed where spans were lost: what was stated before them shows in what comes after."""
-    if not spans or not lost_ms:
-        return spans
-    first_ms = spans[0].from_ms
-    return [Span(max((ms for ms in lost_ms if ms <= first_ms), default=first_ms), END_MS)]
 
 
 def _by_space(served: Served, touched: Touched) -> dict[str, list[Span]]:
@@ -134,15 +130,8 @@ def _by_group(
     return {group: joined(map(_whole, of_group)) for group, of_group in spans.items()}
 
 
-def _lost_ms(served: Served, space: str, late: Mapping[str, Sequence[int]]) -> list[int]:
-    agents = {row.agent for row in served.tenures[space]} if late else set()
-    return [ms for agent in agents & late.keys() for ms in late[agent]]
-
-
-def _stale_of_spaces(
-    served: Served, spaces: Mapping[str, Sequence[Span]], late: Mapping[str, Sequence[int]]
-) -> Iterator[Deleted]:
-    for space in dict.fromkeys(space for agent in late for space in served.by_agent.get(agent, ())):
+def _stale_of_spaces(served: Served, spaces: Mapping[str, Sequence[Span]], late: Collection[str]) -> Iterator[Deleted]:
+    for space in dict.fromkeys(space for agent in sorted(late) for space in served.by_agent.get(agent, ())):
         for span in spaces.get(space, ()):
             yield Deleted(Bucket.SPACES, "occupancy", span, {"site": served.site, "space": space})
 

@@ -24,7 +24,7 @@ from perch.adapters.journal import Entry
 from perch.delivery.boots import Boots
 from perch.errors import UnavailableError
 from perch.history.eras import eras, quarters_of
-from perch.history.source import END_MS, Moved, Stretch, WordSource
+from perch.history.source import Moved, WordSource
 from perch.history.spans import Epoch, Span, latest, touched, vouchers
 from perch.history.told import Lost, Marked, Stated, Told
 from perch.model import Site
@@ -71,6 +71,7 @@ class InfluxProjection:
         data: Path,
     ) -> None:
         self._grounds = {site.id: Ground.of(site) for site in sites}
+        self._homes = {site: ground.served.by_agent for site, ground in self._grounds.items()}
         self._journal = journal
         self._history = history
         self._connect = connect
@@ -152,7 +153,7 @@ class InfluxProjection:
     def _project(self, words: Sequence[Placed], moves: Sequence[Moved], before: Lived, after: Lived) -> None:
         come = self._come()
         self._forget_moved(moves)
-        by_site = touched((word for _, word in words), self._history, moves, self._heard)
+        by_site = touched((word for _, word in words), self._history, moves, self._heard, self._homes)
         for site, ground in self._grounds.items():
             had, has = before.get(site, ()), after.get(site, ())
             if site not in by_site and had == has:
@@ -177,8 +178,8 @@ class InfluxProjection:
         for epoch in [epoch for epoch in self._heard if epoch[:2] in agents] if agents else ():
             del self._heard[epoch]
 
-    def _late(self, site: str, words: Sequence[Placed], moves: Sequence[Moved]) -> dict[str, list[int]]:
-        """Name the agents whose words may contradict rows that stand there, and where each lost a span (ms)."""
+    def _late(self, site: str, words: Sequence[Placed], moves: Sequence[Moved]) -> set[str]:
+        """Name the agents whose words may contradict rows that stand there."""
         reach, late = self._reach[site], {move.agent for move in moves if move.site == site and move.agent is not None}
         for position, word in words:
             if word.site == site and word.agent not in late:
@@ -190,11 +191,7 @@ class InfluxProjection:
                     continue
                 if reach.is_late(word.agent, position, from_ms):
                     late.add(word.agent)
-        return {agent: self._lost(site, agent) for agent in late}
-
-    def _lost(self, site: str, agent: str) -> list[int]:
-        [columns] = self._history.read(site, [Stretch("-", agent, END_MS, END_MS)])
-        return [span.from_ms for span in columns.lost]
+        return late
 
     def _delete(self, deleted: Iterable[Deleted]) -> None:
         for bucket, measurement, span, tags in deleted:

@@ -9,7 +9,7 @@ from perch.adapters.journal import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.delivery.boots import NO_BOOTS, NOWHERE, Boots, Clocked, Clue, Placement
 from perch.delivery.placing import DAY_MS, is_believable, place
-from perch.history.source import BEGINNING_MS, END_MS
+from perch.history.source import END_MS
 from perch.history.told import Lost, LostSpan, Marked, Stated, Told, Unplaced
 from perch.model import SENSIBLE_MS, Clock, Dating
 
@@ -65,12 +65,17 @@ def _kind(event: Event, received_ms: int) -> _Kind:
 
 
 def hull(entries: Iterable[Entry]) -> tuple[int, int] | None:
-    """Give from when to when the wall times of entries reach (ms); through all time where any tells of lost events."""
-    events = [entry.event for entry in entries]
-    if any(isinstance(event, LostEvent) for event in events):
-        return BEGINNING_MS, END_MS
-    walls_ms = [event.wall_ms for event in events if isinstance(event, StateEvent | AliveEvent)]
+    """Give from when to when the wall times of entries reach (ms), as far as anybody may have believed them."""
+    walls_ms = [
+        wall_ms for entry in entries for wall_ms in _walls(entry.event) if is_believable(wall_ms, entry.received_ms)
+    ]
     return (min(walls_ms), max(walls_ms)) if walls_ms else None
+
+
+def _walls(event: Event) -> tuple[int, ...]:
+    if isinstance(event, ClockEvent) or event.clock is not Clock.OK:
+        return ()
+    return (event.from_ms, event.to_ms) if isinstance(event, LostEvent) else (event.wall_ms,)
 
 
 def _heard(epoch: str, boot: str, received_ms: int, sent_mono_ms: int | None, events: Sequence[Event]) -> Clue:
@@ -157,6 +162,11 @@ def _told(entry: Entry, at: Placement, known: Boots) -> Told | None:
         event.reason,
         how,
     )
+
+
+def lost_between(entries: Iterable[Entry], known: Mapping[AgentKey, Boots]) -> Iterator[tuple[int, int]]:
+    """Say from when to when events were lost (ms, both inclusive), as some knowledge of time places that."""
+    return ((told.span.from_ms, told.span.to_ms) for told in tell(entries, known) if isinstance(told, Lost))
 
 
 def _lost(entry: Entry, event: LostEvent, at: Placement, known: Boots) -> Told:

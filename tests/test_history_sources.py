@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_file import WEEK_MS
 from perch.adapters.history_store import HistoryReader, HistoryStore
+from perch.history.layout import Tenure, by_space, standings, tenures
 from perch.history.memory import MemoryHistory
 from perch.history.source import Columns, EpochSpan, Horizon, Mark, StateRow, Stretch, Together, Vouch, WordSource
-from perch.history.told import Lost, LostSpan, Told
+from perch.history.statements import changes, counted
+from perch.history.timeline import hold
+from perch.history.told import Lost, LostSpan, Told, Unplaced
 from perch.model import Dating, Reason, State
 from tests.history_cases import AGENTS, EPOCHS, SPACES, Case, cases, marked, stated
 
@@ -180,9 +184,11 @@ def _plain(columns: Columns) -> tuple[object, ...]:
 
 
 def _rows(columns: Columns) -> tuple[bool, list[tuple[StateRow, int]]]:
-    """Give rows and until when their epochs are known to have lived, and whether spans were lost."""
+    """Give rows and until when their epochs are known to have lived; those among lost spans are read one by one."""
+    if columns.lost:
+        return True, []
     rows = [(columns.row(place), columns.vouches[columns.epoch[place]].until_ms) for place in range(len(columns))]
-    return bool(columns.lost), sorted(rows, key=lambda one: (one[0].time_ms, one[0].seq, one[0].epoch))
+    return False, sorted(rows, key=lambda one: (one[0].time_ms, one[0].seq, one[0].epoch))
 
 
 def _each(together: Together) -> list[tuple[bool, list[tuple[StateRow, int]]]]:
@@ -190,10 +196,49 @@ def _each(together: Together) -> list[tuple[bool, list[tuple[StateRow, int]]]]:
     assert not together.rows.lost
     each = []
     for place in range(len(together.counts)):
-        lost, rows = _rows(together.rows.take(together.place == place))
+        _, rows = _rows(together.rows.take(together.place == place))
         each.append((place in together.lost, rows))
-        assert not lost
     return each
+
+
+@SOURCES
+@settings(max_examples=40, deadline=None)
+@given(case=cases())
+def test_an_answer_decides_all_that_counts_in_its_stretch(opened: Opened, case: Case) -> None:
+    """Whatever was lost around it: what holds in a window is the same as if all of history had been read."""
+    middle = (case.from_ms + case.to_ms) // 2
+    times = sorted({one.span.from_ms if isinstance(one, Lost) else one.time_ms for one in case.told if _has_time(one)})
+    edges = sorted({case.from_ms, middle, case.to_ms, *times[:6], *(ms + 1 for ms in times[:6])})
+    with opened([case.told]) as source:
+        for space in SPACES:
+            for tenure in tenures(by_space(standings(case.site)).get(space, ())):
+                everywhere = Stretch(space, tenure.agent, tenure.from_ms, tenure.to_ms)
+                windows = [
+                    (start, end) for start, end in pairwise(edges) if tenure.from_ms <= start and end <= tenure.to_ms
+                ]
+                whole = _held(source, everywhere, tenure)
+                for start, end in windows:
+                    assert _within(
+                        _held(source, Stretch(space, tenure.agent, start, end), tenure), start, end
+                    ) == _within(whole, start, end)
+
+
+def _has_time(one: Told) -> bool:
+    return not isinstance(one, Unplaced)
+
+
+def _held(source: WordSource, stretch: Stretch, tenure: Tenure) -> list[tuple[StateRow, int, bool]]:
+    """Give what counts, until when it holds, and whether it is a transition."""
+    (columns,) = source.read("hq", [stretch])
+    held = hold(counted(columns, tenure), tenure)
+    changed = set(changes(held.columns))
+    return [(held.columns.row(place), until, place in changed) for place, until in enumerate(held.until_ms.tolist())]
+
+
+def _within(held: list[tuple[StateRow, int, bool]], start: int, end: int) -> list[tuple[StateRow, int, bool]]:
+    """Give what is stated in a window, and what is in force as it begins; what holds beyond it, to its end."""
+    before = [(row, min(until, end), False) for row, until, _ in held if row.time_ms < start and until > start][-1:]
+    return before + [(row, min(until, end), is_new) for row, until, is_new in held if start <= row.time_ms < end]
 
 
 IN_ANY_ORDER = given(case=cases(), random=st.randoms(use_true_random=False), size=st.integers(1, 9))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from perch.adapters import history_file as file
-from perch.history.source import END_MS, Horizon, Moved
+from perch.history.source import Horizon, Moved
 from perch.history.told import Forgotten
 
 MOST_MOVES = 50_000
@@ -39,11 +39,13 @@ class Retelling:
         self._db.executemany("INSERT INTO moved VALUES (?, ?, ?, ?, ?)", [(position, *one) for one in moved])
 
     def _spans(self, one: Forgotten) -> list[Moved]:
-        """Give where the words of epochs lie now; a lost span reaches through all that comes after it."""
+        """Give where the words of epochs lie now."""
         lived = [(first_ms, until_ms) for _, first_ms, until_ms in self._epochs(one)]
-        lost = self._db.execute("SELECT epoch, from_ms FROM lost WHERE site = ? AND agent = ?", (one.site, one.agent))
-        through = [(from_ms, END_MS) for epoch, from_ms in lost if epoch in one.epochs]
-        return [Moved(one.site, one.agent, *span) for span in (*lived, *through)]
+        found = self._db.execute(
+            "SELECT epoch, from_ms, to_ms FROM lost WHERE site = ? AND agent = ?", (one.site, one.agent)
+        )
+        lost = [(from_ms, to_ms) for epoch, from_ms, to_ms in found if epoch in one.epochs]
+        return [Moved(one.site, one.agent, *span) for span in (*lived, *lost)]
 
     def _epochs(self, one: Forgotten) -> list[tuple[int, int, int]]:
         """Give the number of each epoch that told anything, and how long it lived."""

@@ -1,7 +1,7 @@
 """Reading `history.db` while the collector writes it."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -10,13 +10,14 @@ from typing import Self
 from weakref import finalize
 
 import numpy as np
+import numpy.typing as npt
 
 from perch.adapters import history_boots, history_together
 from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_together import chunks_of
+from perch.adapters.history_chunks import chunks_of, cut
+from perch.adapters.history_lost import around, losers
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
-from perch.codes import DATINGS
 from perch.delivery.boots import Boots
 from perch.history.source import (
     Columns,
@@ -77,7 +78,8 @@ class HistoryReader:
         """Give what was stated in each stretch."""
         with self._snapshot() as db:
             vouches: dict[int, Vouch] = {}
-            return [_columns(db, site, stretch, vouches) for stretch in stretches]
+            lossy = losers(db, site)
+            return [_columns(db, site, stretch, vouches, lossy) for stretch in stretches]
 
     def read_together(self, site: str, stretches: Sequence[Stretch]) -> Together:
         """Give the same in one piece, for whoever reads many at once."""
@@ -179,18 +181,22 @@ def _series(db: sqlite3.Connection, site: str, agent: str, space: str) -> int | 
     return None if row is None else int(row[0])
 
 
-def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[int, Vouch]) -> Columns:
+def _columns(
+    db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[int, Vouch], lossy: Collection[str]
+) -> Columns:
     """Read a stretch; `vouches` remembers epochs, by their number in the file, within one snapshot."""
     series = _series(db, site, stretch.agent, stretch.space)
-    chunks = [] if series is None else chunks_of(db, series, stretch.from_ms, stretch.to_ms)
-    rows, times_ms = file.unpacked(chunks, file.STATE_ROW)
-    first, last = np.searchsorted(times_ms, (stretch.from_ms, stretch.to_ms)).tolist()
-    first = np.searchsorted(times_ms, times_ms[first - 1]) if first else 0
-    last = np.searchsorted(times_ms, times_ms[last], side="right") if last < len(rows) else last
-    rows, times_ms = rows[first:last], times_ms[first:last]
+    lost: tuple[LostSpan, ...] = ()
+    if stretch.agent in lossy:
+        first_ms, last_ms, lost = around(db, site, series, stretch)
+    if lost:
+        rows, times_ms = _rows(db, series, first_ms, last_ms + 1)
+        within = (first_ms <= times_ms) & (times_ms <= last_ms)
+        rows, times_ms = rows[within], times_ms[within]
+    else:
+        rows, times_ms = _rows(db, series, stretch.from_ms, stretch.to_ms)
     numbers, epoch = _ranked(rows["epoch"].astype(np.int64))
     state, reason, clock = file.codes_in(rows["code"].astype(np.int64))
-    lost = _lost(db, site, stretch)
     known = [_vouch(db, number, vouches) for number in numbers.tolist()]
     return Columns(
         times_ms,
@@ -204,6 +210,19 @@ def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[
         (*known, *_vouches_of(db, site, stretch.agent, {span.epoch for span in lost} - {of.epoch for of in known})),
         lost,
     )
+
+
+def _rows(
+    db: sqlite3.Connection, series: int | None, from_ms: int, to_ms: int
+) -> tuple[npt.NDArray[np.void], Integers]:
+    """Read the rows of a window, those of the last millisecond before it, and of the first one after it."""
+    chunks = [] if series is None else chunks_of(db, series, from_ms, to_ms)
+    near = [(key, cut(body, key, from_ms, to_ms)) for key, body in chunks]
+    rows, times_ms = file.unpacked(near, file.STATE_ROW)
+    first, last = np.searchsorted(times_ms, (from_ms, to_ms)).tolist()
+    first = np.searchsorted(times_ms, times_ms[first - 1]) if first else 0
+    last = np.searchsorted(times_ms, times_ms[last], side="right") if last < len(rows) else last
+    return rows[first:last], times_ms[first:last]
 
 
 def _ranked(numbers: Integers) -> tuple[Integers, Integers]:
@@ -225,18 +244,6 @@ def _vouches_of(db: sqlite3.Connection, site: str, agent: str, epochs: Iterable[
     for epoch in epochs:
         row = db.execute("SELECT until_ms FROM epoch WHERE site = ? AND agent = ? AND id = ?", (site, agent, epoch))
         yield Vouch(epoch, *row.fetchone())
-
-
-def _lost(db: sqlite3.Connection, site: str, stretch: Stretch) -> tuple[LostSpan, ...]:
-    rows = db.execute(
-        "SELECT epoch, first_seq, last_seq, from_ms, to_ms, clock FROM lost WHERE site = ? AND agent = ?"
-        " ORDER BY from_ms, epoch, first_seq, last_seq, to_ms, clock",
-        (site, stretch.agent),
-    )
-    return tuple(
-        LostSpan(epoch, first, last, from_ms, to_ms, DATINGS[clock])
-        for epoch, first, last, from_ms, to_ms, clock in rows
-    )
 
 
 def _marks(db: sqlite3.Connection, site: str, agent: str, from_ms: int, to_ms: int) -> Iterator[Mark]:

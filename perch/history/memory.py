@@ -7,7 +7,6 @@ import numpy as np
 
 from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
 from perch.history.source import (
-    END_MS,
     NO_COUNT,
     Columns,
     EpochSpan,
@@ -107,11 +106,15 @@ class MemoryHistory:
 
     def _columns(self, told: Iterable[Told], site: str, stretch: Stretch) -> Columns:
         rows = sorted(self._stated(told, site, stretch.agent, stretch.space), key=lambda row: (row.time_ms, row.seq))
-        before_ms = max((row.time_ms for row in rows if row.time_ms < stretch.from_ms), default=stretch.from_ms)
-        after_ms = min((row.time_ms for row in rows if row.time_ms >= stretch.to_ms), default=stretch.to_ms)
-        rows = [row for row in rows if before_ms <= row.time_ms <= after_ms]
-        until_ms = {span.epoch: span.until_ms for span in self.epochs(site) if span.agent == stretch.agent}
         lost = self._lost(told, site, stretch)
+        clear = [
+            row.time_ms for row in rows if not any(span.swallows(row.time_ms, row.epoch, row.seq) for span in lost)
+        ]
+        first_ms = max((ms for ms in clear if ms < stretch.from_ms), default=stretch.from_ms)
+        last_ms = min((ms for ms in clear if ms >= stretch.to_ms), default=stretch.to_ms - 1)
+        rows = [row for row in rows if first_ms <= row.time_ms <= last_ms]
+        lost = _around(lost, stretch, first_ms, last_ms)
+        until_ms = {span.epoch: span.until_ms for span in self.epochs(site) if span.agent == stretch.agent}
         epochs = sorted({*(row.epoch for row in rows), *(span.epoch for span in lost)})
         codes = np.array([_codes(row, epochs) for row in rows], dtype=np.int64).reshape(len(rows), 8)
         time_ms, seq, epoch, state, reason, clock, thousandths, count = codes.T
@@ -130,13 +133,14 @@ class MemoryHistory:
         return tuple(sorted(spans, key=_order_of_lost))
 
     def _spans(self, one: Forgotten) -> list[Moved]:
-        """Give where the words of epochs lie now; a lost span reaches through all that comes after it."""
+        """Give where the words of epochs lie now."""
         lived = [
             (span.first_ms, span.until_ms)
             for span in self.epochs(one.site)
             if span.agent == one.agent and span.epoch in one.epochs
         ]
-        lost = [(word.span.from_ms, END_MS) for word in self._told if isinstance(word, Lost) and _is_of(word, one)]
+        words = [word for word in self._told if isinstance(word, Lost) and _is_of(word, one)]
+        lost = [(word.span.from_ms, word.span.to_ms) for word in words]
         return [Moved(one.site, one.agent, *span) for span in (*lived, *lost)]
 
 
@@ -144,6 +148,15 @@ def _is_of(word: Told, one: Forgotten) -> bool:
     """Tell whether a word is void with some epochs."""
     epoch = word.span.epoch if isinstance(word, Lost) else word.epoch
     return (word.site, word.agent) == (one.site, one.agent) and epoch in one.epochs
+
+
+def _around(lost: Sequence[LostSpan], stretch: Stretch, first_ms: int, last_ms: int) -> tuple[LostSpan, ...]:
+    """Choose the lost spans around rows of a stretch, which run from one moment to another (both inclusive)."""
+    if first_ms >= stretch.from_ms:
+        first_ms = max((span.from_ms for span in lost if span.from_ms < stretch.from_ms), default=first_ms)
+    if last_ms < stretch.to_ms:
+        last_ms = min((span.from_ms for span in lost if span.from_ms >= stretch.to_ms), default=last_ms)
+    return tuple(span for span in lost if span.from_ms <= last_ms and first_ms <= span.to_ms)
 
 
 def _order_of_lost(span: LostSpan) -> tuple[int | str, ...]:

@@ -44,9 +44,4 @@ def _read(
 ) -> Iterator[tuple[Tenure, Columns]]:
     met = [tenure for tenure in served if tenure.from_ms < to_ms and from_ms < tenure.to_ms]
     asked = [Stretch(of.space, of.agent, max(from_ms, of.from_ms), min(to_ms, of.to_ms)) for of in met]
-    answers = source.read(site.id, asked)
-    if any(columns.lost for columns in answers):
-        # A lost span hides statements and carries on the probability before it, wherever those may be.
-        asked = [Stretch(of.space, of.agent, of.from_ms, of.to_ms) for of in met]
-        answers = source.read(site.id, asked)
-    yield from zip(met, answers, strict=True)
+    yield from zip(met, source.read(site.id, asked), strict=True)

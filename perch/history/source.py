@@ -61,7 +61,7 @@ class Columns:
     """Statements of one agent about one space as arrays of equal length, in order of (time, seq).
 
     `epoch` points into `vouches`; `state`, `reason` and `clock` into the tables of `perch.codes`; `thousandths` is the
-    probability; `count` is NO_COUNT where nothing counts. `lost` are all lost spans of the agent.
+    probability; `count` is NO_COUNT where nothing counts. `lost` are the agent's lost spans around these statements.
     """
 
     time_ms: Integers
@@ -115,7 +115,8 @@ NO_ROWS = Columns(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, ())
 class Together(NamedTuple):
     """Statements of several stretches side by side, each after the one before: `counts` says how many are of each.
 
-    `lost` names the places of those stretches of whose agents spans were lost, anywhere; `rows.lost` is empty.
+    `lost` names the places of those stretches whose answers have lost spans: these are left out here, to be read one by
+    one.
     """
 
     rows: Columns
@@ -129,7 +130,9 @@ class Together(NamedTuple):
 
 
 def side_by_side(answers: Sequence[Columns]) -> Together:
-    """Put what was read of several stretches into one."""
+    """Put what was read of several stretches into one; those with lost spans are left out."""
+    lost = frozenset(place for place, rows in enumerate(answers) if rows.lost)
+    answers = [NO_ROWS if rows.lost else rows for rows in answers]
     vouches = sorted({vouch for rows in answers for vouch in rows.vouches})
     places = {vouch: place for place, vouch in enumerate(vouches)}
     epochs = [np.array([places[vouch] for vouch in rows.vouches], dtype=np.int64)[rows.epoch] for rows in answers]
@@ -149,7 +152,7 @@ def side_by_side(answers: Sequence[Columns]) -> Together:
     return Together(
         joined,
         np.array([len(rows) for rows in answers], dtype=np.int64),
-        frozenset(place for place, rows in enumerate(answers) if rows.lost),
+        lost,
     )
 
 
@@ -185,10 +188,13 @@ class HistorySource(Protocol):
     - Times are milliseconds UTC. What was never told is simply absent: unknown sites, spaces and agents are empty,
       never an error.
     - `read` answers all stretches from one moment of the store, in the order asked. Each answer holds every row of its
-      stretch, before them all rows of the latest earlier millisecond that has any, and after them all of the first
-      later one; its order is (time, seq), ties between epochs in any order. `lost` are all spans of the agent, by
-      beginning, wherever they lie. `vouches` are exactly the epochs of these rows and spans, in any order, with all
-      that is known of them, also from outside the stretch.
+      stretch, and those around it up to the nearest that count: back to all of the latest earlier millisecond at which
+      anything was stated that no lost span of the agent swallows, and on to all of the first such later one; where
+      there is none, no rows on that side. Its order is (time, seq), ties between epochs in any order. `lost` are the
+      agent's spans that meet these, by beginning; on a side without rows also the nearest that begins there, and what
+      meets that. So an answer decides all that counts in its stretch, and what lies further away is no part of it.
+      `vouches` are exactly the epochs of these rows and spans, in any order, with all that is known of them, also from
+      outside.
     - Equal events give equal answers, in whatever order and however often they were stored.
     - Any thread may call, several at once. May raise StorageError or UnavailableError, nothing else.
     """

@@ -30,6 +30,10 @@ Epoch = tuple[str, str, str]
 Heard = Mapping[Epoch, int]
 NOTHING_HEARD: Heard = {}
 
+Homes = Mapping[str, Mapping[str, Sequence[str]]]
+"""By site and agent, the spaces that a layout ever gave to the agent."""
+NO_HOMES: Homes = {}
+
 
 class Span(NamedTuple):
     """Milliseconds UTC from `from_ms` until before `to_ms`."""
@@ -82,31 +86,41 @@ def without(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
 
 
 def touched(
-    told: Iterable[Told], source: WordSource, moves: Iterable[Moved] = (), heard: Heard = NOTHING_HEARD
+    told: Iterable[Told],
+    source: WordSource,
+    moves: Iterable[Moved] = (),
+    heard: Heard = NOTHING_HEARD,
+    homes: Homes = NO_HOMES,
 ) -> dict[str, Touched]:
     """Find what a batch of events and moves, already part of the source, may have changed, by site.
 
-    `heard` may name for an epoch a moment at which it is known to have lived, which spares a question.
+    `heard` may name for an epoch a moment at which it is known to have lived, which spares a question. A lost span
+    says something of all spaces of its agent: of those in `homes`, and of those that it ever spoke of.
     """
     by_site: dict[str, tuple[list[Told], list[Moved]]] = {}
     for one in told:
         by_site.setdefault(one.site, ([], []))[0].append(one)
     for moved in moves:
         by_site.setdefault(moved.site, ([], []))[1].append(moved)
-    return {site: _touched_at(site, *changes, source, heard) for site, changes in by_site.items()}
+    return {site: _touched_at(site, *changes, source, heard, homes.get(site, {})) for site, changes in by_site.items()}
 
 
-def _touched_at(site: str, told: Sequence[Told], moves: Sequence[Moved], source: WordSource, heard: Heard) -> Touched:
-    until_ms = latest(source.epochs(site))
+def _touched_at(
+    site: str,
+    told: Sequence[Told],
+    moves: Sequence[Moved],
+    source: WordSource,
+    heard: Heard,
+    homes: Mapping[str, Sequence[str]],
+) -> Touched:
+    of_all = [
+        *((one.agent, one.span.from_ms, one.span.to_ms) for one in told if isinstance(one, Lost)),
+        *((moved.agent, moved.from_ms, moved.to_ms) for moved in moves if moved.agent is not None),
+    ]
+    runs = [*_stated(told), *_of_all_spaces(site, of_all, source, homes)]
     return Touched(
-        _collected((*_vouched(site, told, source, heard), *_lost(told, until_ms), *_moved(moves))),
-        _collected(
-            (
-                *_restated(site, told, until_ms, source),
-                *_before_lost(site, told, source),
-                *_around_moved(site, moves, until_ms, source),
-            )
-        ),
+        _collected((*_vouched(site, told, source, heard), *_moved(moves))),
+        _collected(_all_around(site, runs, latest(source.epochs(site)), source)),
     )
 
 
@@ -160,20 +174,15 @@ def _vouched(site: str, told: Iterable[Told], source: WordSource, heard: Heard) 
             yield agent, Span(first_ms if before_ms is None else before_ms, last_ms + 1)
 
 
-def _restated(
-    site: str, told: Sequence[Told], until_ms: Mapping[str, int], source: WordSource
-) -> Iterator[tuple[tuple[str, str], Span]]:
-    """Each statement changes all until the next one of its space, which may itself become a transition or cease to."""
+def _stated(told: Iterable[Told]) -> Iterator[Stretch]:
+    """Statements of one space that follow each other closely are one run."""
     times: dict[tuple[str, str], list[int]] = {}
     for one in told:
         if isinstance(one, Stated):
             times.setdefault((one.agent, one.space), []).append(one.time_ms)
-    runs = [
-        Stretch(space, agent, first_ms, last_ms + 1)
-        for (agent, space), of_space in times.items()
-        for first_ms, last_ms in _runs(of_space, TOGETHER_MS)
-    ]
-    return _all_around(site, runs, until_ms, source)
+    for (agent, space), of_space in times.items():
+        for first_ms, last_ms in _runs(of_space, TOGETHER_MS):
+            yield Stretch(space, agent, first_ms, last_ms + 1)
 
 
 def _moved(moves: Iterable[Moved]) -> Iterator[tuple[str, Span]]:
@@ -181,59 +190,43 @@ def _moved(moves: Iterable[Moved]) -> Iterator[tuple[str, Span]]:
     return ((moved.agent, Span(moved.from_ms, moved.to_ms + 1)) for moved in moves if moved.agent is not None)
 
 
-def _around_moved(
-    site: str, moves: Iterable[Moved], until_ms: Mapping[str, int], source: WordSource
-) -> Iterator[tuple[tuple[str, str], Span]]:
-    """What came or went changes all until the next statement of its space."""
-    runs = [
-        Stretch(space, moved.agent, moved.from_ms, moved.to_ms + 1)
-        for moved in moves
-        if moved.agent is not None
-        for space in source.spaces(site, moved.agent)
-    ]
-    return _all_around(site, runs, until_ms, source)
+def _of_all_spaces(
+    site: str, spans: Iterable[tuple[str, int, int]], source: WordSource, homes: Mapping[str, Sequence[str]]
+) -> Iterator[Stretch]:
+    """What was lost, came or went may say something of every space of an agent."""
+    spaces: dict[str, Sequence[str]] = {}
+    for agent, from_ms, to_ms in dict.fromkeys(spans):
+        if agent not in spaces:
+            spaces[agent] = tuple(dict.fromkeys((*source.spaces(site, agent), *homes.get(agent, ()))))
+        for space in spaces[agent]:
+            yield Stretch(space, agent, from_ms, to_ms + 1)
 
 
 def _all_around(
     site: str, runs: Sequence[Stretch], until_ms: Mapping[str, int], source: WordSource
 ) -> Iterator[tuple[tuple[str, str], Span]]:
-    """Widen runs of statements by those around them, or to the last evidence of the agent where none comes after.
+    """Widen runs by the statements around them, or to the last evidence of the agent where none comes after.
 
-    Where one vouches for the time before it, what the statement before the run is worth changes as well; where spans
-    were lost, what was stated before a span shows in it to its end.
+    Each statement changes all until the next one of its space, which may itself become a transition or cease to. Where
+    one vouches for the time before it, what the statement before the run is worth changes as well. What was stated
+    before a lost span shows in it, and so on to the next statement outside of any, which is where an answer ends.
     """
     around = source.read_together(site, runs)
+    apart = sorted(around.lost)
+    odd = dict(zip(apart, source.read(site, [runs[number] for number in apart]), strict=True)) if apart else {}
     ends = np.cumsum(around.counts).tolist()
     place, times_ms = around.place, around.rows.time_ms
     offline = around.rows.reason == AGENT_OFFLINE
     starts_ms = np.array([run.from_ms for run in runs], dtype=np.int64)
-    vouching = {*place[offline & (times_ms >= starts_ms[place])].tolist(), *around.lost}
+    from_before = {*place[offline & (times_ms >= starts_ms[place])].tolist(), *odd}
     begun = 0
     for number, (run, ended) in enumerate(zip(runs, ends, strict=True)):
-        latest_ms = until_ms.get(run.agent, run.to_ms)
-        from_ms, next_ms = run.from_ms, latest_ms
-        if ended > begun:
-            if number in vouching:
-                from_ms = min(int(times_ms[begun]), from_ms)
-            if number not in around.lost and times_ms[ended - 1] >= run.to_ms:
-                next_ms = int(times_ms[ended - 1])
+        known_ms = odd[number].time_ms if number in odd else times_ms[begun:ended]
+        from_ms, next_ms = run.from_ms, until_ms.get(run.agent, run.to_ms)
+        if len(known_ms):
+            if number in from_before:
+                from_ms = min(int(known_ms[0]), from_ms)
+            if known_ms[-1] >= run.to_ms:
+                next_ms = int(known_ms[-1])
         yield (run.agent, run.space), Span(from_ms, next_ms + 1)
         begun = ended
-
-
-def _lost(told: Sequence[Told], until_ms: Mapping[str, int]) -> Iterator[tuple[str, Span]]:
-    """A lost span changes all spaces of its agent; it is rare enough to take all that came after it."""
-    for one in told:
-        if isinstance(one, Lost):
-            yield one.agent, Span(one.span.from_ms, until_ms.get(one.agent, one.span.from_ms) + 1)
-
-
-def _before_lost(site: str, told: Sequence[Told], source: WordSource) -> Iterator[tuple[tuple[str, str], Span]]:
-    """A lost span may hide what vouched for the statements before it."""
-    for one in told:
-        if isinstance(one, Lost):
-            from_ms = one.span.from_ms
-            asked = [Stretch(space, one.agent, from_ms, from_ms) for space in source.spaces(site, one.agent)]
-            for stretch, rows in zip(asked, source.read(site, asked), strict=True):
-                if len(rows):
-                    yield (one.agent, stretch.space), Span(int(rows.time_ms[0]), from_ms)

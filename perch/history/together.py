@@ -148,13 +148,10 @@ def _before_offline(place: Integers, time_ms: Integers, offline: Flags) -> Flags
 def _with_odd(
     held: HeldTogether, odd: Sequence[tuple[int, Tenure, Stretch]], site: str, source: HistorySource
 ) -> HeldTogether:
-    """Put in the places that are worked out one by one; lost spans show through all that comes after them."""
+    """Put in the places that are worked out one by one."""
     if not odd:
         return held
     answers = source.read(site, [stretch for _, _, stretch in odd])
-    whole = [Stretch(of.space, of.agent, of.from_ms, of.to_ms) for _, of, _ in odd]
-    if any(rows.lost for rows in answers):
-        answers = source.read(site, whole)
     each = [hold(counted(rows, of), of) for rows, (_, of, _) in zip(answers, odd, strict=True)]
     joined = side_by_side([held.rows, *(replace(one.columns, lost=()) for one in each)]).rows
     at = np.repeat([place for place, _, _ in odd], [len(one.columns) for one in each])

@@ -48,6 +48,13 @@ class LostSpan(NamedTuple):
     to_ms: int
     clock: Dating = Dating.OK
 
+    def swallows(self, time_ms: int, epoch: str, seq: int) -> bool:
+        """Tell whether a statement lies in it; at its very ends numbers decide, other epochs come after it."""
+        own = epoch == self.epoch
+        before = time_ms < self.from_ms or (time_ms == self.from_ms and own and seq < self.first_seq)
+        after = time_ms > self.to_ms or (time_ms == self.to_ms and not (own and seq <= self.last_seq))
+        return not before and not after
+
 
 class Lost(NamedTuple):
     """An agent confessed a lost span; it lived through it, so the span's end vouches for the span's epoch."""

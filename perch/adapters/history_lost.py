@@ -1,0 +1,120 @@
+"""How far one must read in `history.db` where spans were lost: back, and on, to what lies in none of them.
+
+A statement that no lost span of its agent swallows counts, and nothing before it shows behind it. So a stretch is
+answered by what lies between the last such statement before it and the first one after it.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from perch.adapters import history_file as file
+from perch.adapters.history_chunks import ROW_BYTES, chunks_of, cut, rank, time_in
+from perch.codes import DATINGS
+from perch.history.source import Stretch
+from perch.history.told import LostSpan
+
+Agent = tuple[str, str]
+
+
+class Around(NamedTuple):
+    """Which rows answer a stretch (ms, both inclusive), and which lost spans are among and around them."""
+
+    first_ms: int
+    last_ms: int
+    lost: tuple[LostSpan, ...]
+
+
+def losers(db: sqlite3.Connection, site: str) -> frozenset[str]:
+    """Name the agents of a site that ever lost anything."""
+    return frozenset(agent for (agent,) in db.execute("SELECT DISTINCT agent FROM lost WHERE site = ?", (site,)))
+
+
+def around(db: sqlite3.Connection, site: str, series: int | None, of: Stretch) -> Around:
+    """Find what answers a stretch of an agent that lost spans, as the law of `read` has it."""
+    agent = (site, of.agent)
+    before_ms = None if series is None else _counted_before(db, agent, series, of.from_ms)
+    after_ms = None if series is None else _counted_from(db, agent, series, of.to_ms)
+    first_ms = of.from_ms if before_ms is None else before_ms
+    last_ms = of.to_ms - 1 if after_ms is None else after_ms
+    begun_ms = _of_lost(db, "max(from_ms)", agent, "from_ms < ?1", of.from_ms) if before_ms is None else None
+    next_ms = _of_lost(db, "min(from_ms)", agent, "from_ms >= ?1", of.to_ms) if after_ms is None else None
+    lost = _meeting(db, agent, first_ms if begun_ms is None else begun_ms, last_ms if next_ms is None else next_ms)
+    return Around(first_ms, last_ms, lost)
+
+
+def _counted_before(db: sqlite3.Connection, agent: Agent, series: int, ms: int) -> int | None:
+    """Give the last moment before another at which anything was stated that counts."""
+    while (stated_ms := _stated_before(db, series, ms)) is not None:
+        spans = _meeting(db, agent, stated_ms, stated_ms)
+        if _any_counts(db, series, stated_ms, spans):
+            break
+        begun_ms = min(span.from_ms for span in spans)
+        ms = begun_ms + 1 if begun_ms < stated_ms else stated_ms
+    return stated_ms
+
+
+def _counted_from(db: sqlite3.Connection, agent: Agent, series: int, ms: int) -> int | None:
+    """Give the first moment from another on at which anything was stated that counts."""
+    while (stated_ms := _stated_from(db, series, ms)) is not None:
+        spans = _meeting(db, agent, stated_ms, stated_ms)
+        if _any_counts(db, series, stated_ms, spans):
+            break
+        over_ms = max(span.to_ms for span in spans)
+        ms = over_ms if over_ms > stated_ms else stated_ms + 1
+    return stated_ms
+
+
+def _stated_before(db: sqlite3.Connection, series: int, ms: int) -> int | None:
+    for key, body in reversed(chunks_of(db, series, ms, ms)):
+        week_ms = file.week_start_ms(key)
+        if place := rank(body, ms - week_ms):
+            return week_ms + time_in(body, place - 1)
+    return None
+
+
+def _stated_from(db: sqlite3.Connection, series: int, ms: int) -> int | None:
+    for key, body in chunks_of(db, series, ms, ms):
+        week_ms = file.week_start_ms(key)
+        place = rank(body, ms - week_ms)
+        if place * ROW_BYTES < len(body):
+            return week_ms + time_in(body, place)
+    return None
+
+
+def _any_counts(db: sqlite3.Connection, series: int, ms: int, spans: Sequence[LostSpan]) -> bool:
+    """Tell whether anything stated at a moment is swallowed by none of some spans."""
+    if not spans or not any(ms in (span.from_ms, span.to_ms) for span in spans):
+        return not spans
+    (body,) = (
+        cut(body, key, ms, ms + 1) for key, body in chunks_of(db, series, ms, ms) if key == file.chunk_key(series, ms)
+    )
+    week_ms = file.week_start_ms(file.chunk_key(series, ms))
+    rows = np.frombuffer(body, dtype=file.STATE_ROW)
+    for row in rows[rows["time"] == ms - week_ms]:
+        (epoch,) = db.execute("SELECT id FROM epoch WHERE epoch = ?", (int(row["epoch"]),)).fetchone()
+        if not any(span.swallows(ms, epoch, int(row["seq"])) for span in spans):
+            return True
+    return False
+
+
+def _of_lost(db: sqlite3.Connection, what: str, agent: Agent, where: str, ms: int) -> int | None:
+    """Ask one number of an agent's lost spans; None where there are none of the kind."""
+    asked = f"SELECT {what} FROM lost WHERE {where} AND site = ?2 AND agent = ?3"  # noqa: S608 - words of our own
+    found: int | None = db.execute(asked, (ms, *agent)).fetchone()[0]
+    return found
+
+
+def _meeting(db: sqlite3.Connection, agent: Agent, from_ms: int, to_ms: int) -> tuple[LostSpan, ...]:
+    rows = db.execute(
+        "SELECT epoch, first_seq, last_seq, from_ms, to_ms, clock FROM lost"
+        " WHERE site = ? AND agent = ? AND from_ms <= ? AND to_ms >= ?"
+        " ORDER BY from_ms, epoch, first_seq, last_seq, to_ms, clock",
+        (*agent, to_ms, from_ms),
+    )
+    return tuple(
+        LostSpan(epoch, first, last, begun_ms, ended_ms, DATINGS[clock])
+        for epoch, first, last, begun_ms, ended_ms, clock in rows
+    )
