@@ -90,6 +90,7 @@ class Herald:
                 None if health.last_ms is None else author.wall_of(health.last_ms),
                 self._sensors[sensor].kind,
                 self._sensors[sensor].space,
+                None if health.sign_ms is None else author.wall_of(health.sign_ms),
             )
             for sensor, health in healths.items()
         }

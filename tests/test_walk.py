@@ -17,8 +17,9 @@ from perch.commands import walk_network
 from perch.commands.walk import sensor_map
 from perch.contract import SensorStatus
 from perch.errors import PerchError
-from perch.model import SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind
+from perch.model import Reading, SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind
 from perch.sensing.commissioning import Verdict, Walk, begin, findings
+from perch.sensing.watch import Watch
 from perch.settings import AgentSettings, Broker, SensingSettings
 from sensor_agent import process
 from sensor_agent import walk as walking
@@ -132,7 +133,7 @@ def test_a_walk_ends_when_all_is_ticked_off_and_the_map_says_in_which_order() ->
 
 
 def status(last_ms: int | None, kind: SensorKind, health: SensorHealth = SensorHealth.OK) -> SensorStatus:
-    return SensorStatus(health, T0, last_ms, kind, "r1")
+    return SensorStatus(health, T0, last_ms, kind, "r1", last_ms)
 
 
 def test_over_the_network_what_spoke_since_the_walk_began_is_ticked_off_in_its_order() -> None:
@@ -149,6 +150,22 @@ def test_over_the_network_what_spoke_since_the_walk_began_is_ticked_off_in_its_o
     walk = walk_network.heard(walk, told)
     assert [findings(walk)[name] for name in ("a", "b")] == [Verdict.OK, Verdict.UNREADABLE]
     assert "silent" in walk.traces["b"].why
+
+
+def test_over_the_network_a_sample_that_saw_nobody_ticks_nothing_off() -> None:
+    """What is read each 30 s is heard each 30 s, whether anybody walks past it or not."""
+    walk = begin([SAMPLED, Sensor("air", SensorKind.CO2, "r1", 60_000)], {}, T0, 0)
+    watch = Watch([SensedSpace("r1", SpaceKind.ROOM)], [SAMPLED])
+    watch.start(T0 - 60_000)
+    seen = []
+    for at_ms, value in ((T0 - 30_000, 1.0), (T0, 0.0), (T0 + 30_000, 0.0), (T0 + 60_000, 1.0), (T0 + 90_000, 1.0)):
+        watch.observe(Reading(at_ms, "sampled", value))
+        health = watch.healths(at_ms)["sampled"]
+        told = SensorStatus(health.health, T0, health.last_ms, SAMPLED.kind, "r1", health.sign_ms)
+        walk = walk_network.heard(walk, {"sampled": told, "air": status(at_ms, SensorKind.CO2)})
+        seen.append((findings(walk)["sampled"], findings(walk)["air"]))
+    waiting, heard = (Verdict.WAITING, Verdict.OK), (Verdict.OK, Verdict.OK)
+    assert seen == [(Verdict.WAITING, Verdict.WAITING), (Verdict.WAITING, Verdict.WAITING), waiting, heard, heard]
 
 
 def test_an_agent_is_named_by_its_name_or_by_its_site_too() -> None:

@@ -16,6 +16,7 @@ from perch.errors import ContractError, PerchError, UnavailableError
 from perch.model import Sensor, SensorHealth, SensorKind
 from perch.sensing import commissioning
 from perch.sensing.commissioning import Verdict, Walk
+from perch.sensing.health import MEASURING
 from perch.settings import Broker
 
 PATIENCE_S = 35.0
@@ -58,7 +59,10 @@ def run(broker: Broker, site: str, agent: str, stop: threading.Event, told: Tell
 
 
 def heard(walk: Walk, sensors: Mapping[str, SensorStatus]) -> Walk:
-    """Tick off the sensors that spoke since the last status, in the order in which they did."""
+    """Tick off the sensors that spoke since the last status, in the order in which they did.
+
+    A sensor that is read at intervals says something each time; only one that saw somebody was walked past.
+    """
     news = []
     for name, status in sensors.items():
         before = walk.traces.get(name)
@@ -66,8 +70,10 @@ def heard(walk: Walk, sensors: Mapping[str, SensorStatus]) -> Walk:
             continue
         if status.health not in (SensorHealth.OK, SensorHealth.STARTING):
             walk = commissioning.failed(walk, name, f"its agent says {status.health}", walk.now_ms)
-        elif status.last_ms is not None and status.last_ms > max(walk.began_ms, before.since_ms):
-            news.append((max(status.last_ms, walk.now_ms), name))
+            continue
+        spoke_ms = status.last_ms if status.kind in MEASURING else status.sign_ms
+        if spoke_ms is not None and spoke_ms > max(walk.began_ms, before.since_ms):
+            news.append((max(spoke_ms, walk.now_ms), name))
     for last_ms, name in sorted(news):
         walk = commissioning.spoke(walk, name, last_ms)
     return walk

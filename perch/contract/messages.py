@@ -127,13 +127,17 @@ class LiveState(Struct, frozen=True, kw_only=True):
 
 
 class SensorStatus(Struct, frozen=True):
-    """How a sensor does, since when, when last heard (ms UTC, None if never), what it measures and in which space."""
+    """How a sensor does, since when, when last heard (ms UTC, None if never), what it measures and in which space.
+
+    `sign_ms` is when it last saw somebody, None if it has not yet, or measures something else.
+    """
 
     health: SensorHealth
     since_ms: Milliseconds
     last_ms: Milliseconds | None
     kind: SensorKind | None = None
     space: str | None = None
+    sign_ms: Milliseconds | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from perch.model import SensedSpace, Sensor, SensorHealth
-from perch.sensing.health import LOOK_EVERY_MS, Vitals, disagreeing, neighbours
+from perch.sensing.health import LOOK_EVERY_MS, MEASURING, Vitals, disagreeing, neighbours
 from perch.sensing.voices import NEVER_MS, silence_limit_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a sensor does since when, and when it last said something (ms of the watch's clock)."""
+    """How a sensor does since when, when it last said something, and when it saw somebody (ms of the watch's clock)."""
 
     health: SensorHealth
     since_ms: int
     last_ms: int | None
+    sign_ms: int | None = None
 
 
 class Learned(NamedTuple):
@@ -120,13 +121,22 @@ class Ward:
     def _health(self, sensor: Sensor, time_ms: int) -> Health:
         vitals = self.vitals.get(sensor.id)
         last_ms = None if vitals is None else vitals.last_ms
+        sign_ms = None if vitals is None else self._sign_ms(vitals)
         if vitals is not None and vitals.health is not _OK:
-            return Health(vitals.health, vitals.health_ms, last_ms)
+            return Health(vitals.health, vitals.health_ms, last_ms, sign_ms)
         from_ms = self._started_ms if last_ms is None else last_ms
         limit_ms = self._limits_ms[sensor.id]
         if time_ms >= from_ms + limit_ms:
-            never = last_ms is None and sensor.edge_driven
-            return Health(SensorHealth.NEVER_FIRED if never else SensorHealth.SILENT, from_ms + limit_ms, last_ms)
+            health = SensorHealth.NEVER_FIRED if last_ms is None and sensor.edge_driven else SensorHealth.SILENT
+            return Health(health, from_ms + limit_ms, last_ms, sign_ms)
         if last_ms is None and not sensor.edge_driven:
             return Health(SensorHealth.STARTING, self._started_ms, None)
-        return Health(SensorHealth.OK, self._started_ms, last_ms)
+        return Health(SensorHealth.OK, self._started_ms, last_ms, sign_ms)
+
+    def _sign_ms(self, vitals: Vitals) -> int | None:
+        """Give when a sensor last saw somebody, or stopped seeing somebody; None for one that measures."""
+        if vitals.sensor.kind in MEASURING:
+            return None
+        if vitals.on:
+            return vitals.last_ms
+        return vitals.steady_ms if vitals.steady_ms > self._started_ms else None
