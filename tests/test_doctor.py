@@ -17,8 +17,11 @@ from perch.adapters.age import Mark
 from perch.adapters.agent_health import AgentHealth, read_agent_health, write_agent_health
 from perch.adapters.clock_probe import ClockLook, look_at_clock
 from perch.adapters.disk_probe import Ground, ground_of, time_to_write
+from perch.adapters.journal import Journal
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_look import OutboxLook
+from perch.adapters.quarantine import Quarantine
+from perch.adapters.sqlite import READ_ONLY_DISK
 from perch.commands import doctor as command
 from perch.contract import AliveEvent
 from perch.doctor import clock, disk, outbox, versions
@@ -172,6 +175,21 @@ def test_a_disk_that_is_full_in_fact_is_named(tmp_path: Path) -> None:
         subprocess.run(["umount", folder], check=True)
     assert f"FAULT: the disk of {folder} is full" in said
     assert f"FAULT: {folder} is on a disk that is mounted read-only" in read_only
+
+
+def test_a_store_on_a_disk_that_is_mounted_read_only_says_so_at_its_start(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", folder], check=False).returncode:
+        pytest.skip("a file system can be mounted by root only")
+    try:
+        with pytest.raises(StorageError, match="Read-only file system") as told:
+            Journal.open(folder / "journal.db")
+        with pytest.raises(StorageError) as made:
+            Quarantine.open(folder / "data" / "quarantine.db")
+    finally:
+        subprocess.run(["umount", folder], check=True)
+    assert told.value.remedy == made.value.remedy == READ_ONLY_DISK
 
 
 def test_a_folder_that_is_not_there_is_made_later_or_cannot_be(tmp_path: Path) -> None:
