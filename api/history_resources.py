@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from api.access import Matter, Reader
 from api.history_files import HistoryFiles
 from api.moments import parse_moment, rfc3339, zone_of
-from api.openapi import answers
+from api.openapi import answers, or_shape
 from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, complain, complain_of_site, required
 from api.problems import not_found
 from api.shapes import (
@@ -19,11 +22,13 @@ from api.shapes import (
     DefinitionPage,
     HistoryAnswer,
     HistoryRow,
+    HourOfWeekAnswer,
+    HourOfWeekRow,
     TransitionAnswer,
     TransitionRow,
 )
 from perch.history.definitions import DEFINITIONS
-from perch.history.question import Answer, Definition, Hours, Question, Resolution, Row, Scope
+from perch.history.question import Answer, Definition, HourRow, Hours, Question, Resolution, Row, Scope, SessionRules
 from perch.history.source import StateRow
 from perch.model import ID_PATTERN, Site, SpaceKind
 
@@ -104,7 +109,9 @@ def transitions(history: TheHistory, window: TheWindow, space: RequiredSpace) ->
 
 
 @router.get(
-    "/history/{metric}", **answers(HistoryAnswer, 403, 404, 503), dependencies=[required(Matter.HISTORY_OF_GROUPS)]
+    "/history/{metric}",
+    **or_shape(answers(HistoryAnswer, 403, 404, 503), HourOfWeekAnswer),
+    dependencies=[required(Matter.HISTORY_OF_GROUPS)],
 )
 def history(
     history: TheHistory,
@@ -119,14 +126,16 @@ def history(
     kind: Annotated[SpaceKind | None, Query(description="only spaces of this kind")] = None,
     zone: OptionalZone = None,
     hours: Annotated[Hours, Query(description="opening hours, or all time")] = Hours.OPEN,
+    merge_seconds: Annotated[float, Query(ge=0, le=86_400, description="gaps that belong to a session")] = 300,
+    min_seconds: Annotated[float, Query(ge=0, le=86_400, description="how long a session lasts at least")] = 60,
 ) -> Response:
     """Answer a metric over a window, with the share of it that was really observed."""
     if metric not in DEFINITIONS:
         raise not_found(f"there is no metric {metric!r}; there are: {', '.join(sorted(DEFINITIONS))}")
     _allow(reader, scope)
-    question = Question(
-        metric, window.from_ms, window.to_ms, resolution, scope, hours, None if kind is None else kind.value, zone
-    )
+    rules = SessionRules(round(merge_seconds * 1000), round(min_seconds * 1000))
+    of_kind = None if kind is None else kind.value
+    question = Question(metric, window.from_ms, window.to_ms, resolution, scope, hours, of_kind, zone, rules)
     return _json(_history(history.answer(question, window.site, live.now().wall_ms), window.site))
 
 
@@ -146,9 +155,9 @@ def _definition(of: Definition) -> DefinitionItem:
     return DefinitionItem(of.id, of.name, of.version, of.unit, of.text, of.is_not)
 
 
-def _history(answer: Answer, site: Site) -> HistoryAnswer:
+def _history(answer: Answer, site: Site) -> HistoryAnswer | HourOfWeekAnswer:
     asked, definition, zone = answer.question, answer.definition, zone_of(site.time_zone)
-    return HistoryAnswer(
+    head = (
         asked.metric,
         AnswerDefinition(definition.id, definition.version, definition.unit, definition.text),
         site.id,
@@ -158,15 +167,21 @@ def _history(answer: Answer, site: Site) -> HistoryAnswer:
         asked.resolution,
         asked.scope,
         asked.hours,
-        tuple(_row(row, site) for row in answer.rows),
-        answer.warnings,
     )
+    parameters = {name: value_ms / 1000 for name, value_ms in answer.parameters.items()} or UNSET
+    if asked.resolution is Resolution.HOUR_OF_WEEK:
+        hours = tuple(HourOfWeekRow(*row) for row in answer.rows if isinstance(row, HourRow))
+        return HourOfWeekAnswer(*head, hours, answer.warnings, parameters)
+    rows = tuple(_row(row, zone) for row in answer.rows if isinstance(row, Row))
+    return HistoryAnswer(*head, rows, answer.warnings, parameters)
 
 
-def _row(row: Row, site: Site) -> HistoryRow:
-    zone = zone_of(site.time_zone)
+def _row(row: Row, zone: ZoneInfo) -> HistoryRow:
     start, end = rfc3339(row.start_ms, zone), rfc3339(row.end_ms, zone)
-    return HistoryRow(start, end, row.scope, row.value, row.coverage, row.low, row.high)
+    numbers = HistoryRow(start, end, row.scope, row.value, row.coverage, row.low, row.high)
+    if row.peak is None:
+        return numbers
+    return replace(numbers, at=rfc3339(row.peak.at_ms, zone), lasted_seconds=row.peak.lasted_ms / 1000)
 
 
 def _transition(row: StateRow, site: Site) -> TransitionRow:

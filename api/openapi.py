@@ -39,6 +39,15 @@ def answers(shape: type, *problems: int, media_type: str = "application/json") -
     return {"response_model": None, "responses": {200: good, **{status: _bad(status) for status in (422, *problems)}}}
 
 
+def or_shape(route: dict[str, Any], shape: type) -> dict[str, Any]:
+    """Describe a route that may also answer with another shape."""
+    good = route["responses"][200]
+    content = {
+        name: {"schema": {"anyOf": [of["schema"], _reference_to(shape)]}} for name, of in good["content"].items()
+    }
+    return {**route, "responses": {**route["responses"], 200: {**good, "content": content}}}
+
+
 def same_shape(route: dict[str, Any], status: int) -> dict[str, Any]:
     """Describe a route that answers with the same shape under another status as well."""
     return {**route, "responses": {**route["responses"], status: route["responses"][200]}}

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from perch.model import Dating, Purpose, Reason, SensorHealth, SensorKind, SpaceKind, State
 
@@ -170,7 +170,10 @@ class AnswerDefinition(Struct, frozen=True):
 
 
 class HistoryRow(Struct, frozen=True):
-    """One number, the share of its time that was observed, and its bounds if the rest were free or occupied."""
+    """One number, the share of its time that was observed, and its bounds if the rest were free or occupied.
+
+    Metrics of peaks also say when it was first reached, and how long it lasted in all.
+    """
 
     start: Moment
     end: Moment
@@ -179,6 +182,24 @@ class HistoryRow(Struct, frozen=True):
     coverage: float | None
     low: float | None
     high: float | None
+    at: Moment | UnsetType = UNSET
+    lasted_seconds: float | UnsetType = UNSET
+
+
+class HourOfWeekRow(Struct, frozen=True):
+    """An hour of the week (weekday 1 is Monday): its value over all weeks, and how the weeks' values spread."""
+
+    weekday: int
+    hour: int
+    scope: str
+    value: float | None
+    coverage: float | None
+    low: float | None
+    high: float | None
+    p50: float | None
+    p90: float | None
+    max: float | None
+    weeks: int
 
 
 class HistoryAnswer(Struct, frozen=True, rename={"from_": "from"}):
@@ -195,6 +216,24 @@ class HistoryAnswer(Struct, frozen=True, rename={"from_": "from"}):
     hours: str
     rows: tuple[HistoryRow, ...]
     warnings: tuple[str, ...]
+    parameters: dict[str, float] | UnsetType = UNSET
+
+
+class HourOfWeekAnswer(Struct, frozen=True, rename={"from_": "from"}):
+    """A metric by hours of the week, over the weeks of [from, to)."""
+
+    metric: str
+    definition: AnswerDefinition
+    site: str
+    time_zone: str
+    from_: Moment
+    to: Moment
+    resolution: str
+    scope: str
+    hours: str
+    rows: tuple[HourOfWeekRow, ...]
+    warnings: tuple[str, ...]
+    parameters: dict[str, float] | UnsetType = UNSET
 
 
 class TransitionRow(Struct, frozen=True):

@@ -49,6 +49,28 @@ class Totals:
         self.people += other.people
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A space in a cell."""
+
+    start: int
+    end: int
+    row: Space
+    state: State
+    count: int | None
+    reason: Reason | None
+
+    @property
+    def out(self) -> bool:
+        return self.state is State.UNKNOWN and self.reason is Reason.OUT_OF_SERVICE
+
+    @property
+    def people(self) -> int:
+        if self.row.kind in (SpaceKind.DESK, SpaceKind.BOOTH):
+            return int(self.state is State.OCCUPIED)
+        return self.count or 0
+
+
 @lru_cache(maxsize=1 << 16)
 def _local(zone: str, minutes: int) -> datetime:
     return datetime.fromtimestamp(minutes * 60, ZoneInfo(zone))
@@ -165,9 +187,9 @@ class Oracle:
             self._days[day] = (moments, so_far, to_come)
         return self._days[day]
 
-    def cells(self, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+    def cells(self, from_ms: int, to_ms: int, *also_ms: int) -> list[tuple[int, int]]:
         """Cut a window where anything may change."""
-        bounds = {from_ms, to_ms, *range(from_ms - from_ms % CELL_MS + CELL_MS, to_ms, CELL_MS)}
+        bounds = {from_ms, to_ms, *also_ms, *range(from_ms - from_ms % CELL_MS + CELL_MS, to_ms, CELL_MS)}
         for one in self.told:
             if isinstance(one, Stated | Marked):
                 bounds.add(one.time_ms)
@@ -189,31 +211,26 @@ class Oracle:
             if row is not None:
                 yield start, end, row, last
 
-    def spent(self, space: str, cells: Sequence[tuple[int, int]]) -> Iterator[tuple[int, Space, Totals]]:
-        """What a space did in each cell in which it stood."""
+    def states(self, space: str, cells: Sequence[tuple[int, int]]) -> Iterator["Moment"]:
+        """What a space was in each cell in which it stood."""
         said = self.said(space)
         for start, end, row, last in self.pieces(said, space, cells):
             holds = last is not None and (
                 self.vouched[last.agent, last.epoch] > start or self.remembered(said, space, last, start)
             )
-            state = last.state if last is not None and holds else State.UNKNOWN
-            out = last is not None and holds and state is State.UNKNOWN and last.reason is Reason.OUT_OF_SERVICE
-            people = 0
-            if row.kind in (SpaceKind.DESK, SpaceKind.BOOTH):
-                people = int(state is State.OCCUPIED)
-            elif last is not None and state is not State.UNKNOWN:
-                people = last.count or 0
-            length = end - start
-            yield (
-                start,
-                row,
-                Totals(
-                    length * (state is State.OCCUPIED),
-                    length * (state is not State.UNKNOWN),
-                    0 if out else length,
-                    length * people,
-                ),
-            )
+            if last is None or not holds:
+                yield Moment(start, end, row, State.UNKNOWN, None, None)
+            else:
+                yield Moment(start, end, row, last.state, last.count, last.reason)
+
+    def spent(self, space: str, cells: Sequence[tuple[int, int]]) -> Iterator[tuple[int, Space, Totals]]:
+        """What a space did in each cell in which it stood."""
+        for of in self.states(space, cells):
+            occupied, known = of.state is State.OCCUPIED, of.state is not State.UNKNOWN
+            people = of.people if known else 0
+            length = of.end - of.start
+            totals = Totals(length * occupied, length * known, length * (not of.out), length * people)
+            yield of.start, of.row, totals
 
     def step(self, resolution: Resolution, ms: int) -> Hashable:
         """Name the step of the calendar in which a moment lies."""

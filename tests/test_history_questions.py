@@ -9,8 +9,8 @@ from perch.errors import QuestionError
 from perch.history.answers import answer
 from perch.history.calendar import Calendar
 from perch.history.definitions import DEFINITIONS
-from perch.history.formulas import FORMULAS
 from perch.history.memory import MemoryHistory
+from perch.history.metrics import METRICS
 from perch.history.question import Answer, Hours, Question, Resolution, Scope
 from perch.history.told import Told
 from perch.model import QUARTER_MS, OpenSpan, Space, SpaceKind, State
@@ -34,7 +34,6 @@ def ask(question: Question, *told: Told, layout: tuple[Space, ...] = (space(),),
     ("changed", "parameter", "says"),
     [
         ({"metric": "utilisation"}, "metric", "coverage, time_used_ratio"),
-        ({"resolution": Resolution.HOUR_OF_WEEK}, "resolution", "hour, day, week"),
         ({"kind": "sofa"}, "kind", "desk, room, booth, lounge"),
         ({"zone": "z9"}, "zone", "z1, z2, z3"),
         ({"to_ms": START_MS}, "to", "later than `from`"),
@@ -130,5 +129,5 @@ def test_kinds_can_be_chosen() -> None:
 
 
 def test_every_metric_has_one_definition_and_one_formula() -> None:
-    assert list(DEFINITIONS) == list(FORMULAS)
+    assert list(DEFINITIONS) == list(METRICS)
     assert all(definition.id == name and definition.version >= 1 for name, definition in DEFINITIONS.items())

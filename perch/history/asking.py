@@ -9,6 +9,7 @@ from perch.history.question import Question, Resolution
 from perch.model import QUARTER_MS, Site, SpaceKind
 
 MAX_ROWS = 200_000
+MAX_HOURS = 2_000_000
 MAX_WINDOW_MS = 50 * 366 * DAY_MS
 
 _LEAST_MS: Mapping[Resolution, int] = {
@@ -24,9 +25,6 @@ def check(question: Question, site: Site, now_ms: int) -> int:
     """Refuse what cannot be answered, with a QuestionError; give where the window ends, at the latest now."""
     if question.metric not in DEFINITIONS:
         raise QuestionError("metric", f"there is no metric {question.metric!r}", f"ask for {_listed(DEFINITIONS)}")
-    if question.resolution is Resolution.HOUR_OF_WEEK:
-        offered = [resolution for resolution in Resolution if resolution is not Resolution.HOUR_OF_WEEK]
-        raise QuestionError("resolution", "hour-of-week is not offered yet", f"ask for {_listed(offered)}")
     if question.kind is not None and question.kind not in list(SpaceKind):
         raise QuestionError("kind", f"there is no kind {question.kind!r}", f"ask for {_listed(SpaceKind)}")
     zones = [zone.id for zone in site.zones]
@@ -37,6 +35,14 @@ def check(question: Question, site: Site, now_ms: int) -> int:
 
 def check_size(question: Question, groups: int, to_ms: int) -> None:
     """Refuse an answer of more than MAX_ROWS rows before it is worked out."""
+    if question.resolution is Resolution.HOUR_OF_WEEK:
+        if groups * ((to_ms - question.from_ms) // HOUR_MS) > MAX_HOURS:
+            raise QuestionError(
+                "scope",
+                f"hours of the week for {groups} × {question.scope} are more than {MAX_HOURS} hours to look at",
+                "ask for a wider scope or a shorter window",
+            )
+        return
     least_ms = _LEAST_MS.get(question.resolution, MAX_WINDOW_MS)
     if groups * ((to_ms - question.from_ms) // least_ms) > MAX_ROWS:
         raise QuestionError(

@@ -88,6 +88,11 @@ class Calendar:
                     bounds += (start_ms, end_ms)
         return np.array(bounds, dtype=np.int64)
 
+    def day_starts_ms(self, from_ms: int, to_ms: int) -> Integers:
+        """Give the moments within (from_ms, to_ms) at which a local day begins."""
+        days = [self.day_start_ms(day) for day in _days(self.day_of(from_ms), self.day_of(to_ms))]
+        return np.array([ms for ms in days if from_ms < ms < to_ms], dtype=np.int64)
+
     def steps_ms(self, resolution: Resolution, from_ms: int, to_ms: int) -> Integers:
         """Cut [from_ms, to_ms) by the calendar: rising bounds, the first from_ms, the last to_ms.
 

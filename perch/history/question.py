@@ -1,7 +1,9 @@
 """What can be asked of history, and the shape of an answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isnan
 from typing import NamedTuple
 
 
@@ -35,6 +37,14 @@ class Hours(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRules:
+    """What is one session: free gaps up to `merge_ms` belong to it, and it lasts `min_ms` at least."""
+
+    merge_ms: int = 300_000
+    min_ms: int = 60_000
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A metric of one site over the half-open window [from_ms, to_ms), UTC milliseconds."""
 
@@ -46,6 +56,7 @@ class Question:
     hours: Hours = Hours.OPEN
     kind: str | None = None
     zone: str | None = None
+    rules: SessionRules = SessionRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,13 @@ class Definition:
     is_not: str
 
 
+class Peak(NamedTuple):
+    """When a peak was first reached, and how long it lasted in all."""
+
+    at_ms: int
+    lasted_ms: int
+
+
 class Row(NamedTuple):
     """One number with its coverage and bounds; None where nothing was observed or nothing stood there."""
 
@@ -70,14 +88,37 @@ class Row(NamedTuple):
     coverage: float | None
     low: float | None
     high: float | None
+    peak: Peak | None = None
+
+
+class HourRow(NamedTuple):
+    """An hour of the week (`weekday` 1 is Monday) over all its weeks: its value, and how the weeks' values spread."""
+
+    weekday: int
+    hour: int
+    scope: str
+    value: float | None
+    coverage: float | None
+    low: float | None
+    high: float | None
+    p50: float | None
+    p90: float | None
+    max: float | None
+    weeks: int
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rows in order of scope and time; `to_ms` is where the window was really cut."""
+    """Rows in order of scope and time; `to_ms` is where the window was really cut, `parameters` are in ms."""
 
     definition: Definition
     question: Question
     to_ms: int
-    rows: tuple[Row, ...]
+    rows: tuple[Row, ...] | tuple[HourRow, ...]
     warnings: tuple[str, ...]
+    parameters: Mapping[str, int]
+
+
+def number_of(number: float) -> float | None:
+    """Take NaN for no number."""
+    return None if isnan(number) else float(number)

@@ -26,6 +26,7 @@ from perch.history.source import (
 from perch.model import Reason, State
 
 OUT_OF_SERVICE = REASON_CODES[Reason.OUT_OF_SERVICE]
+SENSOR_SILENT = REASON_CODES[Reason.SENSOR_SILENT]
 AGENT_OFFLINE = REASON_CODES[Reason.AGENT_OFFLINE]
 
 
@@ -50,12 +51,16 @@ class Spent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A space's states without a gap: each holds from its start to the next one's; the first starts at BEGINNING_MS."""
+    """A space's states without a gap: each holds from its start to the next one's; the first starts at BEGINNING_MS.
+
+    Of unknown ones, `out` says which are out of service, `silent` which are so because no sensor spoke.
+    """
 
     start_ms: Integers
     state: Integers
     count: Integers
     out: npt.NDArray[np.bool_]
+    silent: npt.NDArray[np.bool_]
 
     def intervals(self) -> list[Interval]:
         """Give the known and unknown intervals in order, neighbours that are equal joined."""
@@ -76,6 +81,10 @@ class Timeline:
         known = self.state != UNKNOWN
         rates = (self.state == OCCUPIED, known, self.out, known * np.maximum(self.count, 0))
         return Spent(*(self._integral(rate, places, bounds_ms) for rate in rates))
+
+    def integral(self, rate: Integers | npt.NDArray[np.bool_], bounds_ms: Integers) -> Integers:
+        """Integrate a rate, one for each state, between n + 1 rising bounds."""
+        return self._integral(rate, np.searchsorted(self.start_ms, bounds_ms, side="right") - 1, bounds_ms)
 
     def _integral(
         self, rate: Integers | npt.NDArray[np.bool_], places: npt.NDArray[np.intp], bounds_ms: Integers
@@ -108,17 +117,17 @@ def hold(columns: Columns, tenure: Tenure) -> Held:
 
 def timeline(parts: Sequence[Held]) -> Timeline:
     """Join what holds in each of a space's tenures, in order of time."""
-    starts, states, counts, outs = [np.array([BEGINNING_MS])], [np.array([UNKNOWN])], [np.array([-1])], [np.array([0])]
+    starts, states, counts, whys = [np.array([BEGINNING_MS])], [np.array([UNKNOWN])], [np.array([-1])], [np.array([-1])]
     for _, columns, until_ms in parts:
         starts.append(_alternating(columns.time_ms, until_ms))
         states.append(_with_unknown(columns.state, UNKNOWN))
         counts.append(_with_unknown(columns.count, -1))
-        outs.append(_with_unknown((columns.reason == OUT_OF_SERVICE).astype(np.int64), 0))
+        whys.append(_with_unknown(columns.reason, -1))
     start_ms = np.concatenate(starts)
     lasting = np.append(start_ms[1:] > start_ms[:-1], True)
-    state = np.concatenate(states)[lasting]
-    out = (np.concatenate(outs)[lasting] != 0) & (state == UNKNOWN)
-    return Timeline(start_ms[lasting], state, np.concatenate(counts)[lasting], out)
+    state, why = np.concatenate(states)[lasting], np.concatenate(whys)[lasting]
+    flags = ((state == UNKNOWN) & (why == reason) for reason in (OUT_OF_SERVICE, SENSOR_SILENT))
+    return Timeline(start_ms[lasting], state, np.concatenate(counts)[lasting], *flags)
 
 
 def _with_unknown(values: Integers, unknown: int) -> Integers:

@@ -1,0 +1,109 @@
+"""A question made ready to be measured: which rows of the layout, in which groups, and how time is cut."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from perch.history.calendar import Calendar
+from perch.history.layout import Standing, standings
+from perch.history.measure import Flags, Grid, grid
+from perch.history.question import Hours, Question, Scope
+from perch.history.source import Integers
+from perch.model import Site, Space
+
+_SCOPES: Mapping[Scope, Callable[[Site, Space], str]] = {
+    Scope.SPACE: lambda _, space: space.id,
+    Scope.ZONE: lambda _, space: space.zone,
+    Scope.FLOOR: lambda _, space: space.floor,
+    Scope.KIND: lambda _, space: space.kind.value,
+    Scope.SITE: lambda site, _: site.id,
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a site, cut into steps and into cells that cross no step, hours, date of the layout or day.
+
+    `counts` says which cells are within the hours asked for, `step_of` and `day_of` in which step and day each lies.
+    """
+
+    site: Site
+    question: Question
+    calendar: Calendar
+    chosen: Sequence[Standing]
+    groups: Mapping[str, int]
+    steps_ms: Integers
+    cut: Grid
+    counts: Flags
+    step_of: npt.NDArray[np.intp]
+    day_of: npt.NDArray[np.intp]
+
+    @property
+    def from_ms(self) -> int:
+        """Where the window begins."""
+        return int(self.steps_ms[0])
+
+    @property
+    def to_ms(self) -> int:
+        """Where it ends."""
+        return int(self.steps_ms[-1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many groups and steps there are."""
+        return len(self.groups), len(self.steps_ms) - 1
+
+    @property
+    def spaces(self) -> list[str]:
+        """The spaces that are asked for, each once, in the layout's order."""
+        return list(dict.fromkeys(row.space.id for row in self.chosen))
+
+    def group_of(self, row: Standing) -> int:
+        """Say to which group a row belongs."""
+        return self.groups[_SCOPES[self.question.scope](self.site, row.space)]
+
+    def is_within(self, ms: int) -> bool:
+        """Tell whether a moment of the window is within the hours asked for."""
+        return bool(self.counts[np.searchsorted(self.cut.bounds_ms, ms, side="right") - 1])
+
+    def by_step(self, cells: Integers) -> Integers:
+        """Add the cells (the last axis) of each step up, those within the hours asked for."""
+        return np.add.reduceat(cells * self.counts, self.cut.first_cell, axis=-1)
+
+
+def rows_asked(question: Question, site: Site, to_ms: int) -> list[Standing]:
+    """Give the rows of the layout that a question is about, in the layout's order."""
+    return [
+        row
+        for row in standings(site)
+        if row.from_ms < to_ms
+        and row.to_ms > question.from_ms
+        and question.kind in (None, row.space.kind)
+        and question.zone in (None, row.space.zone)
+    ]
+
+
+def groups_of(question: Question, site: Site, chosen: Sequence[Standing]) -> dict[str, int]:
+    """Number the groups of rows, in the rows' order."""
+    names = dict.fromkeys(_SCOPES[question.scope](site, row.space) for row in chosen)
+    return {name: place for place, name in enumerate(names)}
+
+
+def asked(
+    question: Question,
+    site: Site,
+    calendar: Calendar,
+    chosen: Sequence[Standing],
+    groups: Mapping[str, int],
+    steps_ms: Integers,
+) -> Asked:
+    """Cut time for a question."""
+    days_ms = calendar.day_starts_ms(int(steps_ms[0]), int(steps_ms[-1]))
+    cut = grid(steps_ms, chosen, calendar, days_ms)
+    starts_ms = cut.bounds_ms[:-1]
+    step_of = np.searchsorted(steps_ms, starts_ms, side="right") - 1
+    day_of = np.searchsorted(days_ms, starts_ms, side="right")
+    counts = cut.is_open if question.hours is Hours.OPEN else np.ones_like(cut.is_open)
+    return Asked(site, question, calendar, chosen, groups, steps_ms, cut, counts, step_of, day_of)

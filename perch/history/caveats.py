@@ -1,0 +1,54 @@
+"""What numbers cannot say of themselves, in words: that little was observed, or something could not be counted."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from perch.history.measure import Times
+from perch.history.metrics import Measured, Metric
+from perch.history.uses import Uses
+from perch.history.visits import Visits
+
+COVERAGE_WANTED = 0.9
+"""Below this share of observed time an answer carries a warning."""
+
+_OF_SEATS = ("capacity_used_ratio", "fill_when_used")
+_OF_ROOMS = ("solo_share", "size_mismatch")
+
+
+def caveats(metric: Metric, measured: Measured) -> Iterator[str]:
+    """Say what is to be known of an answer beside its numbers."""
+    known_ms, inventory_ms = measured.known_ms, measured.inventory_ms
+    known, inventory = int(known_ms.sum()), int(inventory_ms.sum())
+    if not inventory:
+        yield "In this window no space stood there during the hours asked for, so there is nothing to divide by."
+        return
+    if known < COVERAGE_WANTED * inventory:
+        share = f"{known / inventory:.1%}"
+        yield f"Only {share} of the time was observed; low and high say how far off a value may be."
+    poor = int(np.count_nonzero((inventory_ms > 0) & (known_ms < COVERAGE_WANTED * inventory_ms)))
+    if poor and inventory_ms.size > 1:
+        yield f"In {poor} of {inventory_ms.size} rows less than {COVERAGE_WANTED:.0%} of the time was observed."
+    yield from _of_metric(metric.definition.id, measured)
+
+
+def _of_metric(name: str, measured: Measured) -> Iterator[str]:
+    if isinstance(measured, Times) and name in _OF_SEATS and measured.uncounted_ms.any():
+        yield (
+            "Some spaces have no capacity, or were occupied without anybody being counted, and there is no number for "
+            "them; ask for a kind or a zone in which all are counted."
+        )
+    if isinstance(measured, Times) and name in _OF_ROOMS:
+        if measured.room_uncounted_ms.any():
+            yield "Some rooms were occupied without anybody being counted, and there is no number for them."
+        elif not measured.room_used_ms.any():
+            yield "This is a number of rooms alone, and none of them was in use here."
+    if isinstance(measured, Visits) and name == "dwell_median_seconds":
+        cut = int(measured.seen.number.sum() - measured.whole.number.sum())
+        if cut:
+            yield f"{cut} of {measured.seen.number.sum()} sessions border on unknown time and are not in the median."
+    if isinstance(measured, Uses) and measured.of_quiet.any():
+        yield (
+            "Some spaces count as observed although their sensors had been quiet beyond the quiet limit: a sensor that "
+            "died cannot be told from a space that nobody comes to."
+        )

@@ -1,0 +1,106 @@
+"""Time spent by groups, and spaces that nobody used: everything that is worked out space by space."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from perch.history.asked import Asked
+from perch.history.calendar import HOUR_MS
+from perch.history.layout import Standing
+from perch.history.measure import Flags, Sums, Times, added_up, measure, times
+from perch.history.past import Past, pasts
+from perch.history.source import BEGINNING_MS, FREE, HistorySource, Integers
+from perch.history.timeline import Timeline
+
+OBSERVED = 0.9
+"""So much of a space's time must be observed before it is called never used."""
+
+QUIET_LIMIT_MS = 168 * HOUR_MS
+"""A space without sensors' signs of life after so long a time of being free is taken for quiet, not for unobserved."""
+
+
+class Uses(NamedTuple):
+    """Known and inventory time by group and step, and the spaces never used, surely and perhaps.
+
+    `of_quiet` are those of `never` that are so only because a long quiet time counts as observed.
+    """
+
+    known_ms: Integers
+    inventory_ms: Integers
+    never: Integers
+    surely_never: Integers
+    perhaps_never: Integers
+    of_quiet: Integers
+
+    def together(self, bins: Integers, number: int) -> "Uses":
+        """Take the steps of each bin for one: spaces count once for each step in which they were not used."""
+        return Uses(*(added_up(column, bins, number) for column in self))
+
+
+def spent(asked: Asked, source: HistorySource) -> Times:
+    """Add the time of all spaces up, by group and step."""
+    total = Times(*np.zeros((len(Times._fields), *asked.shape), dtype=np.int64))
+    for past in pasts(asked.site, asked.spaces, asked.from_ms, asked.to_ms, source):
+        of = past.timeline()
+        for group, row, sums in rows_measured(asked, past):
+            for column, cells in zip(total, times(sums, row, of, asked.cut), strict=True):
+                column[group] += asked.by_step(cells)
+    return total
+
+
+def uses(asked: Asked, source: HistorySource) -> Uses:
+    """Find the spaces that nobody used, by group and step."""
+    found = Uses(*np.zeros((len(Uses._fields), *asked.shape), dtype=np.int64))
+    for past in _with_silence(asked, source):
+        of = past.timeline()
+        quiet_ms = of.integral(quiet(of), asked.cut.bounds_ms)
+        of_groups: dict[int, list[Sums]] = {}
+        for group, _, sums in rows_measured(asked, past):
+            sums = sums._replace(people_ms=quiet_ms * (sums.inventory_ms > 0))
+            of_groups.setdefault(group, []).append(sums)
+        for group, parts in of_groups.items():
+            used_ms, known_ms, inventory_ms, silent_ms = (
+                asked.by_step(sum(column)) for column in zip(*parts, strict=True)
+            )
+            idle = (inventory_ms > 0) & (used_ms == 0)
+            never = idle & (known_ms + silent_ms >= OBSERVED * inventory_ms)
+            columns = (
+                *(known_ms, inventory_ms, never, idle & (known_ms + silent_ms == inventory_ms), idle),
+                never & (known_ms < OBSERVED * inventory_ms),
+            )
+            for column, steps in zip(found, columns, strict=True):
+                column[group] += steps
+    return found
+
+
+def _with_silence(asked: Asked, source: HistorySource) -> Iterator[Past]:
+    """Read each space so far before the window that a quiet time which reaches into it is seen whole."""
+    from_ms = asked.from_ms - QUIET_LIMIT_MS
+    for past in pasts(asked.site, asked.spaces, from_ms, asked.to_ms, source):
+        of = past.timeline()
+        first = int(np.searchsorted(of.start_ms, from_ms, side="right")) - 1
+        if of.silent[first] or (of.state[first] == FREE and of.silent.any()):
+            yield from pasts(asked.site, [past.space], BEGINNING_MS, asked.to_ms, source)
+        else:
+            yield past
+
+
+def rows_measured(asked: Asked, past: Past) -> Iterator[tuple[int, Standing, Sums]]:
+    """Give the rows of a space that are asked for, with their groups and their sums in each cell."""
+    wanted = set(asked.chosen)
+    return ((asked.group_of(row), row, sums) for row, sums in measure(past, asked.cut) if row in wanted)
+
+
+def quiet(of: Timeline) -> Flags:
+    """Say which unknown states are so by the quiet limit alone: nothing spoke, after a long time of being free."""
+    found = np.zeros(len(of.state), dtype=np.bool_)
+    for place in np.flatnonzero(of.silent).tolist():
+        if of.silent[place - 1]:
+            found[place] = found[place - 1]
+            continue
+        first = place
+        while first and of.state[first - 1] == FREE:
+            first -= 1
+        found[place] = of.start_ms[place] - of.start_ms[first] >= QUIET_LIMIT_MS
+    return found
