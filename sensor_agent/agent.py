@@ -220,7 +220,7 @@ class Agent:
     @property
     def notice(self) -> str | None:
         """What somebody should know of, though nothing is wrong any more; None where there is nothing."""
-        return _joined((self._upkeep.notice, self._aside))
+        return _joined((self._courier.notice_at(boot_ms()), self._upkeep.notice, self._aside))
 
     @property
     def delivery_deadline(self) -> int:

@@ -14,10 +14,14 @@ from perch.adapters.outbox import Outbox
 from perch.contract import VERSION, Ack, Batch, Event, Publication
 from perch.delivery import hearing, journals
 from perch.delivery import sender as sending
+from perch.delivery.journals import Journals
 from perch.delivery.sender import Flight, Sender
 from perch.delivery.watermark import Watermark
 from perch.errors import DamagedError, StorageError
 from sensor_agent.clock import Clock
+
+REPLACED_TOLD_MS = 86_400_000
+"""So long is told of a journal that took the place of another one: it was restored, or it vanished."""
 
 Key = TypeVar("Key")
 
@@ -45,6 +49,7 @@ class Courier:
         self._chance = chance
         self._born_ms = now_ms - outbox.lived_ms
         self._sender = Sender(outbox.lanes(), journals=journals.remembered(outbox.journals))
+        self._replaced: tuple[int, str] | None = None
         self._failed: dict[str, str] = {}
         self._unread: dict[tuple[str, int], str] = {}
 
@@ -70,6 +75,12 @@ class Courier:
         self._unread = {flight: what for flight, what in self._unread.items() if flight in flying}
         return next(chain(self._failed.values(), self._unread.values()), None) or hearing.trouble(self._sender, now_ms)
 
+    def notice_at(self, now_ms: int) -> str | None:
+        """Say in a sentence that the collector's journal is another one since not long ago, None where it is not."""
+        if self._replaced is None or now_ms - self._replaced[0] >= REPLACED_TOLD_MS:
+            return None
+        return self._replaced[1]
+
     def accepted(self, epoch: str, events: Sequence[Event], now_ms: int) -> None:
         """Take charge of events that are in the outbox; numbers left out before them were used up by nothing."""
         first, last = events[0].seq, events[-1].seq
@@ -94,6 +105,7 @@ class Courier:
             return
         with self._noted(self._failed, "acknowledge"):
             self._outbox.acknowledge(settled, have.upto, now_ms - self._born_ms)
+            self._note_journal(sender.journals, now_ms)
             self._sender = sender
         self.send(now_ms)
 
@@ -109,6 +121,15 @@ class Courier:
         for flight in flights:
             with self._noted(self._unread, (flight.epoch, flight.first)):
                 self._send(flight)
+
+    def _note_journal(self, journals: Journals, now_ms: int) -> None:
+        before = self._sender.journals.present
+        if before not in (None, journals.present):
+            told = (
+                f"the collector answers from another journal, {journals.present} in place of {before}:"
+                " what is still kept here was sent again"
+            )
+            self._replaced = now_ms, told
 
     def _let_go(self) -> None:
         for epoch, first, last in self._outbox.take_dropped():

@@ -313,8 +313,8 @@ def test_the_server_says_which_agents_are_not_heard_or_in_trouble(mosquitto: Bro
     assert said == [
         "1 of 2 agents not heard: hq/pi-2",
         "hq/pi-1: the outbox cannot be written",
-        "hq/pi-1: the outbox was replaced",
         "hq/pi-1: 5000 events wait there to be acknowledged",
+        "hq/pi-1: the outbox was replaced",
     ]
     faults = [finding.what for finding in findings if finding.part == "agents" and finding.verdict is Verdict.FAULT]
     assert faults == ["hq/pi-1: the outbox cannot be written"]

@@ -17,7 +17,7 @@ from perch.delivery.sender import Sender
 from perch.delivery.watermark import Watermark
 from perch.model import Clock as ClockState
 from sensor_agent.clock import RecordedClock
-from sensor_agent.courier import Courier
+from sensor_agent.courier import REPLACED_TOLD_MS, Courier
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 EPOCH = "e" * 32
@@ -247,6 +247,17 @@ def test_a_courier_says_who_answers_and_lets_go_by_one_of_them(outbox: Outbox) -
     assert A in said
     assert B in said
     assert at.trouble_at(500 + TOLD_MS) is None
+
+
+def test_an_agent_tells_for_a_day_that_another_journal_took_the_place_of_the_one_it_knew(outbox: Outbox) -> None:
+    """A collector whose disk was not there begins an empty journal, and may know nothing of the one before."""
+    at, _ = courier(outbox)
+    at.heard(ack(A, 100), 1)
+    assert at.notice_at(1) is None
+    at.heard(ack(B, 0), 2)
+    told = at.notice_at(3) or ""
+    assert f"{B} in place of {A}" in told
+    assert at.notice_at(2 + REPLACED_TOLD_MS) is None
 
 
 def test_it_is_remembered_over_a_restart_who_answered(outbox: Outbox) -> None:

@@ -54,6 +54,7 @@ def _hear(fleet: Fleet[Status], ahead: dict[Key, int], message: Received, now: I
 
 
 def _troubles(fleet: Fleet[Status], online: Sequence[Key]) -> Iterator[Finding]:
+    noticed: dict[str, list[Key]] = {}
     for site, agent in online:
         known = fleet.get((site, agent))
         if known is None:
@@ -61,10 +62,12 @@ def _troubles(fleet: Fleet[Status], online: Sequence[Key]) -> Iterator[Finding]:
         if known.status.trouble:
             yield fault("agents", f"{site}/{agent}: {known.status.trouble}", "mend that; perch doctor there tells more")
         if known.status.notice:
-            yield warn("agents", f"{site}/{agent}: {known.status.notice}", "see whether anything is left to do there")
+            noticed.setdefault(known.status.notice, []).append((site, agent))
         if known.status.outbox > MANY_WAITING:
             what = f"{site}/{agent}: {known.status.outbox} events wait there to be acknowledged"
             yield warn("agents", what, "see that the collector runs, and that it may publish acknowledgements")
+    for notice, keys in noticed.items():
+        yield warn("agents", f"{_names(keys)}: {notice}", "nothing is wrong any more; see that it was meant so")
 
 
 def _names(keys: Sequence[Key]) -> str:
