@@ -5,10 +5,12 @@ A `Tree` maps a module's dotted name to its source. Every import counts wherever
 """
 
 import ast
+import functools
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Tree = Mapping[str, str]
 Law = Callable[[Tree], list[str]]
@@ -89,33 +91,67 @@ def floor_of(room: str) -> int:
     return next(number for number, floor in enumerate(FLOORS) if room in floor)
 
 
+class Named(NamedTuple):
+    """An import as it is written: names, and where they come from (None: they are modules themselves)."""
+
+    names: tuple[str, ...]
+    origin: str | None
+    level: int
+    line: int
+    at_import: bool
+
+
+class Call(NamedTuple):
+    """A call: of what (dotted), with a text as its first argument or None, and whether it is given anything."""
+
+    name: str
+    text: str | None
+    is_given: bool
+    line: int
+    at_import: bool
+
+
+@functools.cache
+def _read(source: str) -> tuple[tuple[Named, ...], tuple[Call, ...]]:
+    """Give every import and every call of a module."""
+    named: list[Named] = []
+    calls: list[Call] = []
+    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(source), True)]
+    while waiting:
+        node, at_import = waiting.pop()
+        match node:
+            case ast.Import(names=names, lineno=line):
+                named += [Named((alias.name,), None, 0, line, at_import) for alias in names]
+            case ast.ImportFrom(module=origin, names=names, level=level, lineno=line):
+                named.append(Named(tuple(alias.name for alias in names), origin or "", level, line, at_import))
+            case ast.Call(func=function, args=given, keywords=keywords, lineno=line):
+                text = given[0].value if given and isinstance(given[0], ast.Constant) else None
+                told = text if isinstance(text, str) else None
+                calls.append(Call(_dotted(function), told, bool(given or keywords), line, at_import))
+        inner = at_import and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        waiting += [(child, inner) for child in ast.iter_child_nodes(node)]
+    return tuple(named), tuple(calls)
+
+
 def imports(tree: Tree) -> Iterator[Import]:
     """Give every import of every module."""
     for module, source in tree.items():
-        parsed = ast.parse(source)
-        deferred = {id(node) for function in _functions(parsed) for node in ast.walk(function)}
-        for node in ast.walk(parsed):
-            for imported in _imported(node, tree):
-                yield Import(module, imported, getattr(node, "lineno", 0), id(node) not in deferred)
+        named, calls = _read(source)
+        for one in named:
+            for imported in _imported(one, tree):
+                yield Import(module, imported, one.line, one.at_import)
+        for call in calls:
+            if call.text is not None and call.name.endswith(("import_module", "__import__")):
+                yield Import(module, call.text, call.line, call.at_import)
 
 
-def _functions(parsed: ast.Module) -> Iterator[ast.AST]:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    return (node for node in ast.walk(parsed) if isinstance(node, kinds))
-
-
-def _imported(node: ast.AST, tree: Tree) -> list[str]:
-    match node:
-        case ast.Import(names=names):
-            return [alias.name for alias in names]
-        case ast.ImportFrom(module=str(origin), names=names, level=0):
-            inner = [f"{origin}.{alias.name}" for alias in names]
-            return sorted({name if name in tree else origin for name in inner})
-        case ast.ImportFrom():
-            return ["a relative module"]
-        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
-            return [name] if _dotted(function).endswith(("import_module", "__import__")) else []
-    return []
+def _imported(one: Named, tree: Tree) -> Iterable[str]:
+    if one.origin is None:
+        return one.names
+    if one.level:
+        return ["a relative module"]
+    inner = [f"{one.origin}.{name}" for name in one.names]
+    return sorted({name if name in tree else one.origin for name in inner})
 
 
 def _dotted(node: ast.AST) -> str:
@@ -183,18 +219,17 @@ def _is_pure(imported: str, room: str) -> bool:
 def pure_rooms_call_nothing_impure(tree: Tree) -> list[str]:
     """Pure rooms read no clock, open no file, print nothing and draw no unseeded random number."""
     return [
-        f"{module}:{call.lineno} calls {_dotted(call.func)}"
+        f"{module}:{call.line} calls {call.name}"
         for module, source in tree.items()
         if any(is_in(module, room) for room in PURE_ROOMS)
-        for call in ast.walk(ast.parse(source))
-        if isinstance(call, ast.Call) and _is_impure(call)
+        for call in _read(source)[1]
+        if _is_impure(call)
     ]
 
 
-def _is_impure(call: ast.Call) -> bool:
-    name = _dotted(call.func)
-    unseeded = name.endswith("default_rng") and not call.args and not call.keywords
-    return unseeded or IMPURE_CALLS.match(name) is not None
+def _is_impure(call: Call) -> bool:
+    unseeded = call.name.endswith("default_rng") and not call.is_given
+    return unseeded or IMPURE_CALLS.match(call.name) is not None
 
 
 def third_parties_stay_with_their_owner(tree: Tree) -> list[str]:
@@ -228,11 +263,11 @@ def _reached(graph: Mapping[str, set[str]], start: str) -> set[str]:
 
 def nothing_undeclared_is_imported(tree: Tree, declared: Callable[[str], set[str]]) -> list[str]:
     """Every third party that a module imports is declared in `pyproject.toml` for the machine that it runs on."""
-    ours = {module.partition(".")[0] for module in tree}
+    ours = {module.partition(".")[0] for module in tree} | sys.stdlib_module_names
     return [
         f"{found}, which pyproject.toml does not declare for it"
         for found in imports(tree)
-        if found.imported.partition(".")[0] not in ours | sys.stdlib_module_names | declared(found.importer)
+        if (top := found.imported.partition(".")[0]) not in ours and top not in declared(found.importer)
     ]
 
 
@@ -240,10 +275,10 @@ def tests_are_honest(tree: Tree) -> list[str]:
     """No test mocks, patches or sleeps: fakes are product, and tests wait for conditions."""
     by_import = [str(found) for found in imports(tree) if found.imported in {"mock", "unittest.mock"}]
     by_call = [
-        f"{module}:{call.lineno} calls {name}"
+        f"{module}:{call.line} calls {call.name}"
         for module, source in tree.items()
-        for call in ast.walk(ast.parse(source))
-        if isinstance(call, ast.Call) and _is_dishonest(name := _dotted(call.func))
+        for call in _read(source)[1]
+        if _is_dishonest(call.name)
     ]
     return by_import + by_call
 

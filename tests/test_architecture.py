@@ -170,7 +170,11 @@ def _distributions() -> Mapping[str, list[str]]:
 
 
 def _declared(importer: str) -> set[str]:
-    extras = next(extras for room, extras in EXTRAS.items() if laws.is_in(importer, room))
+    return _declared_for(next(extras for room, extras in EXTRAS.items() if laws.is_in(importer, room)))
+
+
+@functools.cache
+def _declared_for(extras: tuple[str, ...]) -> set[str]:
     by_extra = _declared_by_extra()
     return _import_names(set().union(*(by_extra[extra] for extra in ("", *extras))))
 
