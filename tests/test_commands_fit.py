@@ -230,6 +230,14 @@ def test_however_a_configuration_is_written_what_was_learned_gets_into_it(folder
     assert without_learned(fitted) == without_learned(tomllib.loads(config.replace("\r", "")))
 
 
+def test_a_comment_above_what_was_learned_before_stays(folder: Folder) -> None:
+    folder.config.write_text(DESK + "\n# in March, by Ada\n[sensor.learned]\npresent_factor = 2\n")
+    code, out, _ = folder.run(folder.readings(120), folder.truth(labels(55, 65)))
+    assert code == 0
+    assert "# in March, by Ada\n" in out
+    assert "present_factor = 2\n" not in out
+
+
 def test_a_configuration_that_is_not_worth_changing_comes_out_as_it_was(folder: Folder) -> None:
     wrong = [one._replace(occupied=one.occupied is (n < 240)) for n, one in enumerate(labels(0, 480))]
     assert folder.run(folder.readings(480), folder.truth(wrong))[1] == DESK

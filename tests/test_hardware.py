@@ -447,8 +447,8 @@ def test_an_ultrasonic_sensor_sees_who_sits_and_misses_what_came_off() -> None:
             except OSError:
                 return None
 
-        until(lambda: (metres() or 0.0) > 1.5)
+        assert until(lambda: (metres() or 0.0) > 1.5)
         there.stand(0.4)
-        until(lambda: 0.2 < (metres() or 0.0) < 0.8)
+        assert until(lambda: 0.2 < (metres() or 0.0) < 0.8)
         there.unplug()
-        until(lambda: metres() is None)
+        assert until(lambda: metres() is None)
