@@ -1,6 +1,7 @@
 """Learning from labels: what is counted, how sure it is, and that few labels move little."""
 
 import random
+from bisect import bisect_right
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from perch.model import LearnedSpace, Preference, Reading, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.sensing.accuracy import Tally
+from perch.sensing.ambience import LOUD
 from perch.sensing.estimator import Estimator
 from perch.sensing.fit import APART_MS, Comparison, Fit, blocks, fit, learned
 from perch.sensing.labels import Label, Lesson, Span, spans_of
+from perch.sensing.learned import shares
 from perch.sensing.posterior import nats, rate, share
 from perch.sensing.replayed import replayed, tallied
 from perch.sensing.settled import pace_of
@@ -20,6 +23,7 @@ from perch.sensing.teachers import TEACHERS, accounts
 
 DESK = SensedSpace("d01", SpaceKind.DESK, 1)
 HOUR_S = 3600
+HOUR_MS = HOUR_S * 1000
 
 
 def pir(kind: SensorKind = SensorKind.MOTION, every_ms: int | None = None) -> Sensor:
@@ -101,6 +105,31 @@ def test_a_sensor_that_says_the_same_once_more_teaches_the_same(kind: SensorKind
     ]
     repeated = Lesson([*again, told.readings[-1]], told.spans)
     assert accounts(DESK, [pir(kind)], [repeated]) == accounts(DESK, [pir(kind)], [told])
+
+
+def test_motion_sensors_that_speak_as_one_learn_what_all_of_them_said() -> None:
+    """Each of two sees half of the room, now one, now the other: together they teach what one that sees all would."""
+    whole = lesson(60, false_per_hour=6, per_hour=60)
+    ons = [reading.time_ms for reading in whole.readings if reading.value]
+    one, other = (Sensor(name, SensorKind.MOTION, "d01", 30_000) for name in ("s1", "s2"))
+    alone, halves = [], []
+    for at_ms in range(30_000, 60 * HOUR_S * 1000, 30_000):
+        seen = [place % 2 for place in range(bisect_right(ons, at_ms - 30_000), bisect_right(ons, at_ms))]
+        alone.append(Reading(at_ms, "s1", float(bool(seen))))
+        halves += [Reading(at_ms, "s1", float(0 in seen)), Reading(at_ms, "s2", float(1 in seen))]
+    (expected,) = accounts(DESK, [one], [Lesson(alone, whole.spans)])
+    taught = accounts(DESK, [one, other], [Lesson(halves, whole.spans)])
+    assert [account.learned for account in taught] == [expected.learned, expected.learned]
+    assert "together with s2" in taught[0].numbers[0].name
+
+
+def test_a_sound_that_stands_out_is_no_surer_a_sign_for_quiet_nights() -> None:
+    readings = [Reading(at_ms, "s1", 0.1 + 0.001 * (at_ms // 30_000 % 3)) for at_ms in range(0, 30 * HOUR_MS, 30_000)]
+    night = Lesson(readings, (Span(0, 30 * HOUR_MS, occupied=False),))
+    (account,) = accounts(DESK, [pir(SensorKind.SOUND, 30_000)], [night])
+    assert account.learned
+    assert (account.learned.empty_share or 1.0) < LOUD[0] / 2
+    assert shares(LOUD, account.learned) == LOUD
 
 
 def test_a_radar_that_lets_go_slowly_is_known_to() -> None:

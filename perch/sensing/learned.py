@@ -38,12 +38,16 @@ def turning_off(factory: Rates, learned: LearnedSensor | None) -> Rates:
 
 
 def shares(factory: Rates, learned: LearnedSensor | None) -> Rates:
-    """Give how often a sample stands out, as a share of all."""
+    """Give how often a sample stands out, as a share of all.
+
+    However seldom that was while nobody was there, one that does is no surer a sign than it is from the factory: labels
+    are mostly of quiet hours, and noise comes in bursts.
+    """
     known = learned or NOTHING_LEARNED
     empty, moving, still, deep = factory
-    if known.empty_share is not None:
-        empty = known.empty_share
     factor = known.present_factor or 1.0
+    if known.empty_share is not None:
+        empty = max(known.empty_share, empty * min(factor, 1.0))
     return empty, min(factor * moving, MOST_LIKELY), min(factor * still, MOST_LIKELY), min(factor * deep, MOST_LIKELY)
 
 

@@ -5,12 +5,12 @@ trigger a sensor several times and people stir in bursts: what lies within `APAR
 is asked how sure a result is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from perch.model import LearnedSensor, Reading
 from perch.sensing.chain import Rates, Weights
-from perch.sensing.evidence import is_repeated
+from perch.sensing.evidence import ON, is_repeated
 from perch.sensing.labels import Truth
 from perch.sensing.posterior import Known, rate
 from perch.sensing.voices import NOTHING, Evidence, Heard, Voice
@@ -33,6 +33,10 @@ class Taught(NamedTuple):
     unit: str
     factory: float
     known: Known
+
+    def along_with(self, others: Sequence[str]) -> "Taught":
+        """Give the same number where it is of several sensors that speak as one."""
+        return self._replace(name=f"{self.name}, together with {' and '.join(others)}") if others else self
 
 
 Lessons = tuple[LearnedSensor, list[Taught]]
@@ -91,6 +95,25 @@ def by_sensor(readings: Sequence[Reading]) -> dict[str, list[Reading]]:
     for reading in readings:
         sorted_.setdefault(reading.sensor, []).append(reading)
     return sorted_
+
+
+def in_chorus(readings: Mapping[str, Sequence[Reading]], sensors: Sequence[str]) -> list[Reading]:
+    """Give what motion sensors that speak as one said, at the moments of the one that is read most often.
+
+    Each reading says whether any of them saw something since the one before.
+    """
+    lead = max(sensors, key=lambda sensor: len(readings.get(sensor, ())))
+    others = sorted(
+        (one for sensor in sensors if sensor != lead for one in readings.get(sensor, ()) if one.value > ON),
+        key=lambda one: one.time_ms,
+    )
+    together, place = [], 0
+    for reading in readings.get(lead, ()):
+        seen = reading.value > ON
+        while place < len(others) and others[place].time_ms <= reading.time_ms:
+            seen, place = True, place + 1
+        together.append(Reading(reading.time_ms, reading.sensor, float(seen)))
+    return together
 
 
 def said_by(voice: Voice, readings: Sequence[Reading], until_ms: int) -> tuple[Said, ...]:

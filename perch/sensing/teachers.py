@@ -7,11 +7,12 @@
 | sound, light     | how many samples stand out           | how many times as many as usual                        |
 | CO2              | which slopes, and how restless it is | the same: their ratio is what a slope, or unrest, says |
 
+Motion sensors that are read at intervals speak as one, so they are taught as one: each learns what all of them said.
 Beams teach nothing: their errors show in counts, and labels say only whether somebody was there.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from statistics import median
 
@@ -35,10 +36,11 @@ from perch.sensing.sayings import (
     by_sensor,
     factor,
     hours,
+    in_chorus,
     of_those_present,
     said_by,
 )
-from perch.sensing.settled import pace_of, voice_of
+from perch.sensing.settled import is_sampled_motion, pace_of, voice_of
 from perch.sensing.voices import scaled
 
 WORTH_SAMPLES, SAMPLE_S = 60.0, 60.0
@@ -68,6 +70,9 @@ def accounts(space: SensedSpace, sensors: Sequence[Sensor], lessons: Sequence[Le
     truths = [Truth(lesson.spans) for lesson in lessons]
     ends_ms = [lesson.readings[-1].time_ms if lesson.readings else 0 for lesson in lessons]
     pace = pace_of(space)
+    chorus = tuple(sensor.id for sensor in sensors if is_sampled_motion(sensor) and sensor.space == space.id)
+    if len(chorus) > 1:
+        sorted_ = [{**one, **dict.fromkeys(chorus, in_chorus(one, chorus))} for one in sorted_]
     found = []
     for sensor in sensors:
         voice, teach = voice_of(space, sensor, pace, 1.0), TEACHERS.get(sensor.kind)
@@ -78,7 +83,9 @@ def accounts(space: SensedSpace, sensors: Sequence[Sensor], lessons: Sequence[Le
         said = [
             (truth, said_by(voice, own, end_ms)) for truth, own, end_ms in zip(truths, readings, ends_ms, strict=True)
         ]
-        found.append(_account(sensor, pace, said, teach))
+        account = _account(sensor, pace, said, teach)
+        others = [other for other in chorus if other != sensor.id] if sensor.id in chorus else []
+        found.append(replace(account, numbers=tuple(one.along_with(others) for one in account.numbers)))
     return found
 
 
