@@ -80,6 +80,17 @@ def messages(spaces: int, events: int, span_ms: int, *, each: int = 1, marks: bo
         yield _run(agent, epoch, several, wall_ms)
 
 
+def first_words(spaces: int) -> Iterator[Run]:
+    """Make a message of each agent that states all its spaces, as it does when it starts."""
+    epoch = secrets.token_hex(16)
+    for agent in range(-(-spaces // SPACES_PER_AGENT)):
+        named = range(agent * SPACES_PER_AGENT, min((agent + 1) * SPACES_PER_AGENT, spaces))
+        at = START_MS - QUARTER_MS, 0, Clock.OK
+        said = State.UNKNOWN, 0.5, None, Reason.STARTING
+        events: list[Event] = [StateEvent(seq, f"d{n}", *said, *at) for seq, n in enumerate(named, 1)]
+        yield _run(agent, epoch, events, START_MS - QUARTER_MS)
+
+
 def _run(agent: int, epoch: str, events: list[Event], wall_ms: int) -> Run:
     return Run(Stream("hq", f"pi-{agent}", epoch), "0123456789abcdef", wall_ms - START_MS, wall_ms + 40, tuple(events))
 

@@ -5,7 +5,7 @@ cursor is committed with the rows it stands for.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -118,10 +118,22 @@ class HistoryStore:
 
     def _take(self, batch: Batch) -> None:
         numbers = {epoch: self._widen(epoch, lived) for epoch, lived in batch.epochs.items()}
-        for key, stated in batch.stated.items():
-            self._merge(self._series(*key), _packed_states(stated, numbers), file.merged_states)
-        for (site, agent), marks in batch.marked.items():
-            self._merge(self._series(site, agent, file.MARKS), _packed_marks(marks, numbers), file.merged_marks)
+        series = _SeriesNumbers(self._db)
+        merged = [
+            *(
+                row
+                for key, stated in batch.stated.items()
+                for row in self._merged(series.of(*key), _packed_states(stated, numbers), file.merged_states)
+            ),
+            *(
+                row
+                for (site, agent), marks in batch.marked.items()
+                for row in self._merged(
+                    series.of(site, agent, file.MARKS), _packed_marks(marks, numbers), file.merged_marks
+                )
+            ),
+        ]
+        self._db.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?)", merged)
         self._note(batch)
 
     def _widen(self, epoch: tuple[str, str, str], lived: Lived) -> int:
@@ -139,20 +151,14 @@ class HistoryStore:
         ).fetchone()[0]
         return number
 
-    def _series(self, site: str, agent: str, space: str) -> int:
-        key = (site, agent, space)
-        self._db.execute("INSERT OR IGNORE INTO series (site, agent, space) VALUES (?, ?, ?)", key)
-        found = self._db.execute("SELECT series FROM series WHERE site = ? AND agent = ? AND space = ?", key)
-        number: int = found.fetchone()[0]
-        return number
-
-    def _merge(self, series: int, packed: Mapping[int, bytes], merged: Callable[[bytes, bytes], bytes]) -> None:
-        """Add packed rows, by the start of their week, to the chunks of a series."""
+    def _merged(
+        self, series: int, packed: Mapping[int, bytes], merged: Callable[[bytes, bytes], bytes]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Add packed rows, by the start of their week, to the chunks of a series; gives these by key."""
         for week_ms, new in packed.items():
             key = file.chunk_key(series, week_ms)
             row = self._db.execute("SELECT rows FROM chunk WHERE key = ?", (key,)).fetchone()
-            body = merged(b"" if row is None else row[0], new)
-            self._db.execute("INSERT OR REPLACE INTO chunk VALUES (?, ?)", (key, body))
+            yield key, merged(b"" if row is None else row[0], new)
 
     def _note(self, batch: Batch) -> None:
         self._db.executemany("INSERT OR IGNORE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch.lost)
@@ -169,6 +175,26 @@ class HistoryStore:
     def _move(self, cursor: Cursor) -> None:
         self._db.execute("DELETE FROM cursor")
         self._db.execute("INSERT INTO cursor VALUES (?, ?)", cursor)
+
+
+class _SeriesNumbers:
+    """The numbers of series, within one transaction: read once for each agent, who has few."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._known: dict[tuple[str, str], dict[str, int]] = {}
+
+    def of(self, site: str, agent: str, space: str) -> int:
+        """Give the number of a series, a new one where there is none."""
+        spaces = self._known.get((site, agent))
+        if spaces is None:
+            rows = self._db.execute("SELECT space, series FROM series WHERE site = ? AND agent = ?", (site, agent))
+            spaces = self._known[site, agent] = dict(rows)
+        number = spaces.get(space)
+        if number is None:
+            made = self._db.execute("INSERT INTO series (site, agent, space) VALUES (?, ?, ?)", (site, agent, space))
+            number = spaces[space] = int(made.lastrowid or 0)
+        return number
 
 
 def _packed_states(stated: Iterable[Stated], numbers: Mapping[tuple[str, str, str], int]) -> dict[int, bytes]:

@@ -10,8 +10,6 @@ from perch.adapters.history_chunks import ROW_BYTES, chunks_of, cut
 from perch.adapters.history_lost import around, losers
 from perch.history.source import NO_ROWS, Columns, Integers, Stretch, Together, Vouch
 
-_MANY = 300
-
 
 def read_together(db: sqlite3.Connection, site: str, stretches: Sequence[Stretch]) -> Together:
     """Give what was stated in stretches of a site, side by side."""
@@ -53,16 +51,14 @@ def _odd(
 
 
 def _series(db: sqlite3.Connection, site: str, stretches: Sequence[Stretch]) -> Iterator[int | None]:
-    if len(stretches) > _MANY:
-        found = db.execute("SELECT agent, space, series FROM series WHERE site = ?", (site,))
-        numbers = {(agent, space): series for agent, space, series in found}
-        yield from (numbers.get((of.agent, of.space)) for of in stretches)
-        return
+    """Give the number of the series of each stretch, asking once for each agent, who has few spaces."""
+    numbers: dict[str, dict[str, int]] = {}
     for of in stretches:
-        row = db.execute(
-            "SELECT series FROM series WHERE site = ? AND agent = ? AND space = ?", (site, of.agent, of.space)
-        ).fetchone()
-        yield None if row is None else row[0]
+        if of.agent not in numbers:
+            numbers[of.agent] = dict(
+                db.execute("SELECT space, series FROM series WHERE site = ? AND agent = ?", (site, of.agent))
+            )
+        yield numbers[of.agent].get(of.space)
 
 
 def _within(times_ms: Integers, counts: Integers, stretches: Sequence[Stretch]) -> Integers:
