@@ -29,6 +29,7 @@ from sensor_agent.clock import RecordedClock
 from sensor_agent.inputs import EdgeInput, Inputs, LatchedInput, move_pin, use_mock_pins
 from tests import parts
 from tests.acknowledging import Acknowledging
+from tests.configurations import agent_toml
 from tests.parts import until
 
 RECORDED = Path("perch/venue/recordings/singh").resolve()
@@ -353,27 +354,9 @@ def test_a_replay_without_a_collector_says_so_and_keeps_the_events(mosquitto: pa
         assert State.OCCUPIED in {event.state for event in heard.stated()}
 
 
-AGENT_TOML = """
-site = "hq"
-agent = "pi-1"
-data = "{data}"
-[broker]
-host = "127.0.0.1"
-port = {port}
-[[space]]
-id = "d01"
-kind = "desk"
-[[sensor]]
-id = "pir1"
-kind = "motion"
-space = "d01"
-pin = 17
-"""
-
-
 def test_the_broker_tells_of_an_agent_that_was_killed(mosquitto: parts.Broker, tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
-    config.write_text(AGENT_TOML.format(data=tmp_path / "data", port=mosquitto.port))
+    config.write_text(agent_toml(mosquitto.port))
     command = [sys.executable, "-m", "perch.commands", "agent", "--config", str(config)]
     environment = {**os.environ, "GPIOZERO_PIN_FACTORY": "mock"}
     with Acknowledging(Broker(host=mosquitto.host, port=mosquitto.port)) as heard:
@@ -387,7 +370,7 @@ def test_the_broker_tells_of_an_agent_that_was_killed(mosquitto: parts.Broker, t
 
 def test_an_agent_that_is_told_to_stop_says_goodbye_and_ends_with_0(mosquitto: parts.Broker, tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
-    config.write_text(AGENT_TOML.format(data=tmp_path / "data", port=mosquitto.port))
+    config.write_text(agent_toml(mosquitto.port))
     command = [sys.executable, "-m", "perch.commands", "agent", "--config", str(config)]
     environment = {**os.environ, "GPIOZERO_PIN_FACTORY": "mock"}
     with Acknowledging(Broker(host=mosquitto.host, port=mosquitto.port)) as heard:

@@ -25,6 +25,7 @@ from perch.errors import StorageError
 from perch.model import Clock, Reason, State
 from perch.settings import Broker, Influx, ServerSettings
 from tests import parts
+from tests.configurations import site_toml
 from tests.parts import free_port, until
 from tests.serving import a_site, wall_ms
 
@@ -334,22 +335,8 @@ host = "127.0.0.1"
 port = {port}
 """
 
-SITE = """
-[site]
-id = "hq"
-name = "Harbour House"
-time_zone = "Europe/Lisbon"
-[hours]
-mon = "08:00-20:00"
-[[floor]]
-id = "f1"
-name = "First floor"
-[[zone]]
-id = "open"
-floor = "f1"
-[[agent]]
-id = "pi-1"
-[[space]]
+SITE = site_toml(
+    """[[space]]
 id = "d01"
 name = "Desk 1"
 floor = "f1"
@@ -357,6 +344,7 @@ zone = "open"
 kind = "desk"
 agent = "pi-1"
 """
+)
 
 
 def command(tmp_path: Path, broker: parts.Broker) -> list[str]:

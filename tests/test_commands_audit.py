@@ -16,26 +16,13 @@ from perch.adapters.instants import wall_ms
 from perch.history.looks import Look
 from perch.history.told import Stated
 from perch.model import DAY_MS, Dating, Reason, State
+from tests.configurations import site_toml
 from tests.parts import Broker, free_port
 from tests.serving import EPOCH, Speaker
 
 NOW_MS = wall_ms() // 1000 * 1000
 HOUR_MS = 3_600_000
-SITE = """[site]
-id = "{id}"
-name = "Harbour House"
-time_zone = "Europe/Lisbon"
-[hours]
-mon = "08:00-20:00"
-[[floor]]
-id = "f1"
-name = "First floor"
-[[zone]]
-id = "open"
-floor = "f1"
-[[agent]]
-id = "pi-1"
-[[space]]
+SPACES = """[[space]]
 id = "d01"
 floor = "f1"
 zone = "open"
@@ -61,7 +48,7 @@ class Venue:
         opened = datetime.fromtimestamp(NOW_MS / 1000 - 100 * 86_400, UTC).date()
         names = [f"{site}.toml" for site in sites]
         for site, name in zip(sites, names, strict=True):
-            (folder / name).write_text(SITE.format(id=site, opened=opened))
+            (folder / name).write_text(site_toml(SPACES.format(opened=opened), site))
         text = f"data = 'data'\nsites = {json.dumps(names)}\n[broker]\nport = {port}\n"
         (folder / "perch.toml").write_text(text)
 

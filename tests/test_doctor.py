@@ -35,24 +35,10 @@ from sensor_agent import process
 from sensor_agent.inputs import use_mock_pins
 from sensor_agent.pin_check import look_at_pins
 from tests.acknowledging import Acknowledging
+from tests.configurations import agent_toml
 from tests.parts import Broker, until
 
 NOW_MS = 1_795_000_000_000
-AGENT = """
-site = "hq"
-agent = "pi-1"
-data = "data"
-[broker]
-port = {port}
-[[space]]
-id = "d01"
-kind = "desk"
-[[sensor]]
-id = "pir1"
-kind = "motion"
-space = "d01"
-pin = 17
-"""
 
 
 def one(findings: Iterator[Finding]) -> Finding:
@@ -426,7 +412,7 @@ def doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_finds_its_configuration_says_a_line_a_part_and_ends_with_0_or_1(
     mosquitto: Broker, tmp_path: Path
 ) -> None:
-    (tmp_path / "agent.toml").write_text(AGENT.format(port=mosquitto.port))
+    (tmp_path / "agent.toml").write_text(agent_toml(mosquitto.port))
     well = doctor(tmp_path, "--json")
     assert (well.returncode, well.stderr) == (0, "")
     listed = json.loads(well.stdout)

@@ -28,6 +28,7 @@ from sensor_agent.clock import RecordedClock, SystemClock
 from sensor_agent.inputs import move_pin, use_mock_pins
 from sensor_agent.tidings import Tidings
 from tests import parts
+from tests.configurations import agent_toml, site_toml
 from tests.parts import until
 
 T0 = 1_760_001_200_000
@@ -228,21 +229,6 @@ def test_an_installer_who_listens_over_the_network_sees_the_tick_within_seconds(
     assert (seen[0]["good"], seen[-1]["good"]) == (Verdict.WAITING, Verdict.OK)
 
 
-AGENT_TOML = """
-site = "hq"
-agent = "pi-3"
-data = "data"
-[broker]
-port = {port}
-[[space]]
-id = "d01"
-kind = "desk"
-[[sensor]]
-id = "pir1"
-kind = "motion"
-space = "d01"
-pin = 17
-"""
 PERCH = [sys.executable, "-m", "perch.commands"]
 MOCKED = {**os.environ, "GPIOZERO_PIN_FACTORY": "mock"}
 
@@ -254,13 +240,13 @@ def perch(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_names_each_sensor_and_writes_the_map(tmp_path: Path) -> None:
     config, kept = tmp_path / "agent.toml", tmp_path / "map.json"
-    config.write_text(AGENT_TOML.format(port=1883))
+    config.write_text(agent_toml(1883))
     done = perch("walk", "--config", config, "--minutes", 0.02, "--rest", 0.5, "-o", kept)
     assert done.returncode == 1, done.stderr
     assert "keep still" in done.stdout
     assert "✗ pir1  motion of d01, pin 17: never fired" in done.stdout
     assert str(kept) in done.stdout
-    printed = perch("walk", "--config", config, "--minutes", 0.01, "--rest", 0, "--json")
+    printed = perch("walk", "--config", config, "--minutes", 0.005, "--rest", 0, "--json")
     said = json.loads(printed.stdout)
     assert (said["complete"], said["sensors"][0]["verdict"]) == (False, "never-fired")
     assert json.loads((tmp_path / "data" / "sensor-map.json").read_text()) == said
@@ -269,7 +255,7 @@ def test_the_command_names_each_sensor_and_writes_the_map(tmp_path: Path) -> Non
 
 def test_a_walk_beside_a_running_agent_says_what_to_do_instead(mosquitto: parts.Broker, tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
-    config.write_text(AGENT_TOML.format(port=mosquitto.port))
+    config.write_text(agent_toml(mosquitto.port))
     agent = subprocess.Popen([*PERCH, "agent", "--config", str(config)], env=MOCKED, stderr=subprocess.DEVNULL)
     try:
         until((tmp_path / "data" / "agent.json").exists, 20)
@@ -284,39 +270,19 @@ def test_a_walk_beside_a_running_agent_says_what_to_do_instead(mosquitto: parts.
 
 def test_a_wrong_line_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
-    config.write_text(AGENT_TOML.format(port=1883).partition("[[sensor]]")[0])
+    config.write_text(agent_toml(1883).partition("[[sensor]]")[0])
     assert perch("walk", "--config", config).returncode == 2
     assert commands.run(["walk", "--config", str(config), "--agent", "hq/pi-3"]) == 2
 
 
+SPACE = '[[space]]\nid = "d01"\nzone = "open"\nkind = "desk"\n'
 SERVER_TOML = 'data = "server"\nsites = ["site.toml"]\n[broker]\nport = {port}\n'
-SITE_TOML = """
-[site]
-id = "hq"
-name = "Harbour House"
-time_zone = "Europe/Lisbon"
-[hours]
-mon = "08:00-20:00"
-[[floor]]
-id = "f1"
-[[zone]]
-id = "quiet"
-floor = "f1"
-[[space]]
-id = "d01"
-zone = "quiet"
-kind = "desk"
-[[agent]]
-id = "pi-3"
-[[agent]]
-id = "pi-4"
-"""
 
 
 def test_an_agent_that_is_not_heard_is_said_to_be(mosquitto: parts.Broker, tmp_path: Path) -> None:
     config = tmp_path / "perch.toml"
     config.write_text(SERVER_TOML.format(port=mosquitto.port))
-    (tmp_path / "site.toml").write_text(SITE_TOML)
+    (tmp_path / "site.toml").write_text(site_toml(SPACE, agent="pi-3"))
     done = perch("walk", "--network", "--config", config, "--agent", "pi-3", "--minutes", 0.01)
     assert (done.returncode, "nothing was heard of the agent hq/pi-3" in done.stderr) == (1, True), done.stderr
     assert not (tmp_path / "server").exists()
