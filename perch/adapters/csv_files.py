@@ -113,6 +113,7 @@ class _Clock:
         self._time_ms: int | None = None
 
     def read(self, text: str) -> int:
+        """Give a time in ms; raises RefusedError where it is none, or lies before the one read last."""
         if text == self._text and self._time_ms is not None:
             return self._time_ms
         time_ms = parse_time(text)

@@ -52,12 +52,14 @@ class _Broken:
         self._more = 0
 
     def add(self, line: int, what: str, remedy: str) -> None:
+        """Note a broken row."""
         if len(self._named) < MOST_NAMED:
             self._named.append(Complaint(f"{self._path}:{line}", what, remedy))
         else:
             self._more += 1
 
     def settle(self) -> None:
+        """Raise InputError if any row was broken."""
         if self._more:
             rest = Complaint(str(self._path), f"{self._more} more rows are broken", "correct these and try again")
             raise InputError((*self._named, rest))
