@@ -230,6 +230,15 @@ def test_however_a_configuration_is_written_what_was_learned_gets_into_it(folder
     assert without_learned(fitted) == without_learned(tomllib.loads(config.replace("\r", "")))
 
 
+def test_a_number_that_goes_beyond_what_is_believed_is_not_said_to_be_sure(folder: Folder) -> None:
+    """A door contact that speaks forty times as often as doors do."""
+    folder.config.write_text(DESK.replace('"motion"', '"contact"'))
+    code, _, err = folder.run(folder.readings(480), folder.truth(labels(0, 480)))
+    assert code == 0
+    (line,) = [line for line in err.splitlines() if "while somebody is there" in line]
+    assert " ".join(line.split()) == "pir1 while somebody is there 5 times as often as usual at its limit 1"
+
+
 def test_a_comment_above_what_was_learned_before_stays(folder: Folder) -> None:
     folder.config.write_text(DESK + "\n# in March, by Ada\n[sensor.learned]\npresent_factor = 2\n")
     code, out, _ = folder.run(folder.readings(120), folder.truth(labels(55, 65)))

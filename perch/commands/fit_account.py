@@ -46,7 +46,7 @@ def _lines(fit: Fit) -> Iterator[str]:
     vacant, occupied = (seconds / 3600 for seconds in fit.seconds)
     yield f"{fit.model.space.id}: learned from {vacant:.1f} h vacant and {occupied:.1f} h occupied"
     rows = [
-        (of, what, f"{known.value:g} {unit}", f"{known.low:g} to {known.high:g}", f"{factory:.4g}")
+        (of, what, f"{known.value:g} {unit}", _spread(known), f"{factory:.4g}")
         for of, what, unit, factory, known in _numbers(fit)
     ]
     rows += [("space", f"{kind} sensors count", f"{weight:g} times as much", "", "1") for kind, weight in _weights(fit)]
@@ -79,6 +79,11 @@ def _numbers(fit: Fit) -> Iterator[tuple[str, str, str, float, Known]]:
     for account in fit.model.accounts:
         for one in account.numbers:
             yield account.sensor, one.name, one.unit, one.factory, one.known
+
+
+def _spread(known: Known) -> str:
+    """Say how sure a number is; one at the limit of what is believed has no interval."""
+    return f"{known.low:g} to {known.high:g}" if known.low < known.high else "at its limit"
 
 
 def _weights(fit: Fit) -> Sequence[tuple[str, float]]:
