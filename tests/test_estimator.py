@@ -349,6 +349,16 @@ def test_how_often_a_sensor_is_read_changes_little(every_ms: int) -> None:
     assert state(watch) is State.FREE
 
 
+def test_a_pulse_that_is_read_each_second_says_what_its_edges_say() -> None:
+    by_edges, by_samples = started([DESK], [PIR]), started([DESK], [replace(SAMPLED, every_ms=1000)])
+    for second in range(3606):
+        by_samples.observe(Reading(second * 1000, "pir1", float(3600 <= second < 3603)))
+    pulse(by_edges, "pir1", HOUR_MS, 3000)
+    by_edges.advance(by_samples.now_ms)
+    assert 0.1 < probability(by_edges) < 0.9
+    assert probability(by_samples) == pytest.approx(probability(by_edges), abs=0.02)
+
+
 # Held against the same mathematics by brute force.
 
 weights4 = st.tuples(*[st.floats(1e-3, 1.0)] * 4)

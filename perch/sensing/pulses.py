@@ -103,6 +103,15 @@ def _shortest(known_s: float, lasted_ms: float) -> float:
     return min(max(lasted_s, _SHORTEST_PULSE_S), _LONGEST_PULSE_S)
 
 
+def share_again(seconds: float) -> float:
+    """Give how much of a sign it is that a motion sensor is on and was so before: within a pulse it saw nothing new.
+
+    The more often it is read, the less each sample says, so that all samples of a pulse come to little; one that stays
+    on counts as having seen another movement as often as one that tells edges.
+    """
+    return min(max((seconds / FIRST_PULSE_S) ** 2, seconds * 1000 / AGAIN_MS), 1.0)
+
+
 class SampledPulses(Sampled):
     """A motion sensor or a contact that is read at intervals: a sample says whether there was anything since the last.
 
@@ -156,15 +165,12 @@ class SampledPulses(Sampled):
         return found if new_ms >= own_ms else share_of(found, new_ms / own_ms)
 
     def _worth(self, gap_ms: int) -> tuple[Evidence, Evidence, Evidence]:
-        """Give what (nothing, something, something again) means after a gap, which is as good as known to a tenth.
-
-        A sensor that is still on after less than a pulse has most likely seen nothing new.
-        """
+        """Give what (nothing, something, something again) means after a gap, which is as good as known to a tenth."""
         tenths = round(10 * log2(max(gap_ms / 1000, _SHORTEST_GAP_S)))
         seconds = min(2 ** (tenths / 10), _LONGEST_GAP_S)
         quiet = self._flow.likelihood(self._rest, seconds)
         loud = [1 - likelihood for likelihood in quiet]
-        again = evidence(loud, self._share * min(seconds / FIRST_PULSE_S, 1.0))
+        again = evidence(loud, self._share * share_again(seconds))
         worth = evidence(quiet, self._share), evidence(loud, self._share), again
         if len(self._known) >= _GAPS_KNOWN:
             self._known.clear()
