@@ -103,16 +103,16 @@ def test_taps_without_a_connection_are_sent_later_with_their_time(
     made.set_offline(True)
     page.get_by_role("button", name="2", exact=True).tap()
     assert "kept on this phone" in outcome(page)
-    assert page.locator(".waiting").inner_text() == "1 waiting to be sent"
+    assert until(lambda: page.locator(".waiting").inner_text() == "1 waiting to be sent")
     seen = page.evaluate("JSON.parse(localStorage.getItem(Object.keys(localStorage)[0]))")
     assert sorted(seen) == ["count", "id", "seen_at", "site", "space"]
     page.get_by_role("link", name="Next space").tap()
     page.get_by_role("link", name="D01").tap()
     page.get_by_role("button", name="Somebody").tap()
-    assert page.locator(".waiting").inner_text() == "2 waiting to be sent"
+    assert until(lambda: page.locator(".waiting").inner_text() == "2 waiting to be sent")
     page.get_by_role("button", name="Undo").tap()
     until(lambda: "Taken back" in outcome(page))
-    assert page.locator(".waiting").inner_text() == "1 waiting to be sent"
+    assert until(lambda: page.locator(".waiting").inner_text() == "1 waiting to be sent")
     made.set_offline(False)
     until(lambda: page.locator(".waiting").is_hidden())
     assert stored(tmp_path) == [("r1", 2)]
