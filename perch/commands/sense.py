@@ -1,5 +1,6 @@
 """`perch sense`: the estimator over a recording, or two configurations over the same one."""
 
+import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -50,13 +51,15 @@ def sense(readings: tuple[Path, ...], config: Path, step: float | None, other: P
         _beside(recording, sensing, second)
         return
     doubts, passing = _doubted(recording, sensing)
-    if sys.stdout.isatty():  # the rows themselves show that it goes on
-        sys.stdout.writelines(_lines(sensing, passing, step))
-    else:
-        with Progress() as progress:
-            counted = progress.counted(passing, recording.rows, "readings")
-            sys.stdout.writelines(_lines(sensing, counted, step))
+    with _progress() as progress:
+        counted = progress.counted(passing, recording.rows, "readings")
+        sys.stdout.writelines(_lines(sensing, counted, step))
     warn_of(doubts)
+
+
+def _progress() -> Progress:
+    """Show how far it is, but not on a terminal that the rows are written to: they show that it goes on."""
+    return Progress(io.StringIO() if sys.stdout.isatty() else None)
 
 
 class Recording:
@@ -105,12 +108,14 @@ def _lines(sensing: SensingSettings, readings: Iterable[Reading], step: float | 
 
 def _beside(recording: Recording, sensing: SensingSettings, other: SensingSettings) -> None:
     (doubts, readings), (others, same) = (_doubted(recording, each) for each in (sensing, other))
-    one = offline.changes(sensing.spaces, sensing.sensors, readings)
-    two = offline.changes(other.spaces, other.sensors, same)
     compared: dict[str, Comparison] = {}
-    for both in beside(one, two):
-        sys.stdout.write(both_line(both.time_ms, both.space, both.one, both.other))
-        compared.setdefault(both.space, Comparison()).add(both)
+    with _progress() as progress:
+        counted = progress.counted(readings, recording.rows, "readings")
+        one = offline.changes(sensing.spaces, sensing.sensors, counted)
+        two = offline.changes(other.spaces, other.sensors, same)
+        for both in beside(one, two):
+            sys.stdout.write(both_line(both.time_ms, both.space, both.one, both.other))
+            compared.setdefault(both.space, Comparison()).add(both)
     for space, comparison in compared.items():
         comparison.let_pass(recording.last_ms)
         click.echo(_summary(space, comparison), err=True)
