@@ -14,6 +14,7 @@ from api import (
     metrics,
     operations,
     page,
+    planning_resources,
 )
 from api.audit_taps import Taps
 from api.door import Door
@@ -64,6 +65,7 @@ def with_routes() -> FastAPI:
         live_resources,
         events_resource,
         history_resources,
+        planning_resources,
         audit_resource,
         operations,
         metrics,

@@ -28,15 +28,15 @@ KEYS = ("id", "site", "space", "count", "seen_at")
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-async def read_object(request: Request) -> dict[str, Any]:
+async def read_object(request: Request, most_bytes: int = LARGEST_BYTES) -> dict[str, Any]:
     """Read a body that is a small JSON object; raises HTTPException or ParametersError."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send JSON, with Content-Type: application/json")
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > LARGEST_BYTES:
-            raise HTTPException(413, f"a tap has no more than {LARGEST_BYTES} bytes")
+        if len(body) > most_bytes:
+            raise HTTPException(413, f"what is sent here has no more than {most_bytes} bytes")
     try:
         given = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

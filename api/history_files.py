@@ -13,7 +13,7 @@ from perch.history.audit import Asked
 from perch.history.calendar import Calendar
 from perch.history.looks import Look, Said
 from perch.history.question import Answer, Question
-from perch.history.source import StateRow
+from perch.history.source import HistorySource, StateRow
 from perch.model import Site
 from perch.settings.holidays import closed_days
 
@@ -42,6 +42,14 @@ class HistoryFiles:
     def transitions(self, site: Site, space: str, from_ms: int, to_ms: int) -> Sequence[StateRow]:
         """Give the transitions of a space within [from_ms, to_ms)."""
         return answers.transitions(site, space, from_ms, to_ms, self._reader())
+
+    def source(self) -> HistorySource:
+        """Give the words of the past."""
+        return self._reader()
+
+    def calendar(self, site: str) -> Calendar:
+        """Give a site's calendar."""
+        return self._calendar(site)
 
     def audit(self, site: Site, seen: Sequence[Look], now_ms: int) -> Asked:
         """Put what people saw at a site beside what was observed."""

@@ -15,7 +15,7 @@ from api.history_files import HistoryFiles
 from api.moments import parse_moment, rfc3339, zone_of
 from api.openapi import answers, or_shape
 from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, complain, complain_of_site, required
-from api.problems import not_found
+from api.problems import not_found, wrong
 from api.shapes import (
     AnswerDefinition,
     DefinitionItem,
@@ -34,7 +34,7 @@ from perch.model import ID_PATTERN, Site, SpaceKind
 
 router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["history"])
 _encoder = msgspec.json.Encoder()
-_HEADERS = {"Cache-Control": "private, no-cache"}
+HEADERS = {"Cache-Control": "private, no-cache"}
 
 _ID = f"^{ID_PATTERN.pattern}$"
 RequiredSite = Annotated[str, Query(pattern=_ID, description="id of a site")]
@@ -63,6 +63,14 @@ def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From,
         complain("to", "this is not after `from`, so there is no time between them")
         return None
     return None if strange else Window(live.directory.sites[site], from_ms, to_ms)
+
+
+def moment_in(name: str, text: str, zone: tzinfo) -> int:
+    """Read a moment of a request; raises ParametersError."""
+    try:
+        return parse_moment(text, zone)
+    except ValueError as error:
+        raise wrong(name, str(error)) from None
 
 
 def _moment(name: str, text: str, zone: tzinfo) -> int | None:
@@ -190,4 +198,4 @@ def _transition(row: StateRow, site: Site) -> TransitionRow:
 
 
 def _json(answer: msgspec.Struct) -> Response:
-    return Response(_encoder.encode(answer), headers=_HEADERS, media_type="application/json")
+    return Response(_encoder.encode(answer), headers=HEADERS, media_type="application/json")

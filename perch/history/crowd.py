@@ -101,6 +101,15 @@ def crowd(asked: Asked, source: HistorySource) -> Crowd:
     return Crowd.joined([_of_group(asked, rows, source) for rows in members.values()], np.stack)
 
 
+def time_at_levels(asked: Asked, source: HistorySource) -> Integers:
+    """Give for how many milliseconds 0, 1, 2, … of all chosen spaces were occupied, while any stood there."""
+    total = np.zeros(len(asked.chosen) + 1, dtype=np.int64)
+    for first, last in _pieces(asked, max(len(asked.chosen), 1)):
+        _, moments, length_ms = _moments_in(asked, asked.chosen, first, last, source)
+        np.add.at(total, moments.occupied, length_ms * (moments.stands > 0))
+    return total
+
+
 def profile(members: Sequence[tuple[Standing, Timeline]], from_ms: int, to_ms: int) -> Profile:
     """Put spaces side by side, each while a row of the layout is in force, over [from_ms, to_ms)."""
     parts = [_steps_of(of, max(row.from_ms, from_ms), min(row.to_ms, to_ms)) for row, of in members]
@@ -149,6 +158,14 @@ def _pieces(asked: Asked, rows: int) -> Iterator[tuple[int, int]]:
 
 def _of_piece(asked: Asked, rows: Sequence[Standing], first: int, last: int, source: HistorySource) -> Crowd:
     """Measure one group in some cells."""
+    cell, moments, length_ms = _moments_in(asked, rows, first, last, source)
+    return _said(moments, length_ms).together(cell, last - first)
+
+
+def _moments_in(
+    asked: Asked, rows: Sequence[Standing], first: int, last: int, source: HistorySource
+) -> tuple[Integers, Profile, Integers]:
+    """Give the profile of a group cut at cells: in which each moment lies, what it is like, and how long it lasts."""
     bounds_ms, counts = asked.cut.bounds_ms[first : last + 1], asked.counts[first:last]
     from_ms, to_ms = int(bounds_ms[0]), int(bounds_ms[-1])
     of_spaces = by_space(rows)
@@ -159,11 +176,10 @@ def _of_piece(asked: Asked, rows: Sequence[Standing], first: int, last: int, sou
     place = np.searchsorted(of.start_ms, start_ms[:-1], side="right") - 1
     cell = np.searchsorted(bounds_ms, start_ms[:-1], side="right") - 1
     counted = counts[cell]
-    moments = Profile(start_ms[:-1], *(column[place] * counted for column in of[1:]))
-    return _moments(moments, np.diff(start_ms)).together(cell, last - first)
+    return cell, Profile(start_ms[:-1], *(column[place] * counted for column in of[1:])), np.diff(start_ms)
 
 
-def _moments(of: Profile, length_ms: Integers) -> Crowd:
+def _said(of: Profile, length_ms: Integers) -> Crowd:
     """Say of each step of a profile what is most and least in it."""
     unknown, stood, none = of.stands - of.occupied - of.free, of.stands > 0, np.zeros_like(length_ms)
     return Crowd(

@@ -101,7 +101,7 @@ def visits(asked: Asked, source: HistorySource) -> Visits:
     known_ms, inventory_ms, days, gaps, gaps_free, gaps_occupied = np.zeros((6, *asked.shape), dtype=np.int64)
     seen, whole, occupied = (Counted(asked.shape) for _ in range(3))
     rules = asked.question.rules
-    for past in _pasts(asked, source):
+    for past in pasts_around(asked, source):
         states = States.of(past.timeline(), past.standings)
         found = sessions(states, rules)
         filled = sessions(states.with_unknown_occupied(asked.from_ms, asked.to_ms), rules)
@@ -120,7 +120,7 @@ def visits(asked: Asked, source: HistorySource) -> Visits:
     return Visits(known_ms, inventory_ms, days, gaps, gaps_free, gaps_occupied, seen, whole, occupied)
 
 
-def _pasts(asked: Asked, source: HistorySource) -> Iterator[Past]:
+def pasts_around(asked: Asked, source: HistorySource) -> Iterator[Past]:
     """Read each space as far around the window as its sessions reach."""
     from_ms, to_ms = asked.from_ms - MARGIN_MS, asked.to_ms + MARGIN_MS
     for past in pasts(asked.site, asked.spaces, from_ms, to_ms, source):

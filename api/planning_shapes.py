@@ -1,0 +1,118 @@
+"""What planning is asked and what it answers; these names too are schemas of the OpenAPI document."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from api.shapes import Amount, Moment
+from perch.model import SpaceKind
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Many = Annotated[int, Meta(ge=1, le=10_000)]
+Interval = Annotated[tuple[float, float], Meta(description="from where to where the true number lies, 19 times in 20")]
+
+
+class ShortfallItem(Struct, frozen=True):
+    """With so many desks: on which share of days somebody finds none, and how many then, at the worst moment."""
+
+    desks: Amount
+    short_days_ratio: float
+    people_without: float
+
+
+class UnseenDemand(Struct, frozen=True):
+    """What would be enough with the demand that a full house turned away, if the assumption holds."""
+
+    desks_for_days: Amount
+    assumption: str
+
+
+class SizingAnswer(Struct, frozen=True, rename={"from_": "from"}):
+    """How many would do on a share of days, and of open time; null where history is too short."""
+
+    site: str
+    time_zone: str
+    kind: SpaceKind
+    from_: Moment
+    to: Moment
+    share: float
+    current: Amount
+    desks_for_days: Amount | None
+    interval: tuple[Amount | None, Amount | None] | None
+    desks_for_time: Amount | None
+    curve: tuple[ShortfallItem, ...]
+    days: Amount
+    full_days: Amount
+    coverage: float | None
+    unseen: UnseenDemand | None
+    warnings: tuple[str, ...]
+
+
+class ComparisonAnswer(Struct, frozen=True):
+    """What changed between two periods; numbers are null where there are not enough weeks."""
+
+    site: str
+    metric: str
+    before: float | None
+    after: float | None
+    difference: float | None
+    interval: Interval | None
+    weeks: tuple[Amount, Amount]
+    warnings: tuple[str, ...]
+
+
+class AddAsked(Struct, frozen=True, forbid_unknown_fields=True):
+    """Spaces to put there; `zone` only says where they are meant to stand."""
+
+    kind: SpaceKind
+    count: Many
+    capacity: Many | None = None
+    zone: str | None = None
+
+
+class ConvertAsked(Struct, frozen=True, forbid_unknown_fields=True):
+    """Spaces to make out of one."""
+
+    space: str
+    kind: SpaceKind
+    count: Many
+    capacity: Many | None = None
+
+
+class ChangeAsked(Struct, frozen=True, forbid_unknown_fields=True):
+    """One change: exactly one of these. Hours are as in the layout, an empty text for a closed day."""
+
+    remove: list[str] | None = None
+    add: AddAsked | None = None
+    convert: ConvertAsked | None = None
+    hours: dict[Weekday, str] | None = None
+
+
+class ScenarioAsked(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """Changes of today's layout, to be replayed with the sessions of a window."""
+
+    site: str
+    from_: str
+    to: str
+    changes: Annotated[list[ChangeAsked], Meta(max_length=100)]
+
+
+class OutcomeItem(Struct, frozen=True):
+    """What a layout comes to, per week; the interval is null where there are not enough weeks."""
+
+    turn_aways_per_week: float
+    interval: Interval | None
+    full_hours_per_week: float
+    peak_concurrent: Amount
+
+
+class ScenarioAnswer(Struct, frozen=True, rename={"from_": "from"}):
+    """Today's layout and the changed one, with the same sessions."""
+
+    site: str
+    from_: Moment
+    to: Moment
+    sessions: Amount
+    baseline: OutcomeItem
+    scenario: OutcomeItem
+    warnings: tuple[str, ...]

@@ -1,0 +1,50 @@
+"""What was wanted: the real sessions of a window, each with the kind of space and how many came together."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from perch.history.asked import Asked
+from perch.history.layout import standing_at
+from perch.history.past import Past
+from perch.history.sessions import States, sessions
+from perch.history.source import HistorySource
+from perch.history.visits import pasts_around
+from perch.model import SpaceKind
+
+KINDS_BY_SIZE = frozenset({SpaceKind.ROOM})
+"""Kinds of which a group needs one that is large enough."""
+
+
+class Stay(NamedTuple):
+    """A session: when, in which kind of space, and how many seats it needs (0 where nobody counted)."""
+
+    from_ms: int
+    to_ms: int
+    kind: SpaceKind
+    seats: int
+
+
+def demand(asked: Asked, source: HistorySource) -> list[Stay]:
+    """Give the sessions that begin within the window and the hours asked for, in order of time."""
+    return sorted(stay for past in pasts_around(asked, source) for stay in _stays(asked, past))
+
+
+def _stays(asked: Asked, past: Past) -> Iterator[Stay]:
+    of = past.timeline()
+    found = sessions(States.of(of, past.standings), asked.question.rules)
+    wanted = set(asked.chosen)
+    for from_ms, to_ms in zip(found.from_ms.tolist(), found.to_ms.tolist(), strict=True):
+        row = standing_at(past.standings, from_ms)
+        if (
+            row not in wanted
+            or row is None
+            or not asked.from_ms <= from_ms < asked.to_ms
+            or not asked.is_within(from_ms)
+        ):
+            continue
+        kind = row.space.kind
+        first, last = np.searchsorted(of.start_ms, (from_ms, to_ms)).tolist()
+        seats = max(int(of.count[first:last].max()), 0) if kind in KINDS_BY_SIZE else 1
+        yield Stay(from_ms, to_ms, kind, seats)
