@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from perch.model import Reading, Reason, SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind, State
 from perch.sensing import offline
-from perch.sensing.health import CHATTERS, FROZEN_MS, LOOK_EVERY_MS, STUCK_ON_MS
+from perch.sensing.health import CHATTERS, FROZEN_MS, LOOK_EVERY_MS, STUCK_ON_MS, Hearing
+from perch.sensing.ward import Ward
 from perch.sensing.watch import Watch
 
 HOUR_MS = 3_600_000
@@ -196,3 +197,58 @@ def test_it_does_not_matter_how_often_the_sensors_are_looked_at(
         changes += watch.observe(row)
     changes += watch.advance(rows[-1].time_ms + 1)
     assert changes == list(offline.changes([DESK], [PIR, PIR2, RADAR, CO2], rows))
+
+
+def falls_and_recoveries(
+    rows: Iterable[Reading], until_ms: int, *, each_look: bool
+) -> tuple[list[tuple[int, list[str], list[str]]], dict[str, tuple[float, int]]]:
+    """Look whenever a ward asks for it, or at each look that there is."""
+    ward, found = Ward([DESK], [RADAR, CO2]), []
+    ward.start(0, {}, {})
+    grid_ms = LOOK_EVERY_MS
+
+    def look_before(time_ms: int) -> None:
+        nonlocal grid_ms
+        while (grid_ms if each_look else ward.look_ms) < time_ms:
+            ward.look_ms = at_ms = grid_ms if each_look else ward.look_ms
+            grid_ms += LOOK_EVERY_MS
+            fallen, recovered = ward.look()
+            if fallen or recovered:
+                found.append((at_ms, fallen, recovered))
+
+    for row in rows:
+        look_before(row.time_ms)
+        vitals = ward.vitals[row.sensor]
+        if vitals.hear(row.time_ms, row.value) is not Hearing.TRUE:
+            ward.hasten(vitals, row.time_ms)
+    look_before(until_ms)
+    return found, ward.learned(until_ms)
+
+
+bursts = st.lists(
+    st.tuples(
+        st.integers(0, 9 * HOUR_MS) | st.integers(0, 400),
+        st.sampled_from(["radar", "co2"]),
+        st.sampled_from([0.0, 1.0, 500.0, 500.5, float("nan")]),
+        st.sampled_from([1, 2, 320]),
+    ),
+    max_size=12,
+)
+
+
+@given(bursts)
+def test_looks_that_are_skipped_would_have_found_nothing(
+    recorded: list[tuple[int, str, float, int]],
+) -> None:
+    rows, now_ms = [], 0
+    for gap_ms, sensor, value, times in recorded:
+        now_ms += gap_ms
+        for step in range(times):
+            now_ms += 400 * (times > 1)
+            rows.append(Reading(now_ms, sensor, value if step % 2 == 0 else 0.0 if value == 1.0 else value))
+    some, busy = falls_and_recoveries(rows, now_ms + 30 * HOUR_MS, each_look=False)
+    each, busy_each = falls_and_recoveries(rows, now_ms + 30 * HOUR_MS, each_look=True)
+    assert some == each
+    for sensor, (amount, steady_ms) in busy.items():
+        assert amount == pytest.approx(busy_each[sensor][0])
+        assert steady_ms == busy_each[sensor][1]

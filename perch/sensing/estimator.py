@@ -18,12 +18,12 @@ from math import isfinite
 
 from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
 from perch.sensing.belief import DEADLINE, GONE, Belief, belief_as, due_ms, gone, rounded, saying, signed
-from perch.sensing.chain import Flow, Weights
+from perch.sensing.chain import Weights
 from perch.sensing.deadlines import passing
 from perch.sensing.doors import Crossings, Crowd, crossed, most_likely, settled
 from perch.sensing.evidence import ON, is_repeated
 from perch.sensing.space_model import PRIOR, SpaceModel, weighed
-from perch.sensing.voices import NEVER_MS, NOTHING, Heard, added, more
+from perch.sensing.voices import NEVER_MS, NOTHING, Heard, added
 
 _UNKNOWN, _FREE, _OCCUPIED = State.UNKNOWN, State.FREE, State.OCCUPIED
 
@@ -87,11 +87,9 @@ class Estimator:
         ):
             return belief
         heard, told = voice.hear(before, time_ms, value)
-        voices = (*others[:place], heard, *others[place + 1 :]) if place or len(others) > 1 else (heard,)
+        voices = (*others[:place], heard, *others[place + 1 :]) if model.several else (heard,)
         if place in model.chorus:
-            told = model.together(voices, time_ms)
-            if time_ms == at_ms:
-                told = more(told, model.together(others, time_ms))
+            told = model.together(voices, others if time_ms == at_ms else (), time_ms)
         if time_ms > at_ms:
             weights, evidence, crossings = model.moved(now, flow, time_ms - at_ms), told, None
             now = weighed(weights, told)
@@ -107,21 +105,14 @@ class Estimator:
         if edges and voice.speaks(heard) is not voice.speaks(before):
             flow = model.flow(voices)
         if deadline != time_ms:
-            deadline = self._deadline(time_ms, now, voices, flow, said.state, deadline)
+            likely, state, (occupied, free) = 1 - now[0], said.state, model.limits
+            if (likely >= occupied and state is not _OCCUPIED) or (likely <= free and state is not _FREE):
+                deadline = time_ms
+            elif flow is not None:
+                deadline = min(due_ms(voices), time_ms + passing(flow, now, state, model.limits))
+            elif not model.several or deadline < time_ms + model.near_ms:
+                deadline = due_ms(voices)
         return belief_as((time_ms, weights, evidence, now, voices, flow, said, deadline, sign, crowd, crossings))
-
-    def _deadline(
-        self, time_ms: int, now: Weights, voices: tuple[Heard, ...], flow: Flow | None, state: State, before_ms: int
-    ) -> int:
-        """Give when to look again after a reading: at once where it changes what is said."""
-        model, likely = self.model, 1 - now[0]
-        occupied, free = model.limits
-        if (likely >= occupied and state is not _OCCUPIED) or (likely <= free and state is not _FREE):
-            return time_ms
-        if flow is None and len(voices) > 1 and before_ms >= time_ms + model.near_ms:
-            return before_ms
-        due = due_ms(voices)
-        return due if flow is None else min(due, time_ms + passing(flow, now, state, model.limits))
 
     def _through_doors(
         self, belief: Belief, reading: Reading, now: Weights, crossings: Crossings | None

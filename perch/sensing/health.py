@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
 from perch.model import SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind
-from perch.sensing.evidence import is_on
+from perch.sensing.evidence import NEAR_M, ON
 from perch.sensing.voices import NEVER_MS
 
 LOOK_EVERY_MS = 300_000
@@ -85,6 +85,7 @@ class Vitals:
         "last_ms",
         "limit_ms",
         "look_ms",
+        "measures",
         "on",
         "range",
         "seen",
@@ -99,7 +100,8 @@ class Vitals:
         self.limit_ms = _steady_limit_ms(sensor.kind, space.kind)
         self.range = PLAUSIBLE.get(sensor.kind, DIGITAL)
         self.value = level
-        self.on = sensor.kind not in MEASURING and is_on(sensor.kind, level)
+        self.measures = sensor.kind in MEASURING
+        self.on = not self.measures and level > ON
         self.steady_ms = time_ms
         self.last_ms: int | None = None
         self.signs = 0
@@ -160,17 +162,16 @@ class Vitals:
     @property
     def _is_frozen(self) -> bool:
         """Whether its value should have changed by now; the dark does not."""
-        kind = self.sensor.kind
-        return kind in MEASURING and not (kind is SensorKind.LIGHT and self.value == 0)
+        return self.measures and not (self.sensor.kind is SensorKind.LIGHT and self.value == 0)
 
     def _change(self, time_ms: int, value: float) -> Hearing:
-        kind = self.sensor.kind
         if time_ms > self.look_ms:
             self.catch_up(time_ms)
-        if kind in MEASURING:
+        if self.measures:
             self.steady_ms = time_ms
-            self.seen = self.seen or (kind is SensorKind.DISTANCE and is_on(kind, value))
-        elif is_on(kind, value) is not self.on:
+            if self.sensor.kind is SensorKind.DISTANCE and value < NEAR_M:
+                self.seen = True
+        elif (value > ON) is not self.on:
             self.on = not self.on
             self.signs += self.on
             self.seen = self.seen or self.on

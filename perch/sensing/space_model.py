@@ -10,7 +10,7 @@ from perch.sensing.chain import LEAST, Flow, Rates, Weights, carried, flow_of, n
 from perch.sensing.evidence import BEAMS
 from perch.sensing.pulses import SampledPulses
 from perch.sensing.settled import Thresholds, pace_of, thresholds, voices_of
-from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Voice
+from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Voice, more
 
 PRIOR = 0.5
 
@@ -43,6 +43,7 @@ class SpaceModel:
         group = {place: one for place, one in enumerate(self.voices) if isinstance(one, SampledPulses) and one.moves}
         self.chorus = tuple(group) if len(group) > 1 else ()
         self._lead = next(iter(group.values()), None)
+        self.several = len(self.voices) > 1
         self.limits: Thresholds = thresholds(space)
         sampled = [voice.sensor.every_ms for voice in self.voices if voice.sensor.every_ms is not None]
         self._covered_ms = self.near_ms = int(_COVERS * min(sampled, default=0))
@@ -75,9 +76,13 @@ class SpaceModel:
             flow = self._flows[spoken] = flow_of(self.pace, total_rates(speaking)) if speaking else None
             return flow
 
-    def together(self, voices: Sequence[Heard], time_ms: int) -> Evidence:
-        """Give what the motion sensors that speak as one say at a moment."""
-        return self._lead.together([voices[place] for place in self.chorus], time_ms) if self._lead else NOTHING
+    def together(self, voices: Sequence[Heard], before: Sequence[Heard], time_ms: int) -> Evidence:
+        """Give what the motion sensors that speak as one say at a moment, beyond what they said `before` in it."""
+        lead = self._lead
+        if lead is None:
+            return NOTHING
+        told = lead.together([voices[place] for place in self.chorus], time_ms)
+        return more(told, lead.together([before[place] for place in self.chorus], time_ms)) if before else told
 
     def moved(self, weights: Weights, flow: Flow | None, gap_ms: int) -> Weights:
         """Give weights after a time in which nothing was heard."""

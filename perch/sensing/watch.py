@@ -37,7 +37,6 @@ class Watch:
     def __init__(self, spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> None:
         self._judges = {space.id: judge(space, sensors) for space in spaces}
         self._ward = Ward(spaces, [sensor for sensor in sensors if sensor.space in self._judges])
-        self._judge_of = {sensor: (space, one) for space, one in self._judges.items() for sensor in one.sensors}
         self._heard_by: dict[str, tuple[Vitals, str, Judge[Any] | None]] = {}
         self._beliefs: dict[str, Believed] = {}
         self._timers: list[tuple[int, str]] = []  # a heap; a timer is never later than the deadline of its space
@@ -89,10 +88,9 @@ class Watch:
         self._timer_ms.clear()
         self._ward.start(time_ms, levels or {}, known)
         self._soonest_ms = self._ward.look_ms
-        nobody = ("", None)
-        self._heard_by = {
-            sensor: (vitals, *self._judge_of.get(sensor, nobody)) for sensor, vitals in self._ward.vitals.items()
-        }
+        self._heard_by = {sensor: (vitals, "", None) for sensor, vitals in self._ward.vitals.items()}
+        for space, one in self._judges.items():
+            self._heard_by |= {sensor: (self._ward.vitals[sensor], space, one) for sensor in one.sensors}
         changes = []
         for space, one in self._judges.items():
             before = self._beliefs.get(space)
@@ -159,9 +157,9 @@ class Watch:
         changes: list[Change] = []
         fallen, recovered = self._ward.look()
         for sensor in (*fallen, *recovered):
-            if sensor not in self._judge_of:
+            _, space, one = self._heard_by[sensor]
+            if one is None:
                 continue
-            space, one = self._judge_of[sensor]
             before = self._beliefs[space]
             if sensor in fallen:
                 after = one.leave_out(before, sensor, Reason.SENSOR_STUCK, time_ms)
