@@ -17,7 +17,7 @@ from perch.history.memory import MemoryHistory
 from perch.history.metrics import METRICS as PRODUCT
 from perch.history.question import HourRow, Hours, Peak, Question, Resolution, Row, Scope, SessionRules
 from perch.history.told import Told
-from perch.model import Reason, State
+from perch.model import Reason, SpaceKind, State
 from tests.history_cases import EPOCHS, HOUR_MS, Case, cases, day_ms, marked, site, space, stated
 from tests.metrics_oracle import METRICS, Step, steps_of, stood
 
@@ -219,6 +219,49 @@ def test_a_space_that_fell_silent_by_the_quiet_limit_alone_is_never_used(quiet_h
         (row,) = given_answer.rows
         assert (row.value, row.high) == (never, 1)
         assert any("quiet limit" in warning for warning in given_answer.warnings) == bool(never)
+
+
+def test_a_space_that_is_out_of_service_is_neither_inventory_nor_surplus() -> None:
+    start = day_ms("UTC", date(2026, 9, 22))
+    told = (
+        stated(start, State.OCCUPIED, seq=1),
+        stated(start, State.UNKNOWN, space="s2", reason=Reason.OUT_OF_SERVICE, seq=2),
+        marked(start + 24 * HOUR_MS, seq=3),
+    )
+    numbers = {
+        "peak_ratio": (1, 1, 1),
+        "min_surplus": (0, 0, 0),
+        "time_full_ratio": (1, 1, 1),
+        "peak_concurrent": (1, 1, 1),
+    }
+    for metric, expected in numbers.items():
+        question = Question(metric, start, start + 24 * HOUR_MS, hours=Hours.ALL)
+        calendar = Calendar("UTC", ((),) * 7)
+        (row,) = answer(question, site(space("s1"), space("s2")), MemoryHistory(told), calendar, FAR_MS).rows
+        assert (row.value, row.low, row.high) == (expected,) * 3
+
+
+@pytest.mark.parametrize(("known_hours", "never"), [(90, 1), (89, 0)])
+def test_a_space_is_never_used_only_if_nine_tenths_of_its_time_were_observed(known_hours: int, never: int) -> None:
+    start = day_ms("UTC", date(2026, 9, 1))
+    told = stated(start, State.FREE, reason=Reason.QUIET), marked(start + known_hours * HOUR_MS, seq=2)
+    question = Question("never_used", start, start + 100 * HOUR_MS, hours=Hours.ALL)
+    (row,) = answer(question, site(space()), MemoryHistory(told), Calendar("UTC", ((),) * 7), FAR_MS).rows
+    assert (row.value, row.low, row.high) == (never, 0, 1)
+
+
+def test_a_room_is_too_large_for_half_as_many_people_as_it_has_seats() -> None:
+    """A room of four: an hour each with one, two and three people, and an hour empty."""
+    start = day_ms("UTC", date(2026, 9, 22))
+    told = [stated(start + hour * HOUR_MS, State.OCCUPIED, people=hour + 1, seq=hour + 1) for hour in range(3)]
+    told += [stated(start + 3 * HOUR_MS, State.FREE, people=0, seq=4)]
+    shares = {"solo_share": 1 / 3, "size_mismatch": 2 / 3, "fill_when_used": 6 / 12, "capacity_used_ratio": 6 / 16}
+    for metric, expected in shares.items():
+        question = Question(metric, start, start + 4 * HOUR_MS, hours=Hours.ALL)
+        words = MemoryHistory([*told, marked(start + 4 * HOUR_MS, seq=5)])
+        room, calendar = site(space(kind=SpaceKind.ROOM)), Calendar("UTC", ((),) * 7)
+        (row,) = answer(question, room, words, calendar, FAR_MS).rows
+        assert (row.value, row.low, row.high) == (expected, expected, expected)
 
 
 def test_gaps_count_as_camping_only_where_they_were_observed() -> None:

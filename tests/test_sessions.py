@@ -74,8 +74,8 @@ def test_unknown_time_as_occupied_bounds_sessions_from_the_other_side() -> None:
 
 
 def test_a_session_counts_on_the_day_of_its_first_open_moment_however_long_it_is() -> None:
-    """It begins at ten on Tuesday and lasts for five days; another begins after closing and counts in the morning."""
-    long = told(("used", 5 * 86_400))
+    """One begins at ten on Tuesday and lasts for five days, with a coffee every three hours; another begins after closing and counts in the morning."""
+    long = told(*[("used", 3 * 3600), ("free", 200)] * 40)
     late = told(("free", 9 * 3600), ("used", 15 * 3600))
     for words, day in ((long, 0), (late, 1)):
         counts = [
@@ -83,7 +83,7 @@ def test_a_session_counts_on_the_day_of_its_first_open_moment_however_long_it_is
             for passed in range(-1, 7)
         ]
         assert counts == [float(passed == day) for passed in range(-1, 7)]
-    assert asked("dwell_median_seconds", long).value == 5 * 86_400
+    assert asked("dwell_median_seconds", long).value == 40 * 3 * 3600 + 39 * 200
     assert asked("dwell_median_seconds", late, START_MS + DAY_MS, START_MS + 2 * DAY_MS).value == 15 * 3600
 
 
