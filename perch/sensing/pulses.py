@@ -137,7 +137,7 @@ class SampledPulses(Sampled):
         on, was_on = value > ON, said_ms is not None and before > ON
         before_ms = time_ms - self._every_ms if said_ms is None else said_ms
         gap_ms = time_ms - before_ms
-        after = heard_as((time_ms, value, time_ms + self._limit_ms, None, (float(before_ms), float(was_on))))
+        after = heard_as((time_ms, value, time_ms + self._limit_ms, None, (before_ms, was_on)))
         quiet, speech, same_pulse = self._known.get(gap_ms) or self._worth(gap_ms)
         if self.moves:
             return after, (same_pulse if was_on else speech) if on else quiet
@@ -145,7 +145,9 @@ class SampledPulses(Sampled):
 
     def together(self, members: Sequence[Heard], time_ms: int) -> Evidence:
         """Give what the motion sensors of a space that were read at a moment say as one, whatever their order."""
-        told_ms, seen_ms, read, again = float(-NEVER_MS), float(time_ms), False, False
+        told_ms: float = -NEVER_MS
+        seen_ms: float = time_ms
+        read = again = False
         for said_ms, value, _, _, memory in members:
             if said_ms is None:
                 continue

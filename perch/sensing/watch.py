@@ -116,7 +116,9 @@ class Watch:
         if hearing is not _TRUE:
             self._ward.hasten(vitals, time_ms)
             self._soonest_ms = min(self._soonest_ms, self._ward.look_ms)
-        if hearing is Hearing.IMPLAUSIBLE or one is None:
+            if hearing is Hearing.IMPLAUSIBLE:
+                return changes
+        if one is None:
             return changes
         before = told = self._beliefs[space]
         if vitals.health is not _OK and vitals.health.is_ill:
