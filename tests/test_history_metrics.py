@@ -228,13 +228,7 @@ def test_a_space_that_is_out_of_service_is_neither_inventory_nor_surplus() -> No
         stated(start, State.UNKNOWN, space="s2", reason=Reason.OUT_OF_SERVICE, seq=2),
         marked(start + 24 * HOUR_MS, seq=3),
     )
-    numbers = {
-        "peak_ratio": (1, 1, 1),
-        "min_surplus": (0, 0, 0),
-        "time_full_ratio": (1, 1, 1),
-        "peak_concurrent": (1, 1, 1),
-    }
-    for metric, expected in numbers.items():
+    for metric, expected in {"peak_ratio": 1, "min_surplus": 0, "time_full_ratio": 1, "peak_concurrent": 1}.items():
         question = Question(metric, start, start + 24 * HOUR_MS, hours=Hours.ALL)
         calendar = Calendar("UTC", ((),) * 7)
         (row,) = answer(question, site(space("s1"), space("s2")), MemoryHistory(told), calendar, FAR_MS).rows
