@@ -74,7 +74,7 @@ def test_unknown_time_as_occupied_bounds_sessions_from_the_other_side() -> None:
 
 
 def test_a_session_counts_on_the_day_of_its_first_open_moment_however_long_it_is() -> None:
-    """One begins at ten on Tuesday and lasts for five days, with a coffee every three hours; another begins after closing and counts in the morning."""
+    """One lasts five days, with a coffee every three hours; another begins after closing and counts in the morning."""
     long = told(*[("used", 3 * 3600), ("free", 200)] * 40)
     late = told(("free", 9 * 3600), ("used", 15 * 3600))
     for words, day in ((long, 0), (late, 1)):
