@@ -13,6 +13,7 @@ ALL = (
     "startup",
     "agent",
     "inputs",
+    "estimator",
     "spaces",
     "latency",
     "collector",
