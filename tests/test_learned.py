@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.model import Reading, SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind, State
@@ -105,6 +106,42 @@ def test_whatever_was_learned_the_watch_goes_on(memories: dict[str, tuple[float,
         for sensor in ("sound", "co2", "light"):
             watch.observe(Reading(minute * MINUTE_MS, sensor, 400.0 + minute))
         assert 0 < watch.occupancies(watch.now_ms)["r1"].probability < 1
+
+
+told = st.lists(
+    st.tuples(st.integers(0, 40 * MINUTE_MS), st.sampled_from([one.id for one in SENSORS]), st.floats(0, 1)),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(max_examples=50)
+@given(told, told)
+def test_what_a_restart_reads_back_makes_no_difference(
+    before: list[tuple[int, str, float]], after: list[tuple[int, str, float]]
+) -> None:
+    """A watch that begins again by itself, and a new one with what the old one had kept in a file, say the same."""
+    begun, now_ms = Watch([ROOM], SENSORS), 0
+    begun.start(0)
+    rows = []
+    for gap_ms, sensor, level in (*before, *after):
+        now_ms += gap_ms
+        rows.append(Reading(now_ms, sensor, 400 + 600 * level if sensor == "co2" else level))
+    for row in rows[: len(before)]:
+        begun.observe(row)
+    restarted = Watch([ROOM], SENSORS)
+    with TemporaryDirectory() as folder:
+        keepsakes.save(Path(folder), begun.learned())
+        kept = keepsakes.load(Path(folder))
+    restart_ms = begun.now_ms
+    begun.start(restart_ms)
+    restarted.start(restart_ms, learned=kept)
+    for row in rows[len(before) :]:
+        told_by = [
+            [(c.time_ms, c.occupancy.state, c.occupancy.reason) for c in w.observe(row)] for w in (begun, restarted)
+        ]
+        assert told_by[0] == told_by[1]
+    assert begun.learned() == restarted.learned()
 
 
 def test_what_is_kept_is_small(tmp_path: Path) -> None:
