@@ -25,7 +25,7 @@ from perch.delivery.boots import Boots
 from perch.errors import UnavailableError
 from perch.history.eras import eras, quarters_of
 from perch.history.source import Moved, WordSource
-from perch.history.spans import Epoch, Span, latest, touched, vouchers
+from perch.history.spans import Epoch, Span, latest, touched, vouchers, without
 from perch.history.told import Lost, Marked, Stated, Told
 from perch.model import Site
 
@@ -138,7 +138,12 @@ class InfluxProjection:
             lived = self._lived()
             moves = self._history.moves(progress.position, new[-1].position)
             words = self._words(new)
-            self._project(words, moves, _lived_of(progress), lived)
+            had = _lived_of(progress)
+            if giving_way := _giving_way(had, lived, moves):
+                # Until this is through, nobody knows which of their rows are there: whoever comes next begins anew.
+                kept = {site: digest for site, digest in progress.layouts.items() if site not in giving_way}
+                self._save(replace(progress, journal=journal, layouts=kept))
+            self._project(words, moves, had, lived)
         self._save(replace(progress, journal=journal, position=new[-1].position, lived=lived))
         self._remember(word for _, word in words)
         for reach in self._reach.values():
@@ -267,3 +272,9 @@ class InfluxProjection:
 
 def _lived_of(progress: Progress) -> Lived:
     return {site: [Span(*span) for span in spans] for site, spans in progress.lived.items()}
+
+
+def _giving_way(had: Lived, has: Lived, moves: Iterable[Moved]) -> set[str]:
+    """Name the sites of whose eras some gave way, if only for a while."""
+    fled = {move.site for move in moves if move.agent is None}
+    return fled | {site for site, of_site in had.items() if without(of_site, has.get(site, ()))}

@@ -1,6 +1,6 @@
 """Invented journals of agents whose clocks are wrong: boots, epochs, syncs that come early, late, twice or never."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from hypothesis import strategies as st
 
@@ -34,7 +34,7 @@ class Entries:
     def read(self, after: int, limit: int) -> list[Entry]:
         return self.entries[after : after + limit]
 
-    def epochs(self, site: str, agent: str, epochs: frozenset[str], upto: int) -> Iterator[Entry]:
+    def epochs(self, site: str, agent: str, epochs: Collection[str], upto: int) -> Iterator[Entry]:
         return (
             entry
             for entry in self.entries[:upto]

@@ -1,7 +1,8 @@
 """How far one must read in `history.db` where spans were lost: back, and on, to what lies in none of them.
 
-A statement that no lost span of its agent swallows counts, and nothing before it shows behind it. So a stretch is
-answered by what lies between the last such statement before it and the first one after it.
+A statement that no lost span of its agent swallows counts, and unless one begins in its very millisecond, nothing
+before it shows behind it: that moment *decides*. So a stretch is answered by what lies between the last such moment
+before it and the first one after it.
 """
 
 import sqlite3
@@ -11,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from perch.adapters import history_file as file
-from perch.adapters.history_chunks import ROW_BYTES, chunks_of, cut, rank, time_in
+from perch.adapters.history_chunks import ROW_BYTES, chunks_of, rank, time_in
 from perch.codes import DATINGS
-from perch.history.source import Stretch
+from perch.history.source import BEGINNING_MS, END_MS, Stretch
 from perch.history.told import LostSpan
 
 Agent = tuple[str, str]
@@ -35,32 +36,45 @@ def losers(db: sqlite3.Connection, site: str) -> frozenset[str]:
 def around(db: sqlite3.Connection, site: str, series: int | None, of: Stretch) -> Around:
     """Find what answers a stretch of an agent that lost spans, as the law of `read` has it."""
     agent = (site, of.agent)
-    before_ms = None if series is None else _counted_before(db, agent, series, of.from_ms)
-    after_ms = None if series is None else _counted_from(db, agent, series, of.to_ms)
-    first_ms = of.from_ms if before_ms is None else before_ms
-    last_ms = of.to_ms - 1 if after_ms is None else after_ms
-    begun_ms = _of_lost(db, "max(from_ms)", agent, "from_ms < ?1", of.from_ms) if before_ms is None else None
-    next_ms = _of_lost(db, "min(from_ms)", agent, "from_ms >= ?1", of.to_ms) if after_ms is None else None
-    lost = _meeting(db, agent, first_ms if begun_ms is None else begun_ms, last_ms if next_ms is None else next_ms)
-    return Around(first_ms, last_ms, lost)
+    first_ms, earliest_ms = _back(db, agent, series, of.from_ms)
+    last_ms, latest_ms = _on(db, agent, series, of.to_ms)
+    return Around(first_ms, last_ms, _meeting(db, agent, earliest_ms, latest_ms))
 
 
-def _counted_before(db: sqlite3.Connection, agent: Agent, series: int, ms: int) -> int | None:
-    """Give the last moment before another at which anything was stated that counts."""
+def _back(db: sqlite3.Connection, agent: Agent, series: int | None, ms: int) -> tuple[int, int]:
+    """Say from when on rows, and from when on lost spans, decide what holds at a moment."""
+    if series is None or _stated_before(db, series, ms) is None:
+        begun_ms = _of_lost(db, "max(from_ms)", agent, "from_ms < ?1", ms)
+        return ms, ms if begun_ms is None else begun_ms
+    decided_ms = _decided_before(db, agent, series, ms)
+    return (BEGINNING_MS, BEGINNING_MS) if decided_ms is None else (decided_ms, decided_ms)
+
+
+def _on(db: sqlite3.Connection, agent: Agent, series: int | None, ms: int) -> tuple[int, int]:
+    """Say up to when rows, and up to when lost spans, tell how long what is stated before a moment holds."""
+    if series is None or _stated_from(db, series, ms) is None:
+        next_ms = _of_lost(db, "min(from_ms)", agent, "from_ms >= ?1", ms)
+        return ms - 1, ms - 1 if next_ms is None else next_ms
+    decided_ms = _decided_from(db, agent, series, ms)
+    return (END_MS, END_MS) if decided_ms is None else (decided_ms, decided_ms)
+
+
+def _decided_before(db: sqlite3.Connection, agent: Agent, series: int, ms: int) -> int | None:
+    """Give the last moment before another that decides."""
     while (stated_ms := _stated_before(db, series, ms)) is not None:
         spans = _meeting(db, agent, stated_ms, stated_ms)
-        if _any_counts(db, series, stated_ms, spans):
+        if _decides(db, series, stated_ms, spans):
             break
         begun_ms = min(span.from_ms for span in spans)
         ms = begun_ms + 1 if begun_ms < stated_ms else stated_ms
     return stated_ms
 
 
-def _counted_from(db: sqlite3.Connection, agent: Agent, series: int, ms: int) -> int | None:
-    """Give the first moment from another on at which anything was stated that counts."""
+def _decided_from(db: sqlite3.Connection, agent: Agent, series: int, ms: int) -> int | None:
+    """Give the first moment from another on that decides."""
     while (stated_ms := _stated_from(db, series, ms)) is not None:
         spans = _meeting(db, agent, stated_ms, stated_ms)
-        if _any_counts(db, series, stated_ms, spans):
+        if _decides(db, series, stated_ms, spans):
             break
         over_ms = max(span.to_ms for span in spans)
         ms = over_ms if over_ms > stated_ms else stated_ms + 1
@@ -84,13 +98,11 @@ def _stated_from(db: sqlite3.Connection, series: int, ms: int) -> int | None:
     return None
 
 
-def _any_counts(db: sqlite3.Connection, series: int, ms: int, spans: Sequence[LostSpan]) -> bool:
-    """Tell whether anything stated at a moment is swallowed by none of some spans."""
-    if not spans or not any(ms in (span.from_ms, span.to_ms) for span in spans):
+def _decides(db: sqlite3.Connection, series: int, ms: int, spans: Sequence[LostSpan]) -> bool:
+    """Tell whether a moment at which something was stated decides, with the lost spans that meet it."""
+    if any(span.from_ms == ms for span in spans) or not any(span.to_ms == ms for span in spans):
         return not spans
-    (body,) = (
-        cut(body, key, ms, ms + 1) for key, body in chunks_of(db, series, ms, ms) if key == file.chunk_key(series, ms)
-    )
+    (body,) = (body for key, body in chunks_of(db, series, ms, ms) if key == file.chunk_key(series, ms))
     week_ms = file.week_start_ms(file.chunk_key(series, ms))
     rows = np.frombuffer(body, dtype=file.STATE_ROW)
     for row in rows[rows["time"] == ms - week_ms]:

@@ -7,6 +7,8 @@ import numpy as np
 
 from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
 from perch.history.source import (
+    BEGINNING_MS,
+    END_MS,
     NO_COUNT,
     Columns,
     EpochSpan,
@@ -107,11 +109,15 @@ class MemoryHistory:
     def _columns(self, told: Iterable[Told], site: str, stretch: Stretch) -> Columns:
         rows = sorted(self._stated(told, site, stretch.agent, stretch.space), key=lambda row: (row.time_ms, row.seq))
         lost = self._lost(told, site, stretch)
-        clear = [
-            row.time_ms for row in rows if not any(span.swallows(row.time_ms, row.epoch, row.seq) for span in lost)
+        decided = [
+            row.time_ms
+            for row in rows
+            if not any(span.from_ms == row.time_ms or span.swallows(row.time_ms, row.epoch, row.seq) for span in lost)
         ]
-        first_ms = max((ms for ms in clear if ms < stretch.from_ms), default=stretch.from_ms)
-        last_ms = min((ms for ms in clear if ms >= stretch.to_ms), default=stretch.to_ms - 1)
+        before = [row.time_ms for row in rows if row.time_ms < stretch.from_ms]
+        after = [row.time_ms for row in rows if row.time_ms >= stretch.to_ms]
+        first_ms = max({BEGINNING_MS, *before}.intersection({BEGINNING_MS, *decided})) if before else stretch.from_ms
+        last_ms = min({END_MS, *after}.intersection({END_MS, *decided})) if after else stretch.to_ms - 1
         rows = [row for row in rows if first_ms <= row.time_ms <= last_ms]
         lost = _around(lost, stretch, first_ms, last_ms)
         until_ms = {span.epoch: span.until_ms for span in self.epochs(site) if span.agent == stretch.agent}

@@ -188,13 +188,12 @@ class HistorySource(Protocol):
     - Times are milliseconds UTC. What was never told is simply absent: unknown sites, spaces and agents are empty,
       never an error.
     - `read` answers all stretches from one moment of the store, in the order asked. Each answer holds every row of its
-      stretch, and those around it up to the nearest that count: back to all of the latest earlier millisecond at which
-      anything was stated that no lost span of the agent swallows, and on to all of the first such later one; where
-      there is none, no rows on that side. Its order is (time, seq), ties between epochs in any order. `lost` are the
-      agent's spans that meet these, by beginning; on a side without rows also the nearest that begins there, and what
-      meets that. So an answer decides all that counts in its stretch, and what lies further away is no part of it.
-      `vouches` are exactly the epochs of these rows and spans, in any order, with all that is known of them, also from
-      outside.
+      stretch, and those around it up to the nearest millisecond that decides: at which something was stated that no
+      lost span of the agent swallows, and no such span begins. Where rows lie on a side and none decides, it holds all
+      of that side. Its order is (time, seq), ties between epochs in any order. `lost` are the agent's spans that meet
+      these, by beginning; on a side without rows also the nearest that begins there, and what meets that. So an answer
+      tells all that counts in its stretch, and what lies further away is no part of it. `vouches` are exactly the
+      epochs of these rows and spans, in any order, with all that is known of them, also from outside.
     - Equal events give equal answers, in whatever order and however often they were stored.
     - Any thread may call, several at once. May raise StorageError or UnavailableError, nothing else.
     """

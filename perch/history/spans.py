@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from perch.history.calendar import DAY_MS
-from perch.history.source import BEGINNING_MS, END_MS, EpochSpan, Moved, Stretch, WordSource
+from perch.history.source import BEGINNING_MS, END_MS, Columns, EpochSpan, Moved, Stretch, WordSource
 from perch.history.timeline import AGENT_OFFLINE
 from perch.history.told import Lost, Marked, Stated, Told
 from perch.model import QUARTER_MS
@@ -208,8 +208,8 @@ def _all_around(
     """Widen runs by the statements around them, or to the last evidence of the agent where none comes after.
 
     Each statement changes all until the next one of its space, which may itself become a transition or cease to. Where
-    one vouches for the time before it, what the statement before the run is worth changes as well. What was stated
-    before a lost span shows in it, and so on to the next statement outside of any, which is where an answer ends.
+    one vouches for the time before it, what the statement or lost span before the run is worth changes as well. What
+    was stated before a lost span shows in it, and so on to the next statement outside of any: there an answer ends.
     """
     around = source.read_together(site, runs)
     apart = sorted(around.lost)
@@ -223,10 +223,17 @@ def _all_around(
     for number, (run, ended) in enumerate(zip(runs, ends, strict=True)):
         known_ms = odd[number].time_ms if number in odd else times_ms[begun:ended]
         from_ms, next_ms = run.from_ms, until_ms.get(run.agent, run.to_ms)
-        if len(known_ms):
-            if number in from_before:
-                from_ms = min(int(known_ms[0]), from_ms)
-            if known_ms[-1] >= run.to_ms:
-                next_ms = int(known_ms[-1])
+        if number in odd:
+            from_ms = min(from_ms, odd[number].lost[0].from_ms)
+        if number in from_before:
+            from_ms = min((from_ms, *known_ms[:1].tolist()))
+        if len(known_ms) and known_ms[-1] >= run.to_ms and not (number in odd and _is_among_lost(odd[number])):
+            next_ms = int(known_ms[-1])
         yield (run.agent, run.space), Span(from_ms, next_ms + 1)
         begun = ended
+
+
+def _is_among_lost(rows: Columns) -> bool:
+    """Tell whether the last row may be swallowed by a lost span, so that what was stated before shows behind it."""
+    last_ms = int(rows.time_ms[-1])
+    return any(span.from_ms <= last_ms <= span.to_ms for span in rows.lost)
