@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks import servers, venue
 from benchmarks.figures import Figure
 from collector.influx_projection import InfluxProjection
-from collector.influx_rows import Ground, all_lines
+from collector.influx_rows import MEASUREMENTS, Ground, all_lines
 from collector.projection import BATCH_ENTRIES, Trailing, advance, resume
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.influx import MAX_LINES, InfluxWriter
@@ -69,14 +69,14 @@ def _projected(where: Path, name: str, influx: Influx, place: Site, rows: int) -
         began = time.perf_counter()
         projection.reset(files.enter_context(JournalReader(where / "journal.db")).id)
         seconds = time.perf_counter() - began
-    measured = ("occupancy", influx.bucket), ("alive", influx.bucket), ("zone_15min", influx.zones_bucket)
-    counted = sum(_count(influx, measurement, database) for measurement, database in measured)
+    databases = {Bucket.SPACES: influx.bucket, Bucket.ZONES: influx.zones_bucket}
+    counted = sum(_count(influx, measurement, databases[bucket]) for measurement, bucket in MEASUREMENTS)
     assert counted == rows, f"{counted} of {rows} rows are there"
     return rows / seconds
 
 
 def _count(influx: Influx, measurement: str, database: str) -> int:
-    field = {"occupancy": "carried", "alive": "mark", "zone_15min": "spaces"}[measurement]
+    field = {"occupancy": "carried", "statement": "carried", "alive": "mark", "zone_15min": "spaces"}[measurement]
     return int(influx.query(f"SELECT count({field}) FROM {measurement}", database)[0]["count"])  # noqa: S608
 
 

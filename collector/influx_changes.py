@@ -8,7 +8,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from collector.influx_rows import EVER, MEASUREMENTS, Ground, Lines, agent_lines, quarter_lines, space_lines
+from collector.influx_rows import (
+    EVER,
+    MEASUREMENTS,
+    OF_SPACES,
+    Ground,
+    Lines,
+    agent_lines,
+    quarter_lines,
+    space_lines,
+)
 from perch.adapters.influx_query import Bucket
 from perch.history.calendar import ceil_quarter, floor_quarter
 from perch.history.eras import quarters_of
@@ -77,7 +86,7 @@ def changed(
         (
             *_stale_of_spaces(served, spaces, late),
             *_stale_of_agents(served, touched.agents),
-            *(Deleted(Bucket.SPACES, "occupancy", span, {"site": served.site}) for span in gone),
+            *(Deleted(Bucket.SPACES, of, span, {"site": served.site}) for span in gone for of in OF_SPACES),
             *(Deleted(Bucket.ZONES, "zone_15min", span, {"site": served.site}) for span in gone_quarters),
         ),
     )
@@ -133,7 +142,8 @@ def _by_group(
 def _stale_of_spaces(served: Served, spaces: Mapping[str, Sequence[Span]], late: Collection[str]) -> Iterator[Deleted]:
     for space in dict.fromkeys(space for agent in sorted(late) for space in served.by_agent.get(agent, ())):
         for span in spaces.get(space, ()):
-            yield Deleted(Bucket.SPACES, "occupancy", span, {"site": served.site, "space": space})
+            for measurement in OF_SPACES:
+                yield Deleted(Bucket.SPACES, measurement, span, {"site": served.site, "space": space})
 
 
 def _stale_of_agents(served: Served, agents: Mapping[str, Sequence[Span]]) -> Iterator[Deleted]:

@@ -16,23 +16,32 @@ from perch.adapters.line_protocol import (
     float_field,
     said_fields,
     space_key,
+    statement_key,
+    text_field,
+    words_fields,
     zone_key,
 )
 from perch.codes import DATINGS, REASONS, STATES
 from perch.history.calendar import DAY_MS, Calendar
 from perch.history.eras import quarters_of
 from perch.history.quarters import ZoneQuarter, zone_quarters
-from perch.history.rows import Occupancies, occupancies
+from perch.history.rows import Occupancies, Statements, occupancies
 from perch.history.served import Group, Served
 from perch.history.source import BEGINNING_MS, END_MS, NO_COUNT, Mark, WordSource
 from perch.history.spans import Span, common
 from perch.model import Site
 from perch.settings.holidays import closed_days
 
-ROWS_VERSION = 2
+ROWS_VERSION = 3
 """Changes whenever the same journal and layout give other rows than before, so that an upgrade writes them anew."""
 
-MEASUREMENTS = (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_15min", Bucket.ZONES))
+OF_SPACES = ("occupancy", "statement")
+"""What there is of single spaces."""
+
+MEASUREMENTS = (
+    *((measurement, Bucket.SPACES) for measurement in (*OF_SPACES, "alive")),
+    ("zone_15min", Bucket.ZONES),
+)
 """What comes from a journal, and where it is."""
 
 EVER = Span(BEGINNING_MS, END_MS)
@@ -85,6 +94,7 @@ def space_lines(
     """Give the rows of spaces, each in spans of its own."""
     for piece in in_pieces(wanted, lived):
         for found in occupancies(ground.served, piece, lived, history):
+            yield Bucket.SPACES, list(statement_lines(ground.served.site, found.statements))
             yield Bucket.SPACES, occupancy_lines(ground.served.site, found)
 
 
@@ -143,6 +153,23 @@ def occupancy_lines(site: str, found: Occupancies) -> list[str]:
     return list(lines.values())
 
 
+def statement_lines(site: str, found: Statements) -> Iterator[str]:
+    """Give a line for each statement that counts, and for what holds as a day begins."""
+    keys = [statement_key(site, of.agent, of.space) for of in found.about]
+    epochs = [text_field(vouch.epoch) for vouch in found.rows.vouches]
+    rows = found.rows
+    said = rows.epoch, rows.seq, rows.state, rows.reason, rows.clock, rows.thousandths, rows.count, rows.time_ms
+    for carried, rank, place, ms, epoch, seq, state, reason, clock, thousandths, count, since_ms in zip(
+        found.carried.tolist(), found.rank.tolist(), found.place.tolist(), found.time_ms.tolist(),
+        *(column.tolist() for column in said), strict=True,
+    ):  # fmt: skip
+        yield (
+            f"{keys[place]} epoch={epochs[epoch]},seq={seq}i,{_worded(state, reason, clock)},"
+            f"probability={_belief(thousandths)},{_count(count)},carried={'1i' if carried else '0i'},since={since_ms}i "
+            f"{ms * NS_PER_MS + (CARRIED_NS if carried else rank)}"
+        )
+
+
 def _key_of(site: str, found: Occupancies, standing: int) -> str:
     space = found.standings[standing].space
     return space_key(site, space.floor, space.zone, space.kind, space.id)
@@ -151,6 +178,11 @@ def _key_of(site: str, found: Occupancies, standing: int) -> str:
 @lru_cache(maxsize=1 << 10)
 def _said(state: int, reason: int, clock: int) -> str:
     return said_fields(STATES[state], REASONS[reason], DATINGS[clock])
+
+
+@lru_cache(maxsize=1 << 10)
+def _worded(state: int, reason: int, clock: int) -> str:
+    return words_fields(STATES[state], REASONS[reason], DATINGS[clock])
 
 
 @lru_cache(maxsize=1 << 11)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from collector.influx_rows import Ground, all_lines
+from collector.influx_rows import MEASUREMENTS, Ground, all_lines
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.influx_query import Bucket
 from perch.history.eras import eras
@@ -118,7 +118,7 @@ def assert_influxdb_agrees(house: House) -> None:
     [site] = load_server(house.config).sites
     with HistoryReader(house.folder / "server" / "history.db") as history:
         lines = [(bucket, parse(line)) for bucket, line in all_lines(Ground.of(site), eras(site.id, history), history)]
-    for measurement, bucket in (("occupancy", Bucket.SPACES), ("alive", Bucket.SPACES), ("zone_15min", Bucket.ZONES)):
+    for measurement, bucket in MEASUREMENTS:
         expected = sorted(line.ns for _, line in lines if line.measurement == measurement)
         name = house.influxdb.bucket if bucket is Bucket.SPACES else house.influxdb.zones_bucket
         until(lambda: times(house, measurement, name) == expected, 20)  # noqa: B023 - asked at once

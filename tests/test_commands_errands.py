@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from collector.influx_rows import MEASUREMENTS
 from collector.replay import DISCARDED_AT_ONCE
 from perch import commands, contract
 from perch.adapters.errands import Answer, Errands, Rebuild, Replay
@@ -323,8 +324,8 @@ def a_morning(data: Path) -> None:
 
 def rows(influxdb: parts.Influx) -> dict[str, list[dict[str, Any]]]:
     """All that comes from the journal, by measurement."""
-    where = {"occupancy": influxdb.bucket, "alive": influxdb.bucket, "zone_15min": influxdb.zones_bucket}
-    return {name: influxdb.query(f"SELECT * FROM {name}", there) for name, there in where.items()}  # noqa: S608
+    where = {Bucket.SPACES: influxdb.bucket, Bucket.ZONES: influxdb.zones_bucket}
+    return {name: influxdb.query(f"SELECT * FROM {name}", where[bucket]) for name, bucket in MEASUREMENTS}  # noqa: S608
 
 
 def damage(influxdb: parts.Influx) -> None:

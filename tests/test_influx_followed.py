@@ -12,10 +12,11 @@ import pytest
 from collector.follower import Follower
 from collector.history_projection import HistoryProjection
 from collector.influx_projection import InfluxProjection
-from collector.influx_rows import Ground, all_lines
+from collector.influx_rows import MEASUREMENTS, Ground, all_lines
 from collector.projection import Trailing, advance, resume
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.influx import InfluxWriter
+from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
@@ -94,8 +95,8 @@ class Collected:
     def stored(self) -> set[Row]:
         """Read all rows that come from the journal by InfluxQL."""
         rows: set[Row] = set()
-        databases = {"occupancy": self.influxdb.bucket, "alive": self.influxdb.bucket}
-        for name, database in {**databases, "zone_15min": self.influxdb.zones_bucket}.items():
+        for name, bucket in MEASUREMENTS:
+            database = self.influxdb.bucket if bucket is Bucket.SPACES else self.influxdb.zones_bucket
             for found in self.influxdb.query(f"SELECT * FROM {name}", database):  # noqa: S608 (names of our own)
                 values = {key: value for key, value in found.items() if key not in ("measurement", "time")}
                 rows.add(row(name, values, {}, found["time"]))
@@ -155,7 +156,7 @@ def test_a_followed_day_is_in_influxdb_value_for_value(collected: Collected, dic
     collected.follow()
     stored = collected.stored()
     assert stored == collected.expected()
-    assert {name for name, _, _ in stored} == {"occupancy", "alive", "zone_15min"}
+    assert {name for name, _, _ in stored} == {"occupancy", "statement", "alive", "zone_15min"}
     assert len(stored) > 1_000
 
 

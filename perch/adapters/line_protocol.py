@@ -79,6 +79,11 @@ def space_key(site: str, floor: str, zone: str, kind: str, space: str) -> str:
     return _key("occupancy", ("site", site), ("floor", floor), ("zone", zone), ("kind", kind), ("space", space))
 
 
+def statement_key(site: str, agent: str, space: str) -> str:
+    """Give the series of what an agent states of a space."""
+    return _key("statement", ("site", site), ("agent", agent), ("space", space))
+
+
 def occupancy_line(
     key: str, ns: int, state: State, reason: str, clock: str, probability: float, people: int | None, *, carried: bool
 ) -> str:
@@ -90,8 +95,12 @@ def occupancy_line(
 @lru_cache(maxsize=1 << 10)
 def said_fields(state: State, reason: str, clock: str) -> str:
     """Write the fields that say what a space is, for `occupancy_line`."""
-    said = f"state={text_field(state)},reason={text_field(reason)},clock={text_field(clock)}"
-    return f"{said},{_STATE_FLAGS[state]}"
+    return f"{words_fields(state, reason, clock)},{_STATE_FLAGS[state]}"
+
+
+def words_fields(state: State, reason: str, clock: str) -> str:
+    """Write in words what a space is, why, and how the time of that was come by."""
+    return f"state={text_field(state)},reason={text_field(reason)},clock={text_field(clock)}"
 
 
 def count_fields(people: int | None) -> str:

@@ -17,7 +17,7 @@ from perch.history.served import Served
 from perch.history.source import Columns, HistorySource, Integers, StateRow, WordSource
 from perch.history.spans import Span, common
 from perch.history.together import Flags, HeldTogether, Spans, Window, hold_together
-from perch.model import QUARTER_MS, Site, Space
+from perch.model import DAY_MS, QUARTER_MS, Site, Space
 
 PLACES_AT_ONCE = 2_000
 
@@ -33,10 +33,26 @@ class OccupancyRow(NamedTuple):
     carried: bool
 
 
+class Statements(NamedTuple):
+    """All that counts of what was stated, transition or not: by whom of which space (a place in `about`), and when.
+
+    `rank` numbers those of one millisecond in the order in which they count. What holds at the beginning of a UTC day
+    is `carried` there. `rows` have their own times, at which a carried statement was made.
+    """
+
+    about: Sequence[Tenure]
+    place: Integers
+    time_ms: Integers
+    rank: Integers
+    rows: Columns
+    carried: Flags
+
+
 class Occupancies(NamedTuple):
     """Rows of several spaces: as what each stood (a place in `standings`), when, what was said, and if it is carried.
 
-    What counts of `rows` is all but its own times, at which a carried state was said.
+    What counts of `rows` is all but its own times, at which a carried state was said. `statements` is what they are
+    made of.
     """
 
     standings: Sequence[Standing]
@@ -44,6 +60,7 @@ class Occupancies(NamedTuple):
     time_ms: Integers
     rows: Columns
     carried: Flags
+    statements: Statements
 
 
 def occupancies(
@@ -91,7 +108,33 @@ def _occupancies(
     named = as_what >= 0
     carried = np.arange(len(places)) >= len(changed)
     rows = held.rows.take(places[named])
-    return Occupancies([row for _, row in stood], as_what[named], times_ms[named], rows, carried[named])
+    stated = _statements([of for of, _ in asked], held, inside, quarters_ms, in_force)
+    return Occupancies([row for _, row in stood], as_what[named], times_ms[named], rows, carried[named], stated)
+
+
+def _statements(
+    about: Sequence[Tenure], held: HeldTogether, inside: Spans, quarters_ms: Integers, in_force: Integers
+) -> Statements:
+    """Give what was stated in spans; of what is in force at quarter hours there, that at the beginning of a day."""
+    said = np.flatnonzero(inside.find(held.place, held.rows.time_ms) >= 0)
+    begins = quarters_ms % DAY_MS == 0
+    places = np.concatenate((said, in_force[begins]))
+    return Statements(
+        about,
+        held.place[places],
+        np.concatenate((held.rows.time_ms[said], quarters_ms[begins])),
+        _ranks(held)[places],
+        held.rows.take(places),
+        np.arange(len(places)) >= len(said),
+    )
+
+
+def _ranks(held: HeldTogether) -> Integers:
+    """Number the statements of each millisecond of a place."""
+    time_ms, place = held.rows.time_ms, held.place
+    first = np.append(True, (time_ms[1:] != time_ms[:-1]) | (place[1:] != place[:-1]))[: len(place)]
+    numbers = np.arange(len(place))
+    return numbers - np.maximum.accumulate(np.where(first, numbers, 0))
 
 
 def _carried(
