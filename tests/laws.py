@@ -58,6 +58,7 @@ OWNERS = {
     "starlette": ("api",),
     "paho": ("perch.adapters",),
     "influxdb_client": ("perch.adapters",),
+    "pyarrow": ("perch.adapters",),
     "click": ("perch.commands",),
 }
 """Third parties that one room keeps to itself."""

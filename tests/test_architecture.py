@@ -133,7 +133,7 @@ def test_a_dishonest_test_is_found(source: str) -> None:
 EXTRAS = {
     "perch.settings": ("server",),
     "perch.commands": ("server", "agent", "demo"),
-    "perch.adapters": ("server",),
+    "perch.adapters": ("server", "export"),
     "perch.history": ("server",),
     "perch.venue": ("server",),
     "perch": (),

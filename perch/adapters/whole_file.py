@@ -1,8 +1,10 @@
-"""Writing small files so that a reader, and a power cut, find the old one or the new one, and never half of one."""
+"""Writing files so that a reader, and a power cut, find the old one or the new one, and never half of one."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from perch.errors import StorageError
 
@@ -18,6 +20,27 @@ def write_whole(path: Path, body: bytes, remedy: str = "check the disk and the r
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise StorageError(f"{path} cannot be written: {error.strerror}", remedy) from error
+
+
+@contextmanager
+def whole_file(path: Path, remedy: str = "check the disk and the rights") -> Iterator[BinaryIO]:
+    """Open a file that takes its place, on the disk, when all of it is written; raises StorageError.
+
+    Whatever else is raised meanwhile leaves nothing behind, and the old file stays.
+    """
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}", remedy) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _write(path: Path, body: bytes) -> None:

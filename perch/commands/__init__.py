@@ -48,6 +48,7 @@ COMMANDS = {
         "server",
     ),
     "projection": Entry("perch.commands.projection:projection", "Make history or InfluxDB anew.", "server"),
+    "export": Entry("perch.commands.export:export", "Write the past to a CSV or Parquet file.", "export"),
     "audit": Entry("perch.commands.audit:audit", "Say how right Perch is, by what people saw.", "server"),
     "chaos": Entry("perch.commands.chaos:chaos", "Break a whole Perch on purpose, and count.", "demo"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),

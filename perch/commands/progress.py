@@ -31,10 +31,10 @@ class Progress:
         """Show a line at once."""
         self._write(text)
 
-    def counted(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    def counted(self, items: Iterable[T], total: int, what: str, look_each: int = LOOK_EACH) -> Iterator[T]:
         """Pass items on, and show now and then how many of `total` have passed."""
         for number, item in enumerate(items):
-            if number % LOOK_EACH == 0 and self._clock() >= self._due_s:
+            if number % look_each == 0 and self._clock() >= self._due_s:
                 self._due_s = self._clock() + EVERY_S
                 self._write(f"{100 * number // max(total, 1)} % of {total:,} {what}")
             yield item

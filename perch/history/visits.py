@@ -140,6 +140,11 @@ def _reaches_out(asked: Asked, past: Past, from_ms: int, to_ms: int) -> bool:
     return bool((meets & far).any())
 
 
+def places_counted(asked: Asked, row: Standing, of: Sessions) -> Integers:
+    """Say which of a space's sessions count for a row of the layout within the window."""
+    return _steps(asked, row, _first_moments(asked, of))[1]
+
+
 def _first_moments(asked: Asked, of: Sessions) -> Integers:
     """Give the first moment of each session within the hours asked for; that of sessions without one lies nowhere."""
     if asked.question.hours is Hours.ALL:
