@@ -26,7 +26,8 @@ _SCOPES: Mapping[Scope, Callable[[Site, Space], str]] = {
 class Asked:
     """What is asked of a site, cut into steps and into cells that cross no step, hours, date of the layout or day.
 
-    `counts` says which cells are within the hours asked for, `step_of` and `day_of` in which step and day each lies.
+    `opening_ms` are the opening hours, as pairs of start and end; `counts` says which cells are within the hours asked
+    for, `step_of` and `day_of` in which step and day each lies.
     """
 
     site: Site
@@ -36,6 +37,7 @@ class Asked:
     groups: Mapping[str, int]
     steps_ms: Integers
     cut: Grid
+    opening_ms: Integers
     counts: Flags
     step_of: npt.NDArray[np.intp]
     day_of: npt.NDArray[np.intp]
@@ -106,4 +108,5 @@ def asked(
     step_of = np.searchsorted(steps_ms, starts_ms, side="right") - 1
     day_of = np.searchsorted(days_ms, starts_ms, side="right")
     counts = cut.is_open if question.hours is Hours.OPEN else np.ones_like(cut.is_open)
-    return Asked(site, question, calendar, chosen, groups, steps_ms, cut, counts, step_of, day_of)
+    opening_ms = calendar.opening_ms(int(steps_ms[0]), int(steps_ms[-1]))
+    return Asked(site, question, calendar, chosen, groups, steps_ms, cut, opening_ms, counts, step_of, day_of)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from perch.history.asked import Asked
 from perch.history.calendar import DAY_MS
 from perch.history.layout import Standing, by_space
-from perch.history.measure import Floats, added_up, gathered, ratio
+from perch.history.measure import Floats, added_up, gathered, ratio, rising
 from perch.history.past import pasts
 from perch.history.source import END_MS, FREE, OCCUPIED, HistorySource, Integers
 from perch.history.timeline import Timeline
@@ -172,7 +172,7 @@ def _moments_in(
     read = pasts(asked.site, of_spaces, from_ms, to_ms, source)
     members = [(row, of) for past in read for of in [past.timeline()] for row in of_spaces[past.space]]
     of = profile(members, from_ms, to_ms)
-    start_ms = np.unique(np.concatenate((of.start_ms, bounds_ms)))
+    start_ms = rising(of.start_ms, bounds_ms)
     place = np.searchsorted(of.start_ms, start_ms[:-1], side="right") - 1
     cell = np.searchsorted(bounds_ms, start_ms[:-1], side="right") - 1
     counted = counts[cell]

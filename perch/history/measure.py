@@ -175,6 +175,13 @@ def times(sums: Sums, row: Standing, of: Timeline, cut: Grid) -> Times:
     )
 
 
+def rising(*columns: Integers) -> Integers:
+    """Put numbers in order, each once; quicker than `numpy.unique` where they are nearly in order."""
+    joined = np.sort(np.concatenate(columns), kind="stable")
+    once: Integers = joined[np.append(True, joined[1:] != joined[:-1])] if len(joined) else joined
+    return once
+
+
 def ratio(part: Integers, whole: Integers) -> Floats:
     """Divide, with NaN where there is nothing to divide by."""
     divided: Floats = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perch.history.layout import Standing
-from perch.history.measure import Flags
+from perch.history.measure import Flags, rising
 from perch.history.question import SessionRules
 from perch.history.source import OCCUPIED, UNKNOWN, Integers
 from perch.history.timeline import Timeline
@@ -35,7 +35,7 @@ class States(NamedTuple):
     def of(cls, timeline: Timeline, rows: Sequence[Standing]) -> "States":
         """Cut a timeline where rows of the layout begin and end."""
         edges = np.array([ms for row in rows for ms in (row.from_ms, row.to_ms)], dtype=np.int64)
-        start_ms = np.unique(np.concatenate((timeline.start_ms, edges)))
+        start_ms = rising(timeline.start_ms, edges)
         place = np.maximum(np.searchsorted(timeline.start_ms, start_ms, side="right") - 1, 0)
         stands = np.zeros(len(start_ms), dtype=np.bool_)
         for row in rows:
@@ -44,7 +44,7 @@ class States(NamedTuple):
 
     def with_unknown_occupied(self, from_ms: int, to_ms: int) -> "States":
         """Take all unknown time of [from_ms, to_ms) in which the space stood there as occupied."""
-        start_ms = np.unique(np.concatenate((self.start_ms, (from_ms, to_ms))))
+        start_ms = rising(self.start_ms, np.array((from_ms, to_ms), dtype=np.int64))
         place = np.maximum(np.searchsorted(self.start_ms, start_ms, side="right") - 1, 0)
         state, stands = self.state[place], self.stands[place]
         inside = (start_ms >= from_ms) & (start_ms < to_ms)

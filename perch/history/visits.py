@@ -149,9 +149,8 @@ def _first_moments(asked: Asked, of: Sessions) -> Integers:
     """Give the first moment of each session within the hours asked for; that of sessions without one lies nowhere."""
     if asked.question.hours is Hours.ALL:
         return of.from_ms
-    opening_ms = asked.calendar.opening_ms(asked.from_ms, asked.to_ms)
-    place = np.searchsorted(opening_ms, of.from_ms, side="right")
-    next_ms = np.append(opening_ms, END_MS)[place]
+    place = np.searchsorted(asked.opening_ms, of.from_ms, side="right")
+    next_ms = np.append(asked.opening_ms, END_MS)[place]
     moments = np.where(place % 2 == 1, of.from_ms, next_ms)
     moments[moments >= of.to_ms] = END_MS
     for number in np.flatnonzero((of.from_ms < asked.from_ms) & (moments < END_MS)).tolist():
@@ -180,13 +179,12 @@ def _gaps(asked: Asked, row: Standing, of: Sessions, counts: Flags | None = None
     long = to_ms - from_ms >= CAMPING_MS
     if counts is not None:
         long &= counts
+    from_ms, to_ms = from_ms[long], to_ms[long]
     day_of = asked.calendar.day_of
     steps, places = _steps(asked, row, from_ms)
     counted = [
         step
-        for step, place in zip(steps.tolist(), places.tolist(), strict=True)
-        if long[place]
-        and day_of(int(from_ms[place])) == day_of(int(to_ms[place]))
-        and asked.is_within(int(from_ms[place]))
+        for step, start_ms, end_ms in zip(steps.tolist(), from_ms[places].tolist(), to_ms[places].tolist(), strict=True)
+        if day_of(start_ms) == day_of(end_ms) and asked.is_within(start_ms)
     ]
     return np.bincount(np.array(counted, dtype=np.int64), minlength=asked.shape[1])
