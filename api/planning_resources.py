@@ -25,6 +25,7 @@ from api.parameters import (
 from api.planning_body import LARGEST_BYTES, read_changes, read_scenario
 from api.planning_shapes import (
     ComparisonAnswer,
+    GroupSizeItem,
     OutcomeItem,
     ScenarioAnswer,
     ScenarioAsked,
@@ -150,6 +151,7 @@ def _sizing(found: Sizing, window: Window, kind: SpaceKind, share: float) -> Siz
         found.full_days,
         found.coverage,
         unseen,
+        None if found.by_group_size is None else tuple(GroupSizeItem(*of) for of in found.by_group_size),
         found.warnings,
     )
 

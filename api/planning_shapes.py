@@ -27,6 +27,16 @@ class UnseenDemand(Struct, frozen=True):
     assumption: str
 
 
+class GroupSizeItem(Struct, frozen=True):
+    """How many rooms at once would do for groups of a size; `people_to` is null for no upper end."""
+
+    people_from: Many
+    people_to: Many | None
+    sessions: Amount
+    rooms_for_days: Amount
+    interval: tuple[Amount | None, Amount | None]
+
+
 class SizingAnswer(Struct, frozen=True, rename={"from_": "from"}):
     """How many would do on a share of days, and of open time; null where history is too short."""
 
@@ -45,6 +55,7 @@ class SizingAnswer(Struct, frozen=True, rename={"from_": "from"}):
     full_days: Amount
     coverage: float | None
     unseen: UnseenDemand | None
+    by_group_size: tuple[GroupSizeItem, ...] | None
     warnings: tuple[str, ...]
 
 

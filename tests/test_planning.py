@@ -169,6 +169,42 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert covers >= 108
 
 
+def meetings(people: list[int | None]) -> Iterator[Told]:
+    """On forty weekdays two groups meet at ten, in r0 and r1; those in r0 come one after the other until twelve."""
+    seq = 0
+    for name in ("r0", "r1"):
+        seq += 1
+        yield stated(FROM_MS - DAY_MS, State.FREE, space=name, seq=seq, people=0)
+    for place, day in enumerate(weekdays(40)):
+        for name, hour, count in (
+            ("r0", 10, 2),
+            ("r0", 11, people[place % len(people)]),
+            ("r0", 12, 0),
+            ("r1", 10, 2),
+            ("r1", 11, 0),
+        ):
+            seq += 1
+            state = State.FREE if count == 0 else State.OCCUPIED
+            yield stated(day_ms("UTC", day, hour), state, space=name, seq=seq, people=count)
+    yield marked(FROM_MS + 800 * DAY_MS, seq=seq + 1)
+
+
+def test_rooms_are_sized_by_how_many_came_together() -> None:
+    window_ms = FROM_MS, FROM_MS + 8 * 7 * DAY_MS
+    for people, sizes in (([5], [1, 0, 1, 0]), ([2], [2, 0, 0, 0]), ([12, 3], [1, 1, 0, 1])):
+        history = MemoryHistory(meetings([*people]))
+        found = sizing(office(0, rooms=2), SpaceKind.ROOM, *window_ms, 0.9, history, CALENDAR, FAR_MS)
+        assert found.by_group_size is not None
+        assert [of.rooms_for_days for of in found.by_group_size] == sizes
+        assert sum(of.sessions for of in found.by_group_size) == 80
+    nobody_counted = MemoryHistory(
+        one._replace(people=None) if isinstance(one, Stated) else one for one in meetings([2])
+    )
+    found = sizing(office(0, rooms=2), SpaceKind.ROOM, *window_ms, 0.9, nobody_counted, CALENDAR, FAR_MS)
+    assert found.by_group_size is None
+    assert "not counted" in found.warnings[-1]
+
+
 def test_nothing_is_estimated_of_what_was_always_full() -> None:
     assert unseen([9] * 50, [True] * 50, 0.95) is None
 

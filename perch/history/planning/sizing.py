@@ -6,6 +6,7 @@ occupied at one moment. Fewer than `LEAST_DAYS` such days give no number.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +17,11 @@ from perch.history.asking import check
 from perch.history.calendar import Calendar
 from perch.history.caveats import COVERAGE_WANTED
 from perch.history.crowd import Crowd, crowd, time_at_levels
+from perch.history.planning.demand import KINDS_BY_SIZE, demand
+from perch.history.planning.groups import GroupSize, rooms_by_group
 from perch.history.planning.quantiles import enough, unseen
 from perch.history.question import Hours, Question, Resolution
-from perch.history.source import HistorySource
+from perch.history.source import HistorySource, Integers
 from perch.model import Site, SpaceKind
 
 LEAST_DAYS = 20
@@ -42,7 +45,10 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """An answer; numbers are None where history is too short. `interval` may have no upper end."""
+    """An answer; numbers are None where history is too short. `interval` may have no upper end.
+
+    `by_group_size` is of rooms, where everybody was counted.
+    """
 
     to_ms: int
     current: int
@@ -54,12 +60,15 @@ class Sizing:
     full_days: int
     coverage: float | None
     unseen: Unseen | None
+    by_group_size: tuple[GroupSize, ...] | None
     warnings: tuple[str, ...]
 
 
 class _Day(NamedTuple):
     """What a day that counts was like."""
 
+    from_ms: int
+    to_ms: int
     peak: int
     peak_if_occupied: int
     full: bool
@@ -85,17 +94,20 @@ def sizing(
     about = asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
     current = sum(row.from_ms < end_ms <= row.to_ms for row in chosen)
     measured = crowd(about, source)
-    days = _days(measured)
+    days = _days(measured, steps_ms)
     known_ms, inventory_ms = int(measured.known_ms.sum()), int(measured.inventory_ms.sum())
     coverage = known_ms / inventory_ms if inventory_ms else None
     left_out = int((measured.days > 0).sum()) - len(days)
     if len(days) < LEAST_DAYS:
         too_few = _too_few(len(days), left_out)
-        return Sizing(end_ms, current, None, None, None, (), len(days), 0, coverage, None, (too_few,))
+        return Sizing(end_ms, current, None, None, None, (), len(days), 0, coverage, None, None, (too_few,))
     peaks = [day.peak for day in days]
     of_days = enough(peaks, [day.peak_if_occupied for day in days], share)
     hidden = _unseen(days, share)
-    warnings = tuple(_warnings(days, left_out, of_days.high, hidden))
+    groups = _groups(about, days, share, source) if kind in KINDS_BY_SIZE else None
+    warnings = [*_warnings(days, left_out, of_days.high, hidden)]
+    if kind in KINDS_BY_SIZE and groups is None:
+        warnings.append("Some groups were not counted, so there is nothing to say of rooms by the size of groups.")
     return Sizing(
         end_ms,
         current,
@@ -107,16 +119,27 @@ def sizing(
         sum(day.full for day in days),
         coverage,
         hidden,
-        warnings,
+        groups,
+        tuple(warnings),
     )
 
 
-def _days(measured: Crowd) -> list[_Day]:
+def _groups(about: Asked, days: Sequence[_Day], share: float, source: HistorySource) -> tuple[GroupSize, ...] | None:
+    """Size rooms by groups; None where somebody was not counted."""
+    stays = demand(about, source)
+    if any(stay.seats == 0 for stay in stays):
+        return None
+    return rooms_by_group(stays, [(day.from_ms, day.to_ms) for day in days], share)
+
+
+def _days(measured: Crowd, steps_ms: Integers) -> list[_Day]:
     columns = (measured.known_ms, measured.inventory_ms, measured.peak, measured.peak_if_occupied, measured.full_ms)
     table = np.stack([column[0] for column in columns], axis=1).tolist() if len(measured.days) else []
     return [
-        _Day(peak, most, full_ms > 0)
-        for known_ms, inventory_ms, peak, most, full_ms in table
+        _Day(from_ms, to_ms, peak, most, full_ms > 0)
+        for (from_ms, to_ms), (known_ms, inventory_ms, peak, most, full_ms) in zip(
+            pairwise(steps_ms.tolist()), table, strict=bool(table)
+        )
         if inventory_ms and known_ms >= COVERAGE_WANTED * inventory_ms
     ]
 
