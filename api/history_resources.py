@@ -11,9 +11,10 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from api.access import Matter, Reader
+from api.downloads import AnswerFormat, download
 from api.history_files import HistoryFiles
 from api.moments import parse_moment, rfc3339, zone_of
-from api.openapi import answers, or_shape
+from api.openapi import answers, or_file, or_shape
 from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, complain, complain_of_site, required
 from api.problems import not_found, wrong
 from api.shapes import (
@@ -27,9 +28,12 @@ from api.shapes import (
     TransitionAnswer,
     TransitionRow,
 )
+from perch.adapters.table_files import MEDIA_TYPES
 from perch.history.definitions import DEFINITIONS
+from perch.history.layout import standings
 from perch.history.question import Answer, Definition, HourRow, Hours, Question, Resolution, Row, Scope, SessionRules
 from perch.history.source import StateRow
+from perch.history.tables import answer_table, transitions_of
 from perch.model import ID_PATTERN, Site, SpaceKind
 
 router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["history"])
@@ -41,6 +45,8 @@ RequiredSite = Annotated[str, Query(pattern=_ID, description="id of a site")]
 RequiredSpace = Annotated[str, Query(pattern=_ID, description="id of a space of that site")]
 From = Annotated[str, Query(alias="from", max_length=64, description="RFC 3339; without offset: the site's own time")]
 To = Annotated[str, Query(max_length=64, description="the same; the end is not part of the window")]
+AnswerAs = Annotated[AnswerFormat, Query(alias="format", description="json, or a file")]
+FILES = tuple(MEDIA_TYPES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +101,20 @@ TheHistory = Annotated[HistoryFiles, Depends(history_of)]
 
 @router.get(
     "/history/transitions",
-    **answers(TransitionAnswer, 403, 404, 503),
+    **or_file(answers(TransitionAnswer, 403, 404, 503), *FILES),
     dependencies=[required(Matter.HISTORY_OF_SPACES)],
 )
-def transitions(history: TheHistory, window: TheWindow, space: RequiredSpace) -> Response:
+def transitions(
+    history: TheHistory, window: TheWindow, space: RequiredSpace, as_: AnswerAs = AnswerFormat.JSON
+) -> Response:
     """List the changes of a space's state or count."""
     site = window.site
     if all(known.id != space for known in site.spaces):
         raise not_found(f"there never was a space {site.id}/{space}")
+    if as_ is not AnswerFormat.JSON:
+        chosen = [row for row in standings(site) if row.space.id == space]
+        table = transitions_of(chosen, site, window.from_ms, window.to_ms, history.source())
+        return download(table, as_, f"transitions-{space}", window.from_ms)
     rows = history.transitions(site, space, window.from_ms, window.to_ms)
     zone = zone_of(site.time_zone)
     answer = TransitionAnswer(
@@ -118,7 +130,7 @@ def transitions(history: TheHistory, window: TheWindow, space: RequiredSpace) ->
 
 @router.get(
     "/history/{metric}",
-    **or_shape(answers(HistoryAnswer, 403, 404, 503), HourOfWeekAnswer),
+    **or_file(or_shape(answers(HistoryAnswer, 403, 404, 503), HourOfWeekAnswer), *FILES),
     dependencies=[required(Matter.HISTORY_OF_GROUPS)],
 )
 def history(
@@ -136,6 +148,7 @@ def history(
     hours: Annotated[Hours, Query(description="opening hours, or all time")] = Hours.OPEN,
     merge_seconds: Annotated[float, Query(ge=0, le=86_400, description="gaps that belong to a session")] = 300,
     min_seconds: Annotated[float, Query(ge=0, le=86_400, description="how long a session lasts at least")] = 60,
+    as_: AnswerAs = AnswerFormat.JSON,
 ) -> Response:
     """Answer a metric over a window, with the share of it that was really observed."""
     if metric not in DEFINITIONS:
@@ -144,7 +157,10 @@ def history(
     rules = SessionRules(round(merge_seconds * 1000), round(min_seconds * 1000))
     of_kind = None if kind is None else kind.value
     question = Question(metric, window.from_ms, window.to_ms, resolution, scope, hours, of_kind, zone, rules)
-    return _json(_history(history.answer(question, window.site, live.now().wall_ms), window.site))
+    answer = history.answer(question, window.site, live.now().wall_ms)
+    if as_ is not AnswerFormat.JSON:
+        return download(answer_table(answer, window.site), as_, metric, window.from_ms)
+    return _json(_history(answer, window.site))
 
 
 def _allow(reader: Reader, scope: Scope) -> None:

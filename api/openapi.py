@@ -48,6 +48,14 @@ def or_shape(route: dict[str, Any], shape: type) -> dict[str, Any]:
     return {**route, "responses": {**route["responses"], 200: {**good, "content": content}}}
 
 
+def or_file(route: dict[str, Any], *media_types: str) -> dict[str, Any]:
+    """Describe a route that may also answer with a file of one of these types."""
+    good = route["responses"][200]
+    files = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    content = {**good["content"], **files}
+    return {**route, "responses": {**route["responses"], 200: {**good, "content": content}}}
+
+
 def same_shape(route: dict[str, Any], status: int) -> dict[str, Any]:
     """Describe a route that answers with the same shape under another status as well."""
     return {**route, "responses": {**route["responses"], status: route["responses"][200]}}

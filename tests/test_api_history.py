@@ -1,11 +1,14 @@
 """History over HTTP: the numbers of the store, in the site's own time, and refusals that say what to ask instead."""
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -175,6 +178,28 @@ def test_unknown_metrics_and_spaces_are_not_found(served: Served) -> None:
     assert "coverage" in metric.json()["detail"]
     assert served.get(f"/api/v1/history/transitions?{window}&space=d99").status_code == 404
     assert served.get(f"/api/v1/history/transitions?{window}").status_code == 422
+
+
+def test_answers_are_to_be_had_as_files(served: Served) -> None:
+    window = "site=hq&from=2026-11-02T08:00&to=2026-11-02T16:00"
+    told = served.json(f"/api/v1/history/transitions?{window}&space=d01")["rows"]
+    file = served.get(f"/api/v1/history/transitions?{window}&space=d01&format=csv")
+    assert file.headers["content-type"] == "text/csv; charset=utf-8"
+    assert file.headers["content-disposition"] == 'attachment; filename="hq-transitions-d01-2026-11-02.csv"'
+    rows = list(csv.DictReader(io.StringIO(file.text)))
+    assert [(row["time"], row["state"], row["reason"]) for row in rows] == [
+        (row["time"], row["state"], row["reason"]) for row in told
+    ]
+    answer = served.json(f"/api/v1/history/time_used_ratio?{window}&resolution=hour&scope=space")["rows"]
+    used = f"/api/v1/history/time_used_ratio?{window}&resolution=hour&scope=space&format="
+    values = [row["value"] for row in csv.DictReader(io.StringIO(served.get(f"{used}csv").text))]
+    assert values == ["" if row["value"] is None else str(row["value"]) for row in answer]
+    parquet = served.get(f"{used}parquet")
+    assert parquet.headers["content-type"] == "application/vnd.apache.parquet"
+    assert pq.read_table(io.BytesIO(parquet.content))["value"].to_pylist() == [row["value"] for row in answer]
+    (wrong,) = served.get(f"{used}xlsx").json()["errors"]
+    assert wrong["where"] == "format"
+    assert served.get(f"/api/v1/history/transitions?{window}&space=d99&format=csv").status_code == 404
 
 
 def test_every_metric_is_defined(served: Served) -> None:

@@ -14,12 +14,12 @@ from perch.adapters.table_files import check_target, write_table
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import print_json, warn
 from perch.commands.progress import Progress
-from perch.errors import Complaint, InputError, StorageError
+from perch.errors import Complaint, InputError, QuestionError, StorageError
 from perch.history import answers
 from perch.history.calendar import Calendar
 from perch.history.definitions import DEFINITIONS
 from perch.history.question import Hours, Question, Resolution, Scope
-from perch.history.source import HistorySource
+from perch.history.source import HistorySource, Horizon
 from perch.history.tables import Table, answer_table, layout_table, session_table, transition_table
 from perch.model import Site, SpaceKind
 from perch.settings import ServerSettings, load_server
@@ -87,6 +87,8 @@ def export(
         zone,
     )
     with closing(_history(settings)) as history:
+        if what in (TRANSITIONS, SESSIONS):
+            _check_begun(history.horizon(of.id), question, of)
         table, warnings = _table(what, _Asked(question, of), history)
         with Progress() as progress:
             rows = write_table(table, output, lambda all_: progress.counted(all_, table.number, "pieces", 1))
@@ -136,6 +138,15 @@ def _history(settings: ServerSettings) -> HistoryReader:
     if not path.exists():
         raise StorageError(f"there is no {path}", "start the collector, which makes it, or check data in perch.toml")
     return HistoryReader(path)
+
+
+def _check_begun(horizon: Horizon | None, question: Question, site: Site) -> None:
+    """Refuse a window that lies before everything that was ever told."""
+    if horizon is None:
+        raise QuestionError("site", f"{site.id} has no history yet", "see that its agents reach the collector")
+    if question.from_ms < question.to_ms <= horizon.first_ms:
+        first = Calendar(site.time_zone, site.hours).day_of(horizon.first_ms)
+        raise QuestionError("to", f"the history of {site.id} begins on {first}", "ask for a later window")
 
 
 def _table(what: str, asked: _Asked, history: HistorySource) -> tuple[Table, tuple[str, ...]]:

@@ -130,7 +130,7 @@ HOURS_OF_WEEK = (
 
 def transition_table(question: Question, site: Site, source: HistorySource, now_ms: int) -> Table:
     """Give the transitions that a question's window and filters leave, in order of time; raises QuestionError."""
-    to_ms = _window(question, site, source, now_ms)
+    to_ms = check(question, site, now_ms)
     chosen = rows_asked(question, site, to_ms)
     return transitions_of(chosen, site, question.from_ms, to_ms, source)
 
@@ -150,7 +150,7 @@ def transitions_of(chosen: Sequence[Standing], site: Site, from_ms: int, to_ms: 
 
 def session_table(question: Question, site: Site, source: HistorySource, calendar: Calendar, now_ms: int) -> Table:
     """Give the sessions that the metric of that name counts, space by space; raises QuestionError."""
-    to_ms = _window(question, site, source, now_ms)
+    to_ms = check(question, site, now_ms)
     chosen = rows_asked(question, site, to_ms)
     spaces = list(by_space(chosen).values())
     batches = [spaces[place : place + SPACES_AT_ONCE] for place in range(0, len(spaces), SPACES_AT_ONCE)]
@@ -193,18 +193,6 @@ def layout_table(question: Question, site: Site, now_ms: int) -> Table:
     chosen = rows_asked(question, site, question.to_ms)
     rows = _transposed((_layout_row(row.space) for row in chosen), LAYOUT)
     return Table(site, "layout", LAYOUT, 1, iter((rows,)))
-
-
-def _window(question: Question, site: Site, source: HistorySource, now_ms: int) -> int:
-    """Refuse a window in which nothing can be, and give where it ends."""
-    to_ms = check(question, site, now_ms)
-    horizon = source.horizon(site.id)
-    if horizon is None:
-        raise QuestionError("site", f"{site.id} has no history yet", "see that its agents reach the collector")
-    if to_ms <= horizon.first_ms:
-        first = Calendar(site.time_zone, site.hours).day_of(horizon.first_ms)
-        raise QuestionError("to", f"the history of {site.id} begins on {first}", "ask for a later window")
-    return to_ms
 
 
 def _transitions(chosen: Sequence[Standing], site: Site, from_ms: int, to_ms: int, source: HistorySource) -> Piece:
