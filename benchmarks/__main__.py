@@ -20,6 +20,7 @@ ALL = (
     "drain",
     "size",
     "scale",
+    "planning",
     "influx",
     "telegraf",
     "clone",
