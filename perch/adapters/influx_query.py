@@ -71,6 +71,10 @@ class InfluxQuery:
             for values in series.get("values", ())
         ]
 
+    def series(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
+        """Give the answer to a SELECT as it came, by series: `tags`, `columns`, `values`; raises as `rows` does."""
+        return self._ask("GET", influxql, bucket)
+
     def run(self, influxql: str, bucket: Bucket) -> None:
         """Carry out a statement that changes something; raises QueryError and UnavailableError."""
         self._ask("POST", influxql, bucket)

@@ -183,18 +183,13 @@ class Mark(NamedTuple):
 
 
 class HistorySource(Protocol):
-    """Words of the past, at rest. Laws:
+    """What was stated in the past, as far as answers need it. Laws:
 
     - Times are milliseconds UTC. What was never told is simply absent: unknown sites, spaces and agents are empty,
       never an error.
-    - `read` answers all stretches from one moment of the store, in the order asked. Each answer holds every row of its
-      stretch, and those around it up to the nearest millisecond that decides: at which something was stated that no
-      lost span of the agent swallows, and no such span begins. Where rows lie on a side and none decides, it holds all
-      of that side. Its order is (time, seq), ties between epochs in any order. `lost` are the agent's spans that meet
-      these, by beginning; on a side without rows also the nearest that begins there, and what meets that. So an answer
-      tells all that counts in its stretch, and what lies further away is no part of it. `vouches` are exactly the
-      epochs of these rows and spans, in any order, with all that is known of them, also from outside.
-    - Equal events give equal answers, in whatever order and however often they were stored.
+    - Over a stretch that lies within a tenure, `hold` of what is `counted` of an answer is the same within the stretch
+      whichever source gives it: states, reasons, until when each holds, transitions. A source may hand over every word
+      (a `WordSource` does), or only what counts, and then without lost spans.
     - Any thread may call, several at once. May raise StorageError or UnavailableError, nothing else.
     """
 
@@ -207,12 +202,22 @@ class HistorySource(Protocol):
         ...
 
     def horizon(self, site: str) -> Horizon | None:
-        """Give the first and the last evidence of a site; None where there is none."""
+        """Give the first and the last evidence of a site that the source has; None where there is none."""
         ...
 
 
 class WordSource(HistorySource, Protocol):
-    """A source that also knows the words around a word, for projections that follow it. The same laws hold."""
+    """A source of every word, that also knows the words around a word, for projections that follow it. More laws:
+
+    - `read` answers all stretches from one moment of the store, in the order asked. Each answer holds every row of its
+      stretch, and those around it up to the nearest millisecond that decides: at which something was stated that no
+      lost span of the agent swallows, and no such span begins. Where rows lie on a side and none decides, it holds all
+      of that side. Its order is (time, seq), ties between epochs in any order. `lost` are the agent's spans that meet
+      these, by beginning; on a side without rows also the nearest that begins there, and what meets that. So an answer
+      tells all that counts in its stretch, and what lies further away is no part of it. `vouches` are exactly the
+      epochs of these rows and spans, in any order, with all that is known of them, also from outside.
+    - Equal events give equal answers, in whatever order and however often they were stored.
+    """
 
     def moment(self) -> AbstractContextManager[None]:
         """Let all calls inside see one moment of the store; a long one costs a store that is written to."""
