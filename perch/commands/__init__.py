@@ -41,7 +41,7 @@ COMMANDS = {
     "simulate": Entry("perch.commands.simulate:simulate", "Make a venue's readings with their ground truth."),
     "doctor": Entry("perch.commands.doctor:doctor", "Say what is wrong with an agent or a server, and what to do."),
     "walk": Entry("perch.commands.walk:walk", "Walk past each sensor and tick it off; name wiring mistakes.", "agent"),
-    "site": Entry("perch.commands.site:site", "Check a site's configuration.", "server"),
+    "site": Entry("perch.commands.site:site", "Check a site's configuration; say what another one changes.", "server"),
     "quarantine": Entry(
         "perch.commands.quarantine:quarantine",
         "Show messages that could not be taken in; try again or discard.",
