@@ -340,5 +340,5 @@ def test_a_year_is_read_piece_by_piece(server: Path) -> None:
     with HistoryReader(server / "data" / "history.db") as history:
         from_ms, to_ms = ms(MONDAY, 0), ms(MONDAY, 0) + 40_000 * 86_400_000
         table = transitions_of(standings(site), site, from_ms, to_ms, history)
-        assert table.number == 12
+        assert table.number == 23
         assert sum(len(piece[0]) for piece in table.pieces) == TRANSITIONS

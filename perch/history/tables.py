@@ -26,8 +26,8 @@ from perch.history.statements import changes
 from perch.history.visits import pasts_around, places_counted
 from perch.model import Site, Space
 
-SPACE_DAYS = 7_000
-"""How much of transitions is read at once: about a million of them at most, 200,000 of busy spaces."""
+SPACE_DAYS = 3_500
+"""How much of transitions is read at once: about a million of them at most, 100,000 of busy spaces."""
 
 SPACES_AT_ONCE = 32
 """Of how many spaces sessions are looked for at once."""
