@@ -25,6 +25,7 @@ from api.live import Live
 from api.metrics import Health
 from api.openapi import DOCUMENT, describe
 from api.operations import Check
+from api.planners import planning_page, report_page, space_page, week_page
 from api.problems import declare_problems
 
 
@@ -71,6 +72,10 @@ def with_routes() -> FastAPI:
         metrics,
         page,
         audit_page,
+        week_page,
+        planning_page,
+        space_page,
+        report_page,
     ):
         app.include_router(routes.router)
     declare_problems(app)

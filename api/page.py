@@ -8,15 +8,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
-from api.access import Reader
+from api.access import Matter, Reader
 from api.assets import assets, text_of
 from api.door import question_of
 from api.drawings import Drawings
 from api.kept import Answer, AnswerResponse, Kept, tag_of
 from api.live import Live, Shown
 from api.moments import day_at
+from api.navigation import ways
 from api.parameters import TheLive, TheReader
 from api.problems import not_found
 from api.rows import FloorRows, Row, ZoneRows, hours_of, moment_of, row_of, tally_of
@@ -54,6 +55,8 @@ async def index(request: Request, live: TheLive, reader: TheReader) -> Response:
     if wish is None:
         return no_such_site(request, live, reader)
     context = _context(live, reader, wish, request.app.state.drawings)
+    context["ways"] = ways(reader, "now", {"site": wish.site, "kind": wish.kind or ""}, page_words()["pages"])
+    context["shows_history"] = reader.may_read(Matter.HISTORY_OF_SPACES)
     body = template("index.html").render(demo=request.app.state.demo, **context).encode()
     kept: Kept = request.app.state.kept
     answer = Answer(body, tag_of(body), b"text/html; charset=utf-8")
@@ -83,8 +86,13 @@ def page_words() -> dict[str, Any]:
 @cache
 def template(name: str) -> Template:
     """Read a template."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(text_of(name))
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    reading = FunctionLoader(text_of)
+    return Environment(loader=reading, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def visible_sites(live: Live, reader: Reader) -> list[Site]:

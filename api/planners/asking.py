@@ -1,0 +1,174 @@
+"""What the planners' pages are asked in their address, and every complaint about it at once."""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
+from typing import TypeVar
+
+from fastapi import Request
+
+from api.access import Reader
+from api.live import Live
+from api.moments import day_at, parse_moment, zone_of
+from api.page import visible_sites
+from api.problems import ParametersError, not_found
+from api.shapes import ProblemCause
+from perch.history.layout import layout_at
+from perch.model import Site, SpaceKind
+
+USUAL_DAYS = 56
+"""Eight weeks up to now, where no window is asked for."""
+
+_LONGEST_ECHO = 64
+_A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A site, a kind of its spaces, and a half-open window, ms UTC."""
+
+    site: Site
+    kind: SpaceKind
+    from_ms: int
+    to_ms: int
+    now_ms: int
+
+    def standing(self, at_ms: int) -> int:
+        """Count the spaces of the kind that stand there at a moment."""
+        return sum(space.kind is self.kind for space in layout_at([self.site], at_ms).spaces.values())
+
+
+class Asked:
+    """The parameters of one request, taken one by one; complaints wait until `finish`."""
+
+    def __init__(
+        self, request: Request, live: Live, reader: Reader, known: Collection[str], several: Collection[str] = ()
+    ) -> None:
+        given = request.query_params
+        self.path = request.url.path
+        self.texts: dict[str, str] = {name: text.strip() for name, text in given.items()}
+        self.lists: dict[str, list[str]] = {name: given.getlist(name) for name in several}
+        self.now_ms = live.now().wall_ms
+        self.sites = visible_sites(live, reader)
+        if not self.sites:
+            raise not_found("there is no site that you may see")
+        self._causes: list[ProblemCause] = []
+        for name in self.texts:
+            if name not in known and name not in several:
+                self.complain(name, f"there is no such parameter here; there are: {', '.join([*known, *several])}")
+            elif name not in several and len(given.getlist(name)) > 1:
+                self.complain(name, "this is given more than once; give it once")
+
+    def complain(self, where: str, what: str) -> None:
+        """Note that a parameter is wrong."""
+        self._causes.append(ProblemCause(where[:_LONGEST_ECHO], what))
+
+    def take(self, name: str, read: Callable[[str], Read], usual: Read) -> Read:
+        """Read a parameter; what `read` says in its ValueError is complained of."""
+        text = self.texts.get(name)
+        if not text:
+            return usual
+        try:
+            return read(text)
+        except ValueError as error:
+            self.complain(name, str(error))
+            return usual
+
+    def finish(self) -> None:
+        """Raise ParametersError if anything was wrong."""
+        if self._causes:
+            raise ParametersError(self._causes)
+
+    @property
+    def site(self) -> Site:
+        """The site that is asked for; the first one where there is no such site."""
+        asked = self.texts.get("site")
+        return next((site for site in self.sites if site.id == asked), self.sites[0])
+
+    def read_site(self) -> Site:
+        """Read the site; complains of one that does not exist for the reader."""
+        names = [site.id for site in self.sites]
+        self.take("site", lambda text: _one_of(text, {name: name for name in names}, "site"), "")
+        return self.site
+
+    def read_wish(self) -> Wish:
+        """Read site, kind and window."""
+        site = self.read_site()
+        kinds = kinds_of(site)
+        kind = self.take("kind", lambda text: _one_of(text, {each.value: each for each in SpaceKind}, "kind"), kinds[0])
+        from_ms, to_ms = self.read_window(site)
+        return Wish(site, kind, from_ms, to_ms, self.now_ms)
+
+    def read_window(self, site: Site, days: int = USUAL_DAYS) -> tuple[int, int]:
+        """Read a window; by default so many days up to the end of today."""
+        zone = zone_of(site.time_zone)
+        texts = self.window(site, days)
+        from_ms, to_ms = (self._moment(name, text, zone) for name, text in texts.items())
+        if from_ms is None or to_ms is None:
+            return 0, 1
+        if from_ms >= to_ms:
+            self.complain("to", "this is not after the beginning; choose a later day")
+        return from_ms, to_ms
+
+    def window(self, site: Site, days: int = USUAL_DAYS) -> dict[str, str]:
+        """Give `from` and `to` as they were asked for, or as they are meant where they were not."""
+        zone = zone_of(site.time_zone)
+        until = self.texts.get("to") or (day_at(self.now_ms, zone) + timedelta(days=1)).isoformat()
+        return {"from": self.texts.get("from") or _days_before(until, days, zone), "to": until}
+
+    def _moment(self, name: str, text: str, zone: tzinfo) -> int | None:
+        if not text:
+            return None  # it hangs on the other one, which is no time
+        try:
+            return parse_moment(text, zone)
+        except ValueError as error:
+            self.complain(name, str(error))
+            return None
+
+
+def _days_before(until: str, days: int, zone: tzinfo) -> str:
+    try:
+        last = day_at(parse_moment(until, zone) - 1, zone)
+    except ValueError:
+        return ""
+    return (last - timedelta(days=days - 1)).isoformat()
+
+
+def kinds_of(site: Site) -> list[SpaceKind]:
+    """Give the kinds of spaces that a site has or had, desks first; desks where it has none."""
+    return [kind for kind in SpaceKind if any(space.kind is kind for space in site.spaces)] or [SpaceKind.DESK]
+
+
+def is_day(text: str) -> bool:
+    """Tell whether a time is a plain day, which a browser can offer a calendar for."""
+    return _A_DAY.fullmatch(text) is not None
+
+
+def whole(lowest: int, highest: int) -> Callable[[str], int]:
+    """Give a reader of whole numbers."""
+
+    def read(text: str) -> int:
+        if re.fullmatch(r"\d{1,9}", text) is None or not lowest <= int(text) <= highest:
+            raise ValueError(f"{text[:_LONGEST_ECHO]!r} cannot be; write a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return read
+
+
+def a_share(text: str) -> float:
+    """Read a share of days; raises ValueError."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.5 <= share <= 0.99:
+        raise ValueError(f"{text[:_LONGEST_ECHO]!r} is no share to plan for; write 0.5 up to 0.99, such as 0.95")
+    return share
+
+
+def _one_of(text: str, known: Mapping[str, Read], what: str) -> Read:
+    if text not in known:
+        raise ValueError(f"there is no {what} {text[:_LONGEST_ECHO]!r}; there are: {', '.join(known)}")
+    return known[text]

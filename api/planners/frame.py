@@ -1,0 +1,108 @@
+"""What all planners' pages share: form, definitions, the ways between them, and what cannot be answered."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import HTTPException, Request, Response
+
+from api.access import Reader
+from api.assets import assets
+from api.navigation import ways
+from api.page import page_words, template
+from api.planners.asking import USUAL_DAYS, Asked, Wish, is_day, kinds_of
+from api.planners.wording import say, words
+from api.problems import ParametersError
+from api.shapes import ProblemCause
+from perch.errors import PerchError, QuestionError
+from perch.history.definitions import DEFINITIONS
+from perch.model import SpaceKind
+
+SHARES = (0.8, 0.9, 0.95, 0.98, 0.99)
+_HEADERS = {"Cache-Control": "private, no-cache"}
+
+
+def answered(
+    request: Request,
+    reader: Reader,
+    name: str,
+    asked: Asked,
+    build: Callable[[], Mapping[str, Any]],
+) -> Response:
+    """Give a page, or one that says what to do instead; whoever asks for no page gets a problem document."""
+    try:
+        context, status = build(), 200
+    except (ParametersError, PerchError, HTTPException) as error:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        status = _status(error)
+        context = {"heading": say(f"refused_{status}"), "causes": _causes(error), "form": form(asked, name)}
+    file = f"{name}.html" if status == 200 else "refused.html"
+    body = template(file).render(
+        words=words(),
+        site=asked.site,
+        assets=assets().path,
+        demo=request.app.state.demo,
+        ways=ways(reader, name, asked.texts if status == 200 else {"site": asked.site.id}, page_words()["pages"]),
+        path=asked.path,
+        **context,
+    )
+    return Response(body, status, _HEADERS, "text/html; charset=utf-8")
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, HTTPException):
+        return error.status_code
+    return 422 if isinstance(error, ParametersError | QuestionError) else 503
+
+
+def _causes(error: ParametersError | PerchError | HTTPException) -> list[ProblemCause]:
+    if isinstance(error, ParametersError):
+        return list(error.causes)
+    if isinstance(error, HTTPException):
+        return [ProblemCause("", str(error.detail))]
+    what = f"{error.what}; {error.remedy}" if error.remedy else error.what
+    return [ProblemCause(error.parameter if isinstance(error, QuestionError) else "", what)]
+
+
+def form(asked: Asked, name: str, usual_days: int = USUAL_DAYS) -> dict[str, Any]:
+    """Give the fields of a page's form, as they were filled in or are taken to be."""
+    site = asked.site
+    kinds = kinds_of(site)
+    chosen = asked.texts.get("kind", kinds[0])
+    share = asked.texts.get("share", "0.95")
+    shares = {f"{each:g}": f"{each:.0%}" for each in SHARES}
+    return {
+        "sites": [_option(each.id, each.name, site.id) for each in asked.sites],
+        "kinds": [_option(kind, words()["kind_names"][kind], chosen) for kind in _with(kinds, chosen)],
+        "days": [_day_field(which, text) for which, text in asked.window(site, usual_days).items()],
+        "shares": [_option(value, text, share) for value, text in {share: share, **shares}.items()],
+        "with_kind": name in ("week", "planning"),
+        "with_site": name != "space",
+        "with_share": name == "planning",
+    }
+
+
+def _with(kinds: list[SpaceKind], chosen: str) -> list[SpaceKind]:
+    return [kind for kind in SpaceKind if kind in kinds or kind == chosen]
+
+
+def _option(value: str, text: str, chosen: str) -> dict[str, Any]:
+    return {"value": value, "text": text, "chosen": value == chosen}
+
+
+def _day_field(name: str, text: str) -> dict[str, Any]:
+    return {"name": name, "text": text, "type": "date" if is_day(text) else "text", "label": words()["fields"][name]}
+
+
+def definitions(metrics: Iterable[str]) -> list[dict[str, Any]]:
+    """Give what numbers mean, to stand on the same page."""
+    return [
+        {"id": of.id, "name": of.name, "version": of.version, "text": of.text, "is_not": of.is_not}
+        for of in map(DEFINITIONS.__getitem__, metrics)
+    ]
+
+
+def api_address(path: str, wish: Wish, asked: Asked, **more: str) -> str:
+    """Give the address at which the API answers the same."""
+    return f"/api/v1/{path}?" + urlencode({"site": wish.site.id, **asked.window(wish.site), **more})

@@ -1,0 +1,111 @@
+"""The report: everything for a decision on a few sheets of A4, with what the numbers mean."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api.access import Matter
+from api.history_files import HistoryFiles
+from api.history_resources import TheHistory
+from api.moments import zone_of
+from api.parameters import TheLive, TheReader, required
+from api.planners import planning_page, week_page, wording
+from api.planners.asking import Asked, Wish, kinds_of
+from api.planners.charts import Bar, bars
+from api.planners.frame import answered, definitions, form
+from api.planners.numbers import hours_asked, tell, tell_all
+from api.planners.planning_page import USUAL_SHARE, size
+from api.planners.wording import say, words
+from perch.history.planning.sizing import Sizing
+from perch.history.question import Answer, HourRow, Hours, Question, Row, Scope
+
+router = APIRouter(include_in_schema=False)
+METRICS = ("peak_concurrent", "avg_daily_peak", "time_used_ratio", "coverage")
+
+
+@router.get("/report", dependencies=[required(Matter.HISTORY_OF_GROUPS)])
+def report_page(request: Request, live: TheLive, reader: TheReader, history: TheHistory) -> Response:
+    """Show all that a planner wants to hand on."""
+    asked = Asked(request, live, reader, ("site", "from", "to"))
+    return answered(request, reader, "report", asked, lambda: _context(asked, history))
+
+
+def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
+    wish = asked.read_wish()
+    asked.finish()
+    used, observed = (tell_all(metric, wish, history) for metric in ("time_used_ratio", "coverage"))
+    kinds = [_kind(replace(wish, kind=kind), history) for kind in kinds_of(wish.site)]
+    zones = _zones(wish, history)
+    zone = zone_of(wish.site.time_zone)
+    hours = say("hours_open" if hours_asked(wish.site) is Hours.OPEN else "hours_all")
+    return {
+        "form": form(asked, "report"),
+        "window": wording.window(wish.from_ms, used.answer.to_ms, zone),
+        "lead": [kind["lead"] for kind in kinds if kind["lead"]]
+        + [say("report_used", used=used.value, hours=hours, coverage=observed.value)],
+        "figures": [kind["figures"] for kind in kinds],
+        "kinds": kinds,
+        "zone_warnings": zones.warnings,
+        "bars": bars(list(_bars(zones, wish)), say("report_zones")) if zones.rows else "",
+        "zones": list(_zone_rows(zones, wish)),
+        "warnings": used.answer.warnings,
+        "made": say("report_made", now=wording.moment(wish.now_ms, zone)),
+        "definitions": [planning_page.meanings()[0], *definitions(METRICS)],
+    }
+
+
+def _kind(wish: Wish, history: HistoryFiles) -> dict[str, Any]:
+    """Give the section of one kind."""
+    hours = week_page.hours_of(wish, history)
+    busy = week_page.busiest(hours)
+    found = size(wish, USUAL_SHARE, history)
+    peak, *others = (tell(metric, wish, history) for metric in METRICS)
+    name, total = words()["kind_names"][wish.kind], found.current
+    return {
+        "name": name,
+        "lead": " ".join(_lead(wish, busy, found)),
+        "warnings": wording.once([*hours.warnings, *peak.answer.warnings, *found.warnings]),
+        "figures": (name, str(total), peak.value, peak.at or wording.NO_NUMBER, *(of.value for of in others)),
+        "week": week_page.picture(wish, hours, busy),
+        "week_caption": week_page.caption(wish),
+        "curve": planning_page.picture(wish, found, USUAL_SHARE),
+        "curve_caption": say("curve_picture", space=wording.spaces(wish.kind, 1)),
+        "heading": planning_page.heading(wish, found, USUAL_SHARE),
+        "more": list(planning_page.more(found, USUAL_SHARE)),
+    }
+
+
+def _lead(wish: Wish, busy: HourRow | None, found: Sizing) -> Iterator[str]:
+    spaces, total = wording.spaces(wish.kind), found.current
+    if busy is not None and busy.value:
+        hour, value = wording.hour(busy.weekday, busy.hour), wording.number(busy.value)
+        yield say("report_peak", hour=hour, value=value, total=total, spaces=spaces)
+    if found.desks_for_days is not None:
+        enough, share = found.desks_for_days, wording.percent(USUAL_SHARE)
+        named = wording.spaces(wish.kind, enough)
+        yield say("report_enough", enough=enough, spaces=named, share=share, total=total)
+
+
+def _zones(wish: Wish, history: HistoryFiles) -> Answer:
+    hours = hours_asked(wish.site)
+    question = Question("time_used_ratio", wish.from_ms, wish.to_ms, scope=Scope.ZONE, hours=hours)
+    return history.answer(question, wish.site, wish.now_ms)
+
+
+def _named(zones: Answer, wish: Wish) -> Iterator[tuple[str, Row]]:
+    """Give the rows in the layout's order, with what people call each zone."""
+    rows = {row.scope: row for row in zones.rows if isinstance(row, Row)}
+    return ((zone.name, rows[zone.id]) for zone in wish.site.zones if zone.id in rows)
+
+
+def _bars(zones: Answer, wish: Wish) -> Iterator[Bar]:
+    for name, row in _named(zones, wish):
+        yield Bar(name, wording.percent(row.value), row.value, row.low, row.high)
+
+
+def _zone_rows(zones: Answer, wish: Wish) -> Iterator[Sequence[str]]:
+    for name, row in _named(zones, wish):
+        between = wording.bounds("time_used_ratio", row.low, row.high) or wording.percent(row.value)
+        yield name, wording.percent(row.value), between, wording.percent(row.coverage)
