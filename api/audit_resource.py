@@ -29,7 +29,7 @@ from api.parameters import (
 from api.problems import not_found
 from perch.adapters.audit_file import Outcome, Tapped
 from perch.contract import VALID_FOR_MS
-from perch.errors import StorageError
+from perch.errors import StorageError, UnavailableError
 from perch.history.accuracy import ENOUGH
 from perch.history.audit import AuditSensor, Key, Report, Wanted, report
 from perch.history.looks import SETTLED_MS
@@ -144,7 +144,7 @@ def _live(live: Live, tap: Tapped) -> AuditSaid | None:
 def _from_history(live: Live, history: HistoryFiles, tap: Tapped) -> AuditSaid | None:
     try:
         said = history.said_at(live.directory.sites[tap.site], tap.look.space, tap.look.time_ms)
-    except StorageError:  # a tap is kept all the same
+    except (StorageError, UnavailableError):  # a tap is kept all the same
         return None
     return None if said is None else AuditSaid(said.state, said.probability, said.people, "history")
 

@@ -1,10 +1,12 @@
 """The way to history: the collector's files, opened when they are first asked, and each site's calendar."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
+from api.operations import Check
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal_reader import JournalReader
 from perch.errors import StorageError
@@ -37,15 +39,24 @@ class HistoryFiles:
 
     def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
         """Answer a question about a site; raises QuestionError as well."""
-        return answers.answer(question, site, self._reader(), self._calendar(site.id), now_ms)
+        answer = answers.answer(question, site, self.source(), self._calendar(site.id), now_ms)
+        return replace(answer, warnings=(*answer.warnings, *self.caveats(question.from_ms)))
 
     def transitions(self, site: Site, space: str, from_ms: int, to_ms: int) -> Sequence[StateRow]:
         """Give the transitions of a space within [from_ms, to_ms)."""
-        return answers.transitions(site, space, from_ms, to_ms, self._reader())
+        return answers.transitions(site, space, from_ms, to_ms, self.source())
 
     def source(self) -> HistorySource:
         """Give the words of the past."""
         return self._reader()
+
+    def caveats(self, _from_ms: int) -> tuple[str, ...]:
+        """Say what an answer that begins at a moment cannot know because it is not kept any more."""
+        return ()
+
+    def checks(self) -> Sequence[tuple[str, Check]]:
+        """Name the parts of which answers are made."""
+        return ("journal", self.check_journal), ("history", self.check_history)
 
     def calendar(self, site: str) -> Calendar:
         """Give a site's calendar."""
@@ -53,11 +64,11 @@ class HistoryFiles:
 
     def audit(self, site: Site, seen: Sequence[Look], now_ms: int) -> Asked:
         """Put what people saw at a site beside what was observed."""
-        return audit.ask(site, seen, self._reader(), now_ms)
+        return audit.ask(site, seen, self.source(), now_ms)
 
     def said_at(self, site: Site, space: str, time_ms: int) -> Said | None:
         """Say what was observed of a space at a moment; None where it did not stand then."""
-        return looks.said_at(site, space, time_ms, self._reader())
+        return looks.said_at(site, space, time_ms, self.source())
 
     def check_journal(self) -> str:
         """Give a word on the journal, if it can be read."""

@@ -1,7 +1,7 @@
 """Planning over HTTP: how many would do, what if, before and after."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
@@ -62,6 +62,7 @@ def how_many(
     site, calendar = window.site, history.calendar(window.site.id)
     now_ms = live.now().wall_ms
     found = sizing(site, kind, window.from_ms, window.to_ms, share, history.source(), calendar, now_ms)
+    found = replace(found, warnings=(*found.warnings, *history.caveats(window.from_ms)))
     return _json(_sizing(found, window, kind, share))
 
 
@@ -78,7 +79,8 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
         raise wrong("changes", "there are none; name at least one")
     source, calendar = history.source(), history.calendar(site.id)
     found = await asyncio.to_thread(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
-    return _json(_scenario(found, site, from_ms))
+    caveats = await asyncio.to_thread(history.caveats, from_ms)
+    return _json(_scenario(replace(found, warnings=(*found.warnings, *caveats)), site, from_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ def before_and_after(
     site = periods.site
     of = Compared(metric, periods.before, periods.after, zone, control_zone)
     found = compare(of, site, history.source(), history.calendar(site.id), live.now().wall_ms)
-    numbers = (found.before, found.after, found.difference, found.interval, found.weeks, found.warnings)
+    warnings = (*found.warnings, *history.caveats(periods.before[0]))
+    numbers = (found.before, found.after, found.difference, found.interval, found.weeks, warnings)
     return _json(ComparisonAnswer(site.id, metric, *numbers))
 
 

@@ -16,13 +16,14 @@ from api.access import require_loopback
 from api.application import build
 from api.audit_taps import PURGE_S, Taps
 from api.history_files import HistoryFiles
+from api.history_influx import HistoryInInflux
 from api.live import SUBSCRIPTIONS, Live
 from api.readiness import checks_of
 from perch.adapters.collector_health import read_health
 from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
 from perch.errors import PerchError, StorageError
-from perch.settings import Api, ServerSettings
+from perch.settings import Api, HistoryFrom, ServerSettings
 
 STOP_SEEN_S = 0.1
 GRACE_S = 1
@@ -74,7 +75,7 @@ class _Server(uvicorn.Server):
 async def _serve(settings: ServerSettings, listening: socket.socket, stop: threading.Event) -> None:
     """Start up, loop until told to stop, shut down."""
     live = Live(settings.sites, now)
-    history = HistoryFiles({site.id: site for site in settings.sites}, settings.data)
+    history = _history(settings)
     taps = Taps(settings.data, settings.retention.audit_days, lambda: live.now().mono_ms)
     connection = _connection(settings, live, asyncio.get_running_loop())
     checks = checks_of(connection, history, settings.data)
@@ -102,6 +103,13 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
+
+
+def _history(settings: ServerSettings) -> HistoryFiles:
+    sites = {site.id: site for site in settings.sites}
+    if settings.api.history is HistoryFrom.INFLUX and settings.influx is not None:
+        return HistoryInInflux(sites, settings.influx)
+    return HistoryFiles(sites, settings.data)
 
 
 def _config(app: object) -> uvicorn.Config:

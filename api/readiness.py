@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from api.history_files import HistoryFiles
+from api.history_influx import HistoryInInflux
 from api.operations import Check
 from perch.adapters.age import mark
 from perch.adapters.collector_health import CollectorHealth, read_health, says_others
@@ -22,7 +23,7 @@ LAG_TOLD = 100
 
 
 def checks_of(connection: Connection, history: HistoryFiles, data: Path) -> Sequence[tuple[str, Check]]:
-    """Name the parts in the order of the data's way."""
+    """Name the parts in the order of the data's way; the collector is one where its files are."""
 
     def broker() -> str:
         if not connection.connected:
@@ -32,12 +33,8 @@ def checks_of(connection: Connection, history: HistoryFiles, data: Path) -> Sequ
     def collector() -> str:
         return _collector(data)
 
-    return (
-        ("broker", broker),
-        ("collector", collector),
-        ("journal", history.check_journal),
-        ("history", history.check_history),
-    )
+    beside = () if isinstance(history, HistoryInInflux) else (("collector", collector),)
+    return ("broker", broker), *beside, *history.checks()
 
 
 def _collector(data: Path) -> str:

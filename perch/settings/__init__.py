@@ -4,12 +4,22 @@ from perch.settings.agent import load_agent
 from perch.settings.sensing import load_sensing
 from perch.settings.server import load_server
 from perch.settings.site import load_site
-from perch.settings.values import AgentSettings, Api, Broker, Influx, Retention, SensingSettings, ServerSettings
+from perch.settings.values import (
+    AgentSettings,
+    Api,
+    Broker,
+    HistoryFrom,
+    Influx,
+    Retention,
+    SensingSettings,
+    ServerSettings,
+)
 
 __all__ = [
     "AgentSettings",
     "Api",
     "Broker",
+    "HistoryFrom",
     "Influx",
     "Retention",
     "SensingSettings",

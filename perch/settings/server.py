@@ -8,10 +8,10 @@ from perch.errors import InputError
 from perch.model import Site
 from perch.settings.broker import read_broker
 from perch.settings.files import file_beside, open_toml, path_beside
-from perch.settings.reading import RefusedError, flag, several, shown, text, whole
+from perch.settings.reading import RefusedError, choice, flag, several, shown, text, whole
 from perch.settings.site import load_site
 from perch.settings.table import Complaints, Table
-from perch.settings.values import Api, Influx, Retention, ServerSettings
+from perch.settings.values import Api, HistoryFrom, Influx, Retention, ServerSettings
 
 
 def load_server(path: Path, environment: Mapping[str, str] = os.environ) -> ServerSettings:
@@ -30,13 +30,14 @@ def _server(table: Table, folder: Path, complaints: Complaints) -> ServerSetting
     broker = read_broker(broker_table, folder)
     if broker.password_file is not None and broker.username is None:
         broker_table.complain("username", "is missing beside password_file", "add it")
+    influx = _influx(table, folder)
     settings = ServerSettings(
         data=table.need("data", path_beside(folder), folder),
         sites=_sites(table, paths, complaints),
         site_paths=paths,
         broker=broker,
-        influx=_influx(table, folder),
-        api=_api(table.table("api")),
+        influx=influx,
+        api=_api(table.table("api"), influx),
         retention=_retention(table.table("retention")),
     )
     table.finish()
@@ -92,12 +93,15 @@ def _check_influx(table: Table, influx: Influx) -> None:
         table.complain("", "username and password_file go together", "give both of them, or neither")
 
 
-def _api(table: Table) -> Api:
+def _api(table: Table, influx: Influx | None) -> Api:
     api = Api(
         host=table.take("host", text, "127.0.0.1"),
         port=table.take("port", whole(0, 65_535), 8080),
         public_summary=table.take("public_summary", flag, False),
+        history=table.take("history", choice(HistoryFrom), HistoryFrom.FILES),
     )
+    if api.history is HistoryFrom.INFLUX and influx is None:
+        table.complain("history", "is to be read from InfluxDB, and none is named", "add [influx] with its url")
     table.finish()
     return api
 

@@ -1,6 +1,7 @@
 """What the configuration files say, as frozen values."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from perch.model import SensedSpace, Sensor, Site
@@ -64,13 +65,21 @@ class Influx:
     password_file: Path | None = None
 
 
+class HistoryFrom(StrEnum):
+    """Where the API reads what was: the collector's files on the same machine, or an InfluxDB anywhere."""
+
+    FILES = "files"
+    INFLUX = "influx"
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where the API listens, and whether `/summary` needs no key."""
+    """Where the API listens, whether `/summary` needs no key, and where it reads history."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     public_summary: bool = False
+    history: HistoryFrom = HistoryFrom.FILES
 
 
 @dataclass(frozen=True, slots=True)
