@@ -112,6 +112,8 @@ class Estimator:
                 deadline = min(due_ms(voices), time_ms + passing(flow, now, state, model.limits))
             elif not model.several or deadline < time_ms + model.near_ms:
                 deadline = due_ms(voices)
+            elif heard.due_ms < deadline:
+                deadline = heard.due_ms
         return belief_as((time_ms, weights, evidence, now, voices, flow, said, deadline, sign, crowd, crossings))
 
     def _through_doors(
