@@ -14,6 +14,8 @@ from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.influx import InfluxWriter
 from perch.adapters.influx_query import Bucket
+from perch.doctor.examining import examine
+from perch.doctor.server import server_checks
 from perch.errors import InputError
 from perch.history.eras import eras
 from perch.model import Site
@@ -127,3 +129,22 @@ def test_history_from_influxdb_wants_an_influxdb(tmp_path: Path) -> None:
     (tmp_path / "perch.toml").write_text(SETTINGS)
     with pytest.raises(InputError, match=r"\[api\].history: is to be read from InfluxDB, and none is named"):
         load_server(tmp_path / "perch.toml", {})
+
+
+def test_the_doctor_asks_for_no_collector_where_none_is(
+    place: Site, tmp_path: Path, mosquitto: parts.Broker, influxdb: parts.Influx
+) -> None:
+    api = Api(host=LOOPBACK, port=free_port(), history=HistoryFrom.INFLUX)
+    (tmp_path / "elsewhere").mkdir()
+    settings = server_settings(mosquitto.port, tmp_path / "elsewhere", place)
+    settings = replace(settings, api=api, influx=influxdb.settings)
+
+    def told() -> dict[str, list[str]]:
+        findings = examine(server_checks(settings, tmp_path / "perch.toml"))
+        assert {finding.part for finding in findings}.isdisjoint({"collector", "journal", "history"})
+        return {of: [finding.what for finding in findings if finding.part == of] for of in ("influxdb", "api")}
+
+    assert any("there is no history of hq" in what for what in told()["influxdb"])
+    (tmp_path / "collector").mkdir()
+    collect(tmp_path / "collector", place, influxdb.settings)
+    assert any("it has the history of hq up to 2026-04-27" in what for what in told()["influxdb"])

@@ -1,11 +1,13 @@
 """InfluxDB: does it answer, may this login write, read and delete, does it keep what it is to keep, was it emptied."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from perch.adapters.influx import InfluxWriter
 from perch.adapters.influx_cursor import ProgressFile
+from perch.adapters.influx_history import InfluxHistory
 from perch.adapters.influx_probe import Greeting, greet, kept_hours
 from perch.adapters.influx_query import Bucket, InfluxQuery, database_of, is_version_1
 from perch.adapters.line_protocol import NS_PER_MS
@@ -34,6 +36,22 @@ def look_at_influx(influx: Influx, retention: Retention, data: Path) -> Iterator
             yield from _write_and_read(influx, writer, bucket)
     yield from _kept(influx, retention)
     yield from _emptied(data, queries)
+
+
+def look_at_reading(influx: Influx, sites: Iterable[str]) -> Iterator[Finding]:
+    """Look at an InfluxDB as an API uses it that has nothing else; raises UnavailableError where it does not answer."""
+    greeting = greet(influx, TIMEOUT_S)
+    yield from _fits(influx, greeting)
+    yield from _clock(greeting)
+    history = InfluxHistory(influx, TIMEOUT_S)
+    for site in sites:
+        horizon = history.horizon(site)
+        if horizon is None:
+            what = f"there is no history of {site} in {database_of(influx, Bucket.SPACES)}"
+            yield warn("influxdb", what, "see that the collector writes there, and that this layout is the collector's")
+        else:
+            until = datetime.fromtimestamp(horizon.last_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            yield ok("influxdb", f"it has the history of {site} up to {until}")
 
 
 def _fits(influx: Influx, greeting: Greeting) -> Iterator[Finding]:

@@ -12,22 +12,25 @@ from perch.doctor.clock import look_at_clock
 from perch.doctor.disk import MIB, look_at_disk
 from perch.doctor.examining import Check
 from perch.doctor.findings import Finding, counted, ok
-from perch.doctor.influx import look_at_influx
+from perch.doctor.influx import look_at_influx, look_at_reading
 from perch.doctor.server_broker import look_at_broker
 from perch.doctor.stores import look_at_collector, look_at_journal
 from perch.doctor.versions import look_at_versions
-from perch.settings import ServerSettings
+from perch.settings import HistoryFrom, ServerSettings
 
 ROOMY_BYTES = 1024 * MIB
 
 
 def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
     """Make the checks of a server."""
+    collecting = [
+        Check("collector", lambda: look_at_collector(settings.data, mark())),
+        Check("journal", partial(look_at_journal, settings.data)),
+    ]
     return [
         Check("configuration", partial(_configuration, settings, path)),
         Check("broker", partial(look_at_broker, settings.broker, settings.sites), 25.0),
-        Check("collector", lambda: look_at_collector(settings.data, mark())),
-        Check("journal", partial(look_at_journal, settings.data)),
+        *([] if _only_reads(settings) else collecting),
         Check("audit", partial(look_at_audit, settings.data, settings.retention.audit_days)),
         Check("influxdb", partial(_influx, settings), 15.0),
         Check("api", partial(look_at_api, settings.api)),
@@ -44,8 +47,15 @@ def _configuration(settings: ServerSettings, path: Path) -> Iterator[Finding]:
     yield ok("configuration", f"{path}: {', '.join(holds)}")
 
 
+def _only_reads(settings: ServerSettings) -> bool:
+    """Tell a machine where the API alone runs: it reads InfluxDB, and no collector ever began a journal here."""
+    return settings.api.history is HistoryFrom.INFLUX and not (settings.data / "journal.db").exists()
+
+
 def _influx(settings: ServerSettings) -> Iterator[Finding]:
     if settings.influx is None:
         yield ok("influxdb", "not used")
+    elif _only_reads(settings):
+        yield from look_at_reading(settings.influx, (site.id for site in settings.sites))
     else:
         yield from look_at_influx(settings.influx, settings.retention, settings.data)
