@@ -60,7 +60,7 @@ def compare(of: Compared, site: Site, source: HistorySource, calendar: Calendar,
             days = {day: value - control[day] for day, value in days.items() if day in control}
         if left_out:
             warnings.append(
-                f"{left_out} days {name} were left out: less than {COVERAGE_WANTED:.0%} of them was observed."
+                f"Days {name} left out, because less than {COVERAGE_WANTED:.0%} of them was observed: {left_out}."
             )
         periods.append(days)
     if of.control_zone is not None:

@@ -171,9 +171,7 @@ def _unseen(days: Sequence[_Day], share: float) -> Unseen | None:
 def _warnings(days: Sequence[_Day], left_out: int, high: int | None, hidden: Unseen | None) -> Sequence[str]:
     said = []
     if left_out:
-        said.append(
-            f"{left_out} open days were left out, because less than {COVERAGE_WANTED:.0%} of them was observed."
-        )
+        said.append(f"Open days left out, because less than {COVERAGE_WANTED:.0%} of them was observed: {left_out}.")
     if high is None:
         said.append(f"{len(days)} days are too few to say how many at most; the interval has no upper end.")
     full = sum(day.full for day in days)
