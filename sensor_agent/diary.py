@@ -15,21 +15,26 @@ FOLDER = "readings"
 ROWS_HELD = 200
 HELD_MS = 60_000
 MOST_FILES = 1_000
+FILES_AT_LEAST = 8
+"""A file takes this share of the room at most, so that little is lost at once when the oldest goes."""
+
+HEAD = ",".join(READINGS) + "\n"
 
 log = logging.getLogger(__name__)
 
 
 class Diary:
-    """Writes readings to files of at most a day each, of all of which there are at most `most_bytes`.
+    """Writes readings to files of at most a day each, all of which together never take more than `most_bytes`.
 
-    A new file begins at each start, each day (UTC), and wherever time goes back, so that within a file it never does.
-    A disk that cannot be written stops the diary, and nothing else.
+    A new file begins at each start, each day (UTC), where one has an eighth of the room, and wherever time goes back,
+    so that within a file it never does. A disk that cannot be written stops the diary, and nothing else.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
         self._file: Path | None = None
+        self._bytes = 0
         self._rows: list[str] = []
         self._from_ms = self._last_ms = 0
         self._failed = False
@@ -41,13 +46,14 @@ class Diary:
         """Keep a reading; it is on disk within about a minute."""
         if self._failed:
             return
-        new = self._file is None or wall_ms < self._last_ms or wall_ms // DAY_MS != self._last_ms // DAY_MS
-        if new:
+        row = f"{format_time(wall_ms)},{sensor},{value:.10g}\n"
+        if self._needs_new(wall_ms, row):
             self.write()
-            self._file = self._free_name(wall_ms)
+            self._file, self._bytes = self._free_name(wall_ms), len(HEAD)
         if not self._rows:
             self._from_ms = wall_ms
-        self._rows.append(f"{format_time(wall_ms)},{sensor},{value:.10g}\n")
+        self._rows.append(row)
+        self._bytes += len(row)
         self._last_ms = wall_ms
         if len(self._rows) >= ROWS_HELD or wall_ms - self._from_ms >= HELD_MS:
             self.write()
@@ -58,26 +64,32 @@ class Diary:
             return
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._forget(self._file)
             begun = self._file.exists()
             with self._file.open("a") as file:
-                file.writelines(self._rows if begun else [",".join(READINGS) + "\n", *self._rows])
-            self._forget()
+                file.writelines(self._rows if begun else [HEAD, *self._rows])
         except OSError as error:
             self._failed = True
             log.warning("raw readings are no longer kept: %s: %s", self._folder, error.strerror)
         self._rows.clear()
 
-    def _free_name(self, wall_ms: int) -> Path:
-        """Name a file by its first moment, so that names sort as their times do."""
-        return self._folder / (format_time(wall_ms).replace(":", "") + ".csv")
+    def _needs_new(self, wall_ms: int, row: str) -> bool:
+        full = self._bytes + len(row) > self._most_bytes // FILES_AT_LEAST
+        return self._file is None or full or wall_ms < self._last_ms or wall_ms // DAY_MS != self._last_ms // DAY_MS
 
-    def _forget(self) -> None:
-        """Take the oldest files away until the rest fits; the one that is being written stays."""
-        files = sorted(self._folder.glob("*.csv"))
+    def _free_name(self, wall_ms: int) -> Path:
+        """Name a file by the second of its first moment, so that names sort as their times do; a second one is told."""
+        second = format_time(wall_ms // 1000 * 1000).replace(":", "")
+        names = (f"{second}{f'_{number:03}' if number else ''}.csv" for number in range(MOST_FILES + 1))
+        return next(path for name in names if not (path := self._folder / name).exists())
+
+    def _forget(self, in_use: Path) -> None:
+        """Take the oldest files away until there is room for the one in use, with all that it is about to hold."""
+        files = [path for path in sorted(self._folder.glob("*.csv")) if path != in_use]
         sizes = {path: path.stat().st_size for path in files}
-        whole = sum(sizes.values())
-        for number, path in enumerate(files[:-1]):
-            if whole <= self._most_bytes and len(files) - number <= MOST_FILES:
+        whole = self._bytes + sum(sizes.values())
+        for number, path in enumerate(files):
+            if whole <= self._most_bytes and len(files) - number < MOST_FILES:
                 return
             path.unlink()
             whole -= sizes[path]
