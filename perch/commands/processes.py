@@ -1,4 +1,7 @@
-"""`perch agent`, `collector`, `api` and `up`: each starts, loops until it is told to stop, and ends in order."""
+"""`perch agent`, `collector`, `api` and `up`: each starts, loops until it is told to stop, and ends in order.
+
+Each imports what it alone needs: an agent is to fit a small machine.
+"""
 
 import logging
 import threading
@@ -9,12 +12,9 @@ from typing import Any
 
 import click
 
-from perch.adapters.csv_files import read_readings, survey_readings
-from perch.commands.doubtful import warn_of_strangers
 from perch.commands.examples import ExampleCommand
 from perch.commands.stopping import stop_on_signals, stop_with_parent
-from perch.commands.supervisor import perch_command, supervise
-from perch.settings import AgentSettings, load_agent, load_server
+from perch.settings import AgentSettings, load_agent
 
 File = click.Path(path_type=Path)
 Function = Callable[..., Any]
@@ -55,6 +55,8 @@ def agent(
 
 
 def _replay(settings: AgentSettings, path: Path, speed: float | None, shift: bool, end_with_parent: int | None) -> None:
+    from perch.adapters.csv_files import read_readings, survey_readings
+    from perch.commands.doubtful import warn_of_strangers
     from sensor_agent import replay
 
     if shift and speed not in (None, 1):
@@ -73,6 +75,7 @@ def collector(config: Path, end_with_parent: int | None) -> None:
     Store what the agents send in the journal, acknowledge it, and keep history and InfluxDB up to date.
     """
     from collector import process
+    from perch.settings import load_server
 
     process.run(load_server(config), _stop(end_with_parent))
 
@@ -85,6 +88,7 @@ def api(config: Path, end_with_parent: int | None) -> None:
     Serve live states, history and the page over HTTP.
     """
     from api import process
+    from perch.settings import load_server
 
     process.run(load_server(config), _stop(end_with_parent))
 
@@ -96,6 +100,9 @@ def up(config: Path, end_with_parent: int | None) -> None:
 
     Run collector and API of a one-box venue as child processes, and start again whichever dies.
     """
+    from perch.commands.supervisor import perch_command, supervise
+    from perch.settings import load_server
+
     load_server(config)  # every complaint once, before two children find the same
     stop = _stop(end_with_parent)
     supervise({name: perch_command(name, "--config", str(config)) for name in ("collector", "api")}, stop)
