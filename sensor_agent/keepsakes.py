@@ -56,7 +56,7 @@ def load(folder: Path) -> dict[str, Learned]:
             return {sensor: _learned(one) for sensor, one in sensors.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         log.warning("%s is not understood, so sensors are learned anew: %s", path, error)
         return {}
 

@@ -88,11 +88,39 @@ def test_a_sensor_that_was_stuck_is_not_believed_for_another_day_because_of_a_re
         b'{"v":1,"sensors":{"sound":{"memory":["x"],"busy":0,"steady_ms":0}}}',
         b'{"v":1,"sensors":{"sound":{"memory":[1],"busy":-1,"steady_ms":0}}}',
         b"[" * 100_000,
+        b'{"v":1,"sensors":{"sound":{"memory":[%s],"busy":0,"steady_ms":0}}}' % (b"1" * 400),
+        b'{"v":1,"sensors":{"sound":{"memory":[%s],"busy":0,"steady_ms":0}}}' % (b"1" * 5_000),
+        b'{"v":1,"sensors":{"sound":{"memory":[],"busy":%s,"steady_ms":0}}}' % (b"1" * 400),
+        b'{"v":1,"sensors":{"sound":{"memory":[],"busy":NaN,"steady_ms":0}}}',
+        b'{"v":1,"sensors":{"sound":{"memory":[],"busy":0,"steady_ms":1e3}}}',
+        b'{"v":1,"sensors":{"%s' % (b"x" * 2_000_000),
     ],
+    ids=range(14),
 )
 def test_a_file_that_nobody_understands_is_as_good_as_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / keepsakes.FILE).write_bytes(content)
     assert keepsakes.load(tmp_path) == {}
+
+
+odd_numbers = st.floats() | st.integers() | st.integers(10**300, 10**320) | st.integers(-(10**320), -(10**300))
+odd = st.recursive(
+    st.none() | st.booleans() | odd_numbers | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+one_sensor = st.fixed_dictionaries({}, optional={"memory": st.lists(odd_numbers) | odd, "busy": odd, "steady_ms": odd})
+
+
+@given(odd | st.fixed_dictionaries({"sensors": st.dictionaries(st.sampled_from(["sound", "co2"]), one_sensor) | odd}))
+def test_no_file_stops_an_agent_from_starting(content: object) -> None:
+    with TemporaryDirectory() as folder:
+        (Path(folder) / keepsakes.FILE).write_text(json.dumps(content))
+        known = keepsakes.load(Path(folder))
+    watch = Watch([ROOM], SENSORS)
+    watch.start(0, learned=known)
+    watch.observe(Reading(MINUTE_MS, "sound", 0.2))
+    assert 0 < watch.occupancies(watch.now_ms)["r1"].probability < 1
+    assert all(0 <= one.busy <= 1000 for one in known.values())
 
 
 numbers = st.lists(st.floats() | st.integers(-(10**12), 10**12).map(float), max_size=8).map(tuple)
