@@ -208,6 +208,18 @@ class Suite:
         with opened(case) as source:
             assert_equal_windows(case, source)
 
+    def test_a_state_said_again_after_long_silence_is_no_transition(self, opened: Opened) -> None:
+        told = (
+            stated(NOON_MS, State.FREE, seq=1),
+            marked(NOON_MS + HOUR_MS, seq=2),
+            stated(NOON_MS + 10 * DAY_MS, State.FREE, epoch=EPOCHS[1], seq=1),
+            marked(NOON_MS + 10 * DAY_MS + HOUR_MS, epoch=EPOCHS[1], seq=2),
+        )
+        case = of_its_own(Case(site(space()), frozenset(), told, NOON_MS + 9 * DAY_MS, NOON_MS + 11 * DAY_MS))
+        with opened(case) as source:
+            assert_equal_windows(case, source)
+            assert not transitions(case.site, "s1", case.from_ms, case.to_ms, source)
+
     def test_lost_events_are_unknown_time_once(self, opened: Opened) -> None:
         span = LostSpan(EPOCHS[0], 2, 9, NOON_MS + 600_000, NOON_MS + HOUR_MS)
         told = (
