@@ -79,19 +79,20 @@ def told(asked: Asked, wish: Wish, changes: Sequence[Change], current: int, hist
 
 
 def _result(found: Scenario, wish: Wish, current: int, changed: int) -> dict[str, Any]:
-    away = found.scenario.turn_aways_per_week
+    away = wording.number(found.scenario.turn_aways_per_week)
+    today, then = say("scenario_today"), say("scenario_changed")
     sentence = say(
         "scenario_sentence",
         changed=changed,
         total=current,
         spaces=wording.spaces(wish.kind, changed),
-        value=say("scenario_person") if away == 1 else say("scenario_people", n=wording.number(away)),
+        value=say("scenario_person") if away == "1" else say("scenario_people", n=away),
         base=wording.number(found.baseline.turn_aways_per_week),
     )
     columns = words()["scenario_rows"].values(), _column(found.baseline), _column(found.scenario)
     return {
         "sentence": sentence,
-        "columns": ("", f"{say('scenario_today')}: {current}", f"{say('scenario_changed')}: {changed}"),
+        "columns": (say("scenario_what"), f"{today}: {current}", f"{then}: {changed}"),
         "rows": list(zip(*columns, strict=True)),
         "sessions": say("scenario_sessions", n=f"{found.sessions:,}"),
         "warnings": found.warnings,
