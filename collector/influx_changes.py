@@ -22,12 +22,35 @@ from perch.adapters.influx_query import Bucket
 from perch.history.calendar import ceil_quarter, floor_quarter
 from perch.history.eras import quarters_of
 from perch.history.served import Group, Served, group_of
-from perch.history.source import Moved, WordSource
-from perch.history.spans import Span, Touched, joined, without
+from perch.history.source import WordSource
+from perch.history.spans import Span, Touched, common, joined, latest, without
 from perch.model import QUARTER_MS
 
 Eras = Sequence[Span]
 NOTHING = Touched({}, {})
+
+
+class Filled(NamedTuple):
+    """Eras of a site by which all its rows are there, and those by which some may be: a try that failed wrote them.
+
+    What a try is about to do is noted before: history may be another one when the next one comes, since it was lost
+    and made anew, and tells nothing of eras that were and are no more.
+    """
+
+    surely: Eras = ()
+    perhaps: Eras = ()
+
+    def trying(self, lived: Eras) -> "Filled":
+        """Say what is there while the rows of a site become those of other eras; the same if those are none."""
+        if _differ(lived, self.perhaps) or _differ(self.surely, lived):
+            return Filled(common(self.surely, lived), joined((*self.perhaps, *lived)))
+        return self
+
+
+def _differ(lived: Eras, others: Eras) -> bool:
+    """Tell whether there may be rows by some eras and not by others."""
+    missing = any(_has_quarter(span) for span in _rows_between(lived, others))
+    return missing or bool(without(quarters_of(lived), quarters_of(others)))
 
 
 class Deleted(NamedTuple):
@@ -61,23 +84,22 @@ def changed(
     served: Served,
     touched: Touched,
     late: Collection[str],
-    moves: Iterable[Moved],
-    before: Eras,
+    before: Filled,
     after: Eras,
     history: WordSource,
 ) -> Changed:
     """Work out what changed; `late` names agents whose words may contradict rows that stand.
 
-    `before` and `after` are the site's eras as they are in the rows, and as they are now.
+    `before` and `after` are the site's eras as they are in the rows, and as they are now. What a failed try may have
+    deleted it had deleted of all spaces.
     """
-    fled = [Span(move.from_ms, move.to_ms + 1) for move in moves if move.site == served.site and move.agent is None]
-    gone = [span for span in joined((*fled, *_rows_between(before, after))) if _has_quarter(span)]
-    grown = [span for span in _rows_between(after, before) if _has_quarter(span)]
-    gone_quarters = joined((*map(_whole, fled), *without(quarters_of(before), quarters_of(after))))
-    grown_quarters = without(quarters_of(after), quarters_of(before))
+    gone = [span for span in _rows_between(before.perhaps, after) if _has_quarter(span)]
+    grown = [span for span in _rows_between(after, before.surely) if _has_quarter(span)]
+    gone_quarters = without(quarters_of(before.perhaps), quarters_of(after))
+    grown_quarters = without(quarters_of(after), quarters_of(before.surely))
     spaces = _by_space(served, touched)
     if gone or grown:
-        concerned = served.rows if gone else _alive(served, grown, history)
+        concerned = served.rows if gone or common(grown, before.perhaps) else _alive(served, grown, history)
         spaces = {**spaces, **{space: joined((*spaces.get(space, ()), *gone, *grown)) for space in concerned}}
     return Changed(
         spaces,
@@ -119,11 +141,16 @@ def _by_space(served: Served, touched: Touched) -> dict[str, list[Span]]:
 
 
 def _alive(served: Served, spans: Sequence[Span], history: WordSource) -> Iterable[str]:
-    """Name the spaces of which a state may be carried on in spans: those of agents that lived then."""
+    """Name the spaces of which a state may be carried on in spans: those of agents that lived around then.
+
+    The last state of an epoch may hold until a later one says that its agent was away.
+    """
+    epochs = history.epochs(served.site)
+    until_ms = latest(epochs)
     agents = {
         epoch.agent
-        for epoch in history.epochs(served.site)
-        if any(epoch.first_ms < span.to_ms and span.from_ms <= epoch.until_ms for span in spans)
+        for epoch in epochs
+        if any(epoch.first_ms < span.to_ms and span.from_ms <= until_ms[epoch.agent] for span in spans)
     }
     return dict.fromkeys(space for agent in sorted(agents) for space in served.by_agent.get(agent, ()))
 

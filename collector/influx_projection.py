@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from collector.influx_changes import NOTHING, Deleted, Eras, all_deleted, changed
+from collector.influx_changes import NOTHING, Deleted, Eras, Filled, all_deleted, changed
 from collector.influx_reach import Reach
 from collector.influx_rows import Ground, lines_of_all
 from collector.influx_writing import write_lines
@@ -25,7 +25,7 @@ from perch.delivery.boots import Boots
 from perch.errors import UnavailableError
 from perch.history.eras import eras, quarters_of
 from perch.history.source import Moved, WordSource
-from perch.history.spans import Epoch, Span, latest, touched, vouchers, without
+from perch.history.spans import Epoch, Span, latest, touched, vouchers
 from perch.history.told import Lost, Marked, Stated, Told
 from perch.model import Site
 
@@ -111,7 +111,7 @@ class InfluxProjection:
     def has_quarters(self) -> bool:
         """Tell whether it has written quarter hours of zones."""
         progress = self._progress or self._file.load()
-        return progress is not None and any(quarters_of(lived) for lived in _lived_of(progress).values())
+        return progress is not None and any(quarters_of(filled.surely) for filled in _filled(progress).values())
 
     def reset(self, journal: str) -> None:
         """Delete all rows that come from a journal, and write all that history holds already."""
@@ -123,7 +123,7 @@ class InfluxProjection:
         for ground in self._grounds.values():
             self._write_anew(ground, lived)
         self._require(come)
-        self._save(Progress(journal, come, store.target, self._digests(), lived))
+        self._save(Progress(journal, come, store.target, self._digests(), lived, lived))
 
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         """Write what new entries changed, then move the cursor; raises UnavailableError and StorageError."""
@@ -136,18 +136,30 @@ class InfluxProjection:
             if progress.position < self._history.moves_forgotten():
                 raise UnavailableError("it is too far behind to learn what moved in history", "wait: it begins anew")
             lived = self._lived()
-            moves = self._history.moves(progress.position, new[-1].position)
+            moves = self._moves(progress, new[-1].position)
             words = self._words(new)
-            had = _lived_of(progress)
-            if giving_way := _giving_way(had, lived, moves):
-                # Until this is through, nobody knows which of their rows are there: whoever comes next begins anew.
-                kept = {site: digest for site, digest in progress.layouts.items() if site not in giving_way}
-                self._save(replace(progress, journal=journal, layouts=kept))
-            self._project(words, moves, had, lived)
-        self._save(replace(progress, journal=journal, position=new[-1].position, lived=lived))
+            filled = self._note_try(replace(progress, journal=journal), lived, moves)
+            self._project(words, moves, filled, lived)
+        self._save(replace(progress, journal=journal, position=new[-1].position, lived=lived, tried=lived, moved=()))
         self._remember(word for _, word in words)
         for reach in self._reach.values():
             reach.settle(new[-1].position)
+
+    def _moves(self, progress: Progress, upto: int) -> Sequence[Moved]:
+        """Say what moved, also by the word of a history that was lost since: rows may be deleted that it named."""
+        moves = (move for move in self._history.moves(progress.position, upto) if move.agent is not None)
+        return tuple(dict.fromkeys((*(Moved(*move) for move in progress.moved), *moves)))
+
+    def _note_try(self, progress: Progress, lived: Lived, moves: Sequence[Moved]) -> Mapping[str, Filled]:
+        """Note what may be there, and what may not, once a batch was tried; gives what is there before."""
+        filled = _filled(progress)
+        trying = {site: filled.get(site, Filled()).trying(lived.get(site, ())) for site in {*filled, *lived}}
+        if trying != filled or moves:
+            surely = {site: of.surely for site, of in trying.items()}
+            perhaps = {site: of.perhaps for site, of in trying.items()}
+            moved = [(move.site, move.agent, move.from_ms, move.to_ms) for move in moves if move.agent is not None]
+            self._save(replace(progress, lived=surely, tried=perhaps, moved=moved))
+        return filled
 
     def _words(self, entries: Sequence[Entry]) -> list[Placed]:
         """Say what entries tell as history places them now; what moves later is heard of then."""
@@ -155,16 +167,18 @@ class InfluxProjection:
         known = {agent: self._history.boots(*agent) for agent in agents}
         return list(tell_each(entries, known))
 
-    def _project(self, words: Sequence[Placed], moves: Sequence[Moved], before: Lived, after: Lived) -> None:
+    def _project(
+        self, words: Sequence[Placed], moves: Sequence[Moved], before: Mapping[str, Filled], after: Lived
+    ) -> None:
         come = self._come()
         self._forget_moved(moves)
         by_site = touched((word for _, word in words), self._history, moves, self._heard, self._homes)
         for site, ground in self._grounds.items():
-            had, has = before.get(site, ()), after.get(site, ())
-            if site not in by_site and had == has:
+            had, has = before.get(site, Filled()), after.get(site, ())
+            if site not in by_site and had == (has, has):
                 continue
             late = self._late(site, words, moves)
-            change = changed(ground.served, by_site.get(site, NOTHING), late, moves, had, has, self._history)
+            change = changed(ground.served, by_site.get(site, NOTHING), late, had, has, self._history)
             try:
                 self._delete(change.deleted)
                 write_lines(change.lines(ground, has, self._history), self._store_lines)
@@ -246,8 +260,11 @@ class InfluxProjection:
             self._delete(all_deleted({"site": site}))
             if site in self._grounds:
                 self._write_anew(self._grounds[site], lived)
-        kept = {site: eras for site, eras in progress.lived.items() if site not in edited}
-        self._save(replace(progress, layouts=digests, lived={**kept, **lived}))
+        kept, tried = (
+            {site: eras for site, eras in those.items() if site not in edited}
+            for those in (progress.lived, progress.tried)
+        )
+        self._save(replace(progress, layouts=digests, lived={**kept, **lived}, tried={**tried, **lived}))
 
     def _lived(self) -> Lived:
         return {site: found for site in self._grounds if (found := eras(site, self._history))}
@@ -270,11 +287,9 @@ class InfluxProjection:
         self._reach[site].extend(position, latest(self._history.epochs(site)))
 
 
-def _lived_of(progress: Progress) -> Lived:
-    return {site: [Span(*span) for span in spans] for site, spans in progress.lived.items()}
-
-
-def _giving_way(had: Lived, has: Lived, moves: Iterable[Moved]) -> set[str]:
-    """Name the sites of whose eras some gave way, if only for a while."""
-    fled = {move.site for move in moves if move.agent is None}
-    return fled | {site for site, of_site in had.items() if without(of_site, has.get(site, ()))}
+def _filled(progress: Progress) -> dict[str, Filled]:
+    surely, perhaps = (
+        {site: [Span(*span) for span in spans] for site, spans in those.items()}
+        for those in (progress.lived, progress.tried)
+    )
+    return {site: Filled(surely.get(site, ()), perhaps.get(site, ())) for site in {*surely, *perhaps}}

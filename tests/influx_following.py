@@ -131,18 +131,24 @@ steps = st.builds(
 def follow_in_steps(log: Log, store: MemoryInflux, place: Site, plan: Sequence[Step]) -> None:
     """Go through a plan, and then to the end."""
     with tempfile.TemporaryDirectory() as folder:
-        position: int | None = None
-        at_work = projection(log, store, Path(folder), place)
-        for step in plan:
-            if step.anew:
-                log.history = FollowingHistory(log.entries)
-            log.lead(round(step.lead * log.end()))
-            if step.new_process or step.anew:
-                at_work, position = projection(log, store, Path(folder), place), None
-            store.fail_in = step.fails_in
-            position = tried(log, at_work, position, step.batch)
+        at_work = go_through(log, store, place, plan, Path(folder))
         store.fail_in = None
         follow(log, at_work)
+
+
+def go_through(log: Log, store: MemoryInflux, place: Site, plan: Sequence[Step], folder: Path) -> InfluxProjection:
+    """Go through a plan; gives the projection that is at work then."""
+    position: int | None = None
+    at_work = projection(log, store, folder, place)
+    for step in plan:
+        if step.anew:
+            log.history = FollowingHistory(log.entries)
+        log.lead(round(step.lead * log.end()))
+        if step.new_process or step.anew:
+            at_work, position = projection(log, store, folder, place), None
+        store.fail_in = step.fails_in
+        position = tried(log, at_work, position, step.batch)
+    return at_work
 
 
 def tried(log: Log, at_work: InfluxProjection, position: int | None, batch: int) -> int | None:

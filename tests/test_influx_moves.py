@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.adapters.journal import Entry
+from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.errors import UnavailableError
-from perch.model import QUARTER_MS, SpaceKind, State
-from tests.history_cases import marked, site, space, stated
-from tests.influx_following import Log, Step, follow, follow_in_steps, projection, rebuilt
+from perch.model import QUARTER_MS, Clock, Reason, SpaceKind, State
+from tests.history_cases import EPOCHS, marked, site, space, stated
+from tests.influx_following import Log, Step, follow, follow_in_steps, go_through, projection, rebuilt
 from tests.influx_memory import MemoryInflux
-from tests.placing_cases import journals
+from tests.placing_cases import BOOTS, journals
 
 NOON_MS = 1_790_000_000_000 // QUARTER_MS * QUARTER_MS
 MINUTE_MS = 60_000
@@ -51,6 +52,62 @@ def test_what_moves_in_time_leaves_no_row_behind(entries: tuple[Entry, ...], pla
 @settings(max_examples=400)
 @given(entries=journals(NOON_MS, NOON_MS + 3 * HOUR_MS), plan=plans)
 def test_what_moves_in_time_leaves_no_row_behind_in_many_stories(entries: tuple[Entry, ...], plan: list[Step]) -> None:
+    assert_follows(entries, plan)
+
+
+def entry(position: int, said: Event, epoch: int) -> Entry:
+    return Entry(position, "hq", "pi-1", EPOCHS[epoch], NOON_MS + HOUR_MS, said, BOOTS[epoch])
+
+
+@pytest.mark.parametrize("fails_in", range(12))
+def test_hours_that_a_failed_try_wrote_are_gone_though_history_was_made_anew_and_knows_nothing_of_them(
+    fails_in: int,
+) -> None:
+    """An agent whose clock is an hour ahead makes a site live until then, for as long as nobody knows better."""
+    told = [
+        StateEvent(1, "s1", State.FREE, 0.0, None, Reason.STARTING, NOON_MS, 0, Clock.OK),
+        StateEvent(1, "s2", State.FREE, 0.0, None, Reason.STARTING, NOON_MS + HOUR_MS, MINUTE_MS, Clock.OK),
+        ClockEvent(2, BOOTS[1], NOON_MS + MINUTE_MS),
+    ]
+    entries = [entry(place + 1, said, place > 0) for place, said in enumerate(told)]
+    assert_follows(
+        entries, [Step(1 / 3, 1, False, None), Step(2 / 3, 1, False, fails_in), Step(1, 2, True, None, True)]
+    )
+
+
+@pytest.mark.parametrize("fails_in", range(2, 9))
+def test_hours_that_a_failed_try_deleted_are_back_where_history_was_made_anew_and_knows_of_them_again(
+    fails_in: int, tmp_path: Path
+) -> None:
+    """Before anybody knows better, the site has lived until then; who knows deletes it, but is lost in the midst."""
+    told = [
+        StateEvent(1, "s1", State.FREE, 0.0, None, Reason.STARTING, NOON_MS, 0, Clock.OK),
+        StateEvent(1, "s2", State.FREE, 0.0, None, Reason.STARTING, NOON_MS + HOUR_MS, MINUTE_MS, Clock.OK),
+        AliveEvent(2, NOON_MS + 2 * MINUTE_MS, 2 * MINUTE_MS, Clock.OK),
+        ClockEvent(2, BOOTS[1], NOON_MS + MINUTE_MS),
+    ]
+    entries = [entry(place + 1, said, place % 2) for place, said in enumerate(told)]
+    plan = [Step(0.5, 2, False, None), Step(1, 2, False, fails_in), Step(0.75, 1, True, None, True)]
+    log, store = Log(entries=entries), MemoryInflux()
+    go_through(log, store, PLACE, plan, tmp_path)
+    assert store.rows == rebuilt(Log(entries=entries[:3]), PLACE).rows
+    assert_follows(entries, plan)
+
+
+@pytest.mark.parametrize("fails_in", range(12))
+def test_what_a_failed_try_deleted_is_back_though_history_was_made_anew_and_names_other_moves(fails_in: int) -> None:
+    """Made in one go, a history says of all that ever moved that it did so late; made again in two, of less."""
+    known = LostEvent(1, EPOCHS[0], (1, 2), NOON_MS - 1, NOON_MS - 1, -1, -1, Clock.OK, "outbox-full")
+    lost = LostEvent(5, EPOCHS[0], (5, 6), -1, -1, -1, -1, Clock.UNSYNCED, "outbox-full")
+    said = ("s1", State.FREE, 0.0, None, Reason.AGENT_OFFLINE, -1, -1, Clock.UNSYNCED)
+    away = [StateEvent(seq, *said) for seq in (3, 4, 6, 7)]
+    clock = ClockEvent(2, BOOTS[1], NOON_MS + 6_000)
+    told = (known, -1), (clock, -1), (away[0], -1), (away[1], 99), (lost, 99), (away[2], -1), (away[3], None)
+    entries = [
+        Entry(place + 1, "hq", "pi-1", EPOCHS[0], NOON_MS - 1, event, BOOTS[0], sent_mono_ms)
+        for place, (event, sent_mono_ms) in enumerate(told)
+    ]
+    plan = [Step(0.875, 1, False, None), Step(1, 1, False, fails_in, True), Step(0.5, 1, False, None, True)]
     assert_follows(entries, plan)
 
 

@@ -11,20 +11,26 @@ from perch.errors import StorageError
 
 _RIGHTS = "check the rights of the data folder and the space on its disk"
 
+Spans = Sequence[tuple[int, int]]
+"""From when until when, each (ms)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A journal's entries up to a position are in `target`, for sites as they were laid out then.
 
-    By site, `layouts` has a digest of its layout (another digest means that its rows are to be written anew), and
-    `lived` the spans (ms) in which its rows of quarter hours are.
+    By site, `layouts` has a digest of its layout (another digest means that its rows are to be written anew), `lived`
+    the spans (ms) in which its rows of quarter hours are, and `tried` those in which some may be. `moved` is what was
+    taken to have moved when rows were last deleted, until all are written again: site, agent, from and to (ms).
     """
 
     journal: str
     position: int
     target: str
     layouts: Mapping[str, str]
-    lived: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    lived: Mapping[str, Spans] = field(default_factory=dict)
+    tried: Mapping[str, Spans] = field(default_factory=dict)
+    moved: Sequence[tuple[str, str, int, int]] = ()
 
 
 class ProgressFile:
@@ -40,9 +46,10 @@ class ProgressFile:
         """Give what was saved last; None where there is nothing, or nothing that can be understood."""
         try:
             told = json.loads(self._path.read_text("utf-8"))
-            lived = {site: [(int(first), int(last)) for first, last in spans] for site, spans in told["lived"].items()}
             position, layouts = int(told["position"]), dict(told["layouts"])
-            return Progress(str(told["journal"]), position, str(told["target"]), layouts, lived)
+            lived, tried = _by_site(told["lived"]), _by_site(told["tried"])
+            moved = tuple((str(site), str(agent), int(ms), int(to_ms)) for site, agent, ms, to_ms in told["moved"])
+            return Progress(str(told["journal"]), position, str(told["target"]), layouts, lived, tried, moved)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -68,6 +75,10 @@ class ProgressFile:
             self._path.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"{self._path} cannot be removed: {error.strerror}", _RIGHTS) from error
+
+
+def _by_site(told: Mapping[str, Spans]) -> dict[str, Spans]:
+    return {site: [(int(from_ms), int(to_ms)) for from_ms, to_ms in spans] for site, spans in told.items()}
 
 
 class DeadLetters:
