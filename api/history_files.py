@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from api.operations import Check
+from perch.adapters.booking_feeds import BookingFeeds
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal_reader import JournalReader
 from perch.errors import StorageError
@@ -31,6 +32,7 @@ class HistoryFiles:
         self._history = data / "history.db"
         self._journal = data / "journal.db"
         self._calendar = cache(self._make_calendar)
+        self._feeds = BookingFeeds()
         self._turn = Lock()
         self._opened: tuple[int, HistoryReader] | None = None
 
@@ -39,8 +41,9 @@ class HistoryFiles:
 
     def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
         """Answer a question about a site; raises QuestionError as well."""
-        answer = answers.answer(question, site, self.source(), self._calendar(site.id), now_ms)
-        return replace(answer, warnings=(*answer.warnings, *self.caveats(question.from_ms)))
+        booked = self._feeds.booked_for(question, site)
+        answer = answers.answer(question, site, self.source(), self._calendar(site.id), now_ms, booked.bookings)
+        return replace(answer, warnings=(*answer.warnings, *booked.troubles, *self.caveats(question.from_ms)))
 
     def transitions(self, site: Site, space: str, from_ms: int, to_ms: int) -> Sequence[StateRow]:
         """Give the transitions of a space within [from_ms, to_ms)."""

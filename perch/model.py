@@ -1,7 +1,7 @@
 """The nouns of Perch: sites and what stands in them, sensors, readings and occupancy. All values are frozen."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
 
@@ -273,6 +273,15 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
+class BookingFeed:
+    """Where a space's calendar is to be had: the path of a file, or a web address, which may be a secret."""
+
+    space: str
+    file: str | None = None
+    url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSpan:
     """Opening hours within one day, local wall time; `until` None means midnight at the day's end."""
 
@@ -294,6 +303,7 @@ class Site:
     zones: tuple[Zone, ...]
     agents: tuple[str, ...]
     spaces: tuple[Space, ...]
+    bookings: tuple[BookingFeed, ...] = ()
 
     def spaces_on(self, day: date) -> tuple[Space, ...]:
         """Give the rows in force on a local day, in the order of the layout."""

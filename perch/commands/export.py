@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from api.moments import parse_moment
+from perch.adapters.booking_feeds import BookingFeeds
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.instants import wall_ms
 from perch.adapters.table_files import check_target, write_table
@@ -158,5 +159,6 @@ def _table(what: str, asked: _Asked, history: HistorySource) -> tuple[Table, tup
         return session_table(question, site, history, calendar, now_ms), ()
     if what == LAYOUT:
         return layout_table(question, site, now_ms), ()
-    answer = answers.answer(question, site, history, calendar, now_ms)
-    return answer_table(answer, site), answer.warnings
+    booked = BookingFeeds().booked_for(question, site)
+    answer = answers.answer(question, site, history, calendar, now_ms, booked.bookings)
+    return answer_table(answer, site), (*answer.warnings, *booked.troubles)

@@ -5,10 +5,12 @@ as free and as occupied. A window that reaches now is cut at the last full quart
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
-from perch.history.asked import Asked, asked, groups_of, rows_asked
+from perch.history.asked import Asked, Bookings, asked, groups_of, rows_asked
 from perch.history.asking import check, check_size
 from perch.history.calendar import Calendar
 from perch.history.caveats import caveats
@@ -21,16 +23,28 @@ from perch.history.question import Answer, Peak, Question, Resolution, Row, numb
 from perch.history.source import HistorySource, StateRow
 from perch.model import Site
 
+NO_BOOKINGS: Bookings = MappingProxyType({})
 
-def answer(question: Question, site: Site, source: HistorySource, calendar: Calendar, now_ms: int) -> Answer:
-    """Answer a question about a site whose calendar is given; raises QuestionError and whatever the source raises."""
+
+def answer(
+    question: Question,
+    site: Site,
+    source: HistorySource,
+    calendar: Calendar,
+    now_ms: int,
+    bookings: Bookings = NO_BOOKINGS,
+) -> Answer:
+    """Answer a question about a site whose calendar is given; raises QuestionError and whatever the source raises.
+
+    `bookings` are needed for `no_show_rate` alone.
+    """
     to_ms = check(question, site, now_ms)
     chosen = rows_asked(question, site, to_ms)
     groups = groups_of(question, site, chosen)
     check_size(question, len(groups), to_ms)
     by_week = question.resolution is Resolution.HOUR_OF_WEEK
     steps_ms = calendar.steps_ms(Resolution.HOUR if by_week else question.resolution, question.from_ms, to_ms)
-    about = asked(question, site, calendar, chosen, groups, steps_ms)
+    about = replace(asked(question, site, calendar, chosen, groups, steps_ms), bookings=bookings)
     metric = METRICS[question.metric]
     measured = metric.measure(about, source)
     rows = tuple(hour_rows(about, metric, measured)) if by_week else tuple(_rows(about, metric, measured))

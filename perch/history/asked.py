@@ -1,7 +1,7 @@
 """A question made ready to be measured: which rows of the layout, in which groups, and how time is cut."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from perch.history.measure import Flags, Grid, grid
 from perch.history.question import Hours, Question, Scope
 from perch.history.source import Integers
 from perch.model import Site, Space
+
+Bookings = Mapping[str, Sequence[int]]
+"""The starts of what is booked (ms, in any order), for each space that has a calendar."""
 
 _SCOPES: Mapping[Scope, Callable[[Site, Space], str]] = {
     Scope.SPACE: lambda _, space: space.id,
@@ -41,6 +44,7 @@ class Asked:
     counts: Flags
     step_of: npt.NDArray[np.intp]
     day_of: npt.NDArray[np.intp]
+    bookings: Bookings = field(default_factory=dict)
 
     @property
     def from_ms(self) -> int:

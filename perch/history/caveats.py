@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from perch.history.bookings import NoShows
 from perch.history.measure import Times
 from perch.history.metrics import Measured, Metric
 from perch.history.uses import Uses
@@ -20,6 +21,12 @@ def caveats(metric: Metric, measured: Measured) -> Iterator[str]:
     """Say what is to be known of an answer beside its numbers."""
     known_ms, inventory_ms = measured.known_ms, measured.inventory_ms
     known, inventory = int(known_ms.sum()), int(inventory_ms.sum())
+    if isinstance(measured, NoShows) and not measured.every.any():
+        yield (
+            "No bookings are known of these spaces in this window: name their calendars as [[bookings]] in site.toml, "
+            "and mind that many calendars forget what is long past."
+        )
+        return
     if not inventory:
         yield "In this window no space stood there during the hours asked for, so there is nothing to divide by."
         return

@@ -201,6 +201,22 @@ _ALL = (
         ),
         is_not="Not a share of all time, and not how many rooms are too large.",
     ),
+    Definition(
+        id="no_show_rate",
+        name="Bookings that nobody came to",
+        version=1,
+        unit="ratio",
+        text=(
+            "Bookings in which nobody was there from 5 minutes before their start to 15 minutes after it, divided by "
+            "all bookings of which at least 90 % of that time was observed. A booking begins within the window and "
+            "the hours asked for; all-day, cancelled and free entries of a calendar are none. The low bound takes "
+            "unknown time as occupied, the high bound as free, both divided by all bookings."
+        ),
+        is_not=(
+            "Not who did not come, and not rooms that were taken without a booking: calendars say when and where, "
+            "nothing else is read."
+        ),
+    ),
 )
 
 DEFINITIONS: Mapping[str, Definition] = MappingProxyType({definition.id: definition for definition in _ALL})

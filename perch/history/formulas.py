@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perch.history.bookings import NoShows
 from perch.history.crowd import MANY, NEVER, Crowd
 from perch.history.measure import Flags, Floats, Times, ratio
 from perch.history.source import Integers
@@ -138,6 +139,11 @@ def camping(of: Visits) -> Bounded:
 def never_used(of: Uses) -> Bounded:
     """Count spaces that nobody used."""
     return _where(of.inventory_ms > 0, Bounded(*map(_floats, (of.never, of.surely_never, of.perhaps_never))))
+
+
+def no_show_rate(of: NoShows) -> Bounded:
+    """Bookings that nobody came to / those observed well enough; all of them below and above, by what was not seen."""
+    return around(ratio(of.missed, of.judged), ratio(of.surely, of.every), ratio(of.unseen, of.every))
 
 
 def _share_of_rooms(of: Times, part_ms: Integers) -> Bounded:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 
 from perch.history import formulas
 from perch.history.asked import Asked
+from perch.history.bookings import AFTER_MS, BEFORE_MS, no_shows
 from perch.history.crowd import crowd
 from perch.history.definitions import DEFINITIONS
 from perch.history.formulas import Bounded
@@ -61,6 +62,7 @@ _MEASURED: Mapping[str, tuple[Callable[[Asked, HistorySource], Measured], Callab
     "camping": (visits, formulas.camping, True),
     "solo_share": (spent, formulas.solo_share, False),
     "size_mismatch": (spent, formulas.size_mismatch, False),
+    "no_show_rate": (no_shows, formulas.no_show_rate, False),
 }
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -73,4 +75,6 @@ def parameters_of(metric: Metric, question: Question) -> Mapping[str, int]:
     """Give the rules by which a metric was measured, in milliseconds."""
     if metric.measure is visits:
         return {"merge_seconds": question.rules.merge_ms, "min_seconds": question.rules.min_ms}
+    if metric.measure is no_shows:
+        return {"before_seconds": BEFORE_MS, "after_seconds": AFTER_MS}
     return {"quiet_limit_seconds": QUIET_LIMIT_MS} if metric.measure is uses else {}

@@ -5,6 +5,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from perch.model import Floor, OpenSpan, Site, Zone
+from perch.settings.bookings import read_bookings
 from perch.settings.files import open_toml, read_text
 from perch.settings.holidays import knows_country
 from perch.settings.hours import read_hours
@@ -32,6 +33,7 @@ def _site(table: Table, folder: Path, complaints: Complaints) -> Site:
     agents = tuple(map(_agent, agent_tables))
     refuse_twice(agent_tables, agents, "id", lambda agent: agent)
     places = Places({zone.id: zone.floor for zone in zones}, frozenset(agents))
+    spaces = read_layout(table, folder, places, complaints)
     site_id = head.need("id", identifier, "")
     site = Site(
         id=site_id,
@@ -43,7 +45,8 @@ def _site(table: Table, folder: Path, complaints: Complaints) -> Site:
         floors=floors,
         zones=zones,
         agents=agents,
-        spaces=read_layout(table, folder, places, complaints),
+        spaces=spaces,
+        bookings=read_bookings(table, folder, {space.id for space in spaces}),
     )
     head.finish()
     table.finish()
