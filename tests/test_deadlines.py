@@ -46,7 +46,7 @@ def said_by(sensor: Sensor, chance: Random, until_ms: int) -> Iterator[Reading]:
 
 @st.composite
 def mixes(draw: st.DrawFn, kinds: tuple[SensorKind, ...] = tuple(SensorKind)) -> Mix:
-    chance = Random(draw(st.integers(0, 2**32)))
+    chance = Random(draw(st.integers(0, 2**32)))  # noqa: S311  no secret
     space = SensedSpace("s", draw(st.sampled_from(SpaceKind)), 8, prefer=draw(st.sampled_from(Preference)))
     sensors = []
     for place, kind in enumerate(draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=4))):

@@ -1,6 +1,6 @@
 """The estimator: what it makes of readings, and what it never does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise, permutations
 from random import Random
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perch.model import Preference, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
+from perch.model import Occupancy, Preference, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.sensing import offline
 from perch.sensing.chain import Flow, Pace, Rates, Weights
+from perch.sensing.estimator import Estimator
 from perch.sensing.pulses import MOTION_RATES
 from perch.sensing.settled import DESK as DESK_PACE
 from perch.sensing.settled import PACES, THRESHOLDS
@@ -133,16 +134,64 @@ def test_stale_air_that_no_longer_rises_does_not_hold_a_room() -> None:
             assert state(watch, "r1") is State.FREE
 
 
+def sounds_and_lights(scale: float, *, lit: bool) -> Iterator[tuple[int, Watch]]:
+    """A room that hears a bang at step 20, people from 200 to 320, and where the light goes on with them, or not."""
+    watch = started([ROOM], [SOUND, replace(LIGHT, every_ms=30_000)])
+    for step in range(400):
+        loud = step == 20 or (200 <= step < 320 and step % 3)
+        level = 0.1 + 0.004 * (step % 5) + (0.5 if loud else 0.0)
+        watch.observe(Reading(step * 30_000, "sound", scale * level))
+        watch.observe(
+            Reading(step * 30_000, "light", scale * (9.0 if lit and step >= 200 else 1.0 + 0.001 * (step % 3)))
+        )
+        yield step, watch
+
+
 def test_sound_and_light_alone_wake_a_room_and_their_sensors_need_no_unit() -> None:
     for scale in (1.0, 1000.0):
-        watch = started([ROOM], [SOUND])
-        for step in range(400):
-            loud = 200 <= step < 320 and step % 3
-            watch.observe(Reading(step * 30_000, "sound", scale * (0.1 + 0.004 * (step % 5) + (0.5 if loud else 0.0))))
+        for (step, lit), (_, unlit) in zip(
+            sounds_and_lights(scale, lit=True), sounds_and_lights(scale, lit=False), strict=True
+        ):
             if step == 190:
-                assert state(watch, "r1") is State.FREE
+                assert state(lit, "r1") is State.FREE
+            if step == 200:
+                assert probability(lit, "r1") > probability(unlit, "r1")
             if step == 260:
-                assert state(watch, "r1") is State.OCCUPIED
+                assert state(lit, "r1") is State.OCCUPIED
+
+
+@pytest.mark.parametrize("prefer", Preference)
+def test_what_says_nothing_of_emptiness_never_frees_a_space(prefer: Preference) -> None:
+    watch = started([replace(ROOM, prefer=prefer)], [SOUND, LIGHT, DOOR])
+    for minute in range(24 * 60):
+        watch.observe(Reading(minute * MINUTE_MS, "light", 0.5 + 0.0001 * (minute % 7)))
+        watch.observe(Reading(minute * MINUTE_MS, "sound", 0.1 + 0.0001 * (minute % 3)))
+        assert watch.occupancies(watch.now_ms)["r1"] == Occupancy(State.UNKNOWN, 0.5, None, Reason.STARTING, 0)
+    watch.observe(Reading(watch.now_ms, "door", 1.0))
+    assert state(watch, "r1") is State.UNKNOWN
+
+
+def test_a_reading_that_says_nothing_changes_nothing_of_what_is_believed() -> None:
+    judge = Estimator(ROOM, [LIGHT])
+    begun = judge.begin(0)
+    belief = judge.observe(begun, Reading(0, "light", 0.5))
+    for minute in range(1, 600):
+        belief = judge.observe(belief, Reading(minute * MINUTE_MS, "light", 0.5))
+    assert belief.occupancy == begun.occupancy
+    assert belief.now == pytest.approx(begun.now, abs=1e-6)
+
+
+def test_what_the_quickest_sensor_covers_is_covered_no_longer_once_it_is_dead() -> None:
+    """Air read each five minutes frees a room as soon beside a dead quick sensor as beside a dead slow one."""
+
+    def freed_ms(every_ms: int) -> int:
+        watch = started([ROOM], [replace(ROOM_SAMPLED, every_ms=every_ms), replace(CO2, every_ms=5 * MINUTE_MS)])
+        rows = [Reading(moment, "pir", 1.0) for moment in range(every_ms, HOUR_MS + 1, every_ms)]
+        rows += [Reading(step * 300_000, "co2", 600.0 + step % 3) for step in range(1, 288)]
+        changes = [change for row in sorted(rows, key=lambda row: row.time_ms) for change in watch.observe(row)]
+        return next(change.time_ms for change in changes if change.occupancy.state is State.FREE)
+
+    assert freed_ms(10_000) == pytest.approx(freed_ms(300_000), abs=20 * MINUTE_MS)
 
 
 def test_people_are_counted_through_a_door_and_the_count_is_a_row() -> None:

@@ -138,19 +138,59 @@ def test_of_three_sensors_that_should_see_the_same_the_one_that_does_not_is_name
 
 
 def test_one_good_sensor_of_two_goes_on_less_sure() -> None:
-    def after(radar: bool) -> float:
+    def after(radar_drops_ms: int) -> float:
         watch = watched([ROOM], [PIR, RADAR])
-        if radar:
-            watch.observe(Reading(500, "radar", 1.0))
+        watch.observe(Reading(500, "radar", 1.0))
         for minute in range(13 * 60):
             watch.observe(Reading(minute * 60_000 + 1000, "pir1", 1.0))
             watch.observe(Reading(minute * 60_000 + 4000, "pir1", 0.0))
+            if radar_drops_ms and minute % 60 == 0:
+                watch.observe(Reading(minute * 60_000 + 5000, "radar", 0.0))
+                watch.observe(Reading(minute * 60_000 + 5000 + radar_drops_ms, "radar", 1.0))
         watch.advance(13 * HOUR_MS)
+        assert health(watch, "radar") is (SensorHealth.OK if radar_drops_ms else SensorHealth.STUCK)
         assert watch.occupancies(watch.now_ms)["d01"].state is State.OCCUPIED
         watch.advance(13 * HOUR_MS + 90_000)
         return watch.occupancies(watch.now_ms)["d01"].probability
 
-    assert 0.5 < after(radar=True) < 1.0
+    one, both = after(radar_drops_ms=0), after(radar_drops_ms=2000)
+    assert 0.5 < one < both
+
+
+OTHERS = (
+    Sensor("light", SensorKind.LIGHT, "d01", 60_000),
+    Sensor("sound", SensorKind.SOUND, "d01", 60_000),
+    Sensor("door", SensorKind.CONTACT, "d01", None, pin=20),
+)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_stuck_sensor_beside_one_that_says_nothing_of_emptiness_leaves_a_space_unknown(other: Sensor) -> None:
+    watch = watched([DESK], [PIR, other])
+    watch.observe(Reading(HOUR_MS, "pir1", 1.0))
+    for minute in range(60, 30 * 60):
+        value = 0.5 + 0.0001 * (minute % 3) if other.every_ms else float(minute % 600 == 0)
+        watch.observe(Reading(minute * 60_000 + 1, other.id, value))
+        if watch.now_ms > HOUR_MS + STUCK_MS + 2 * LOOK_EVERY_MS:
+            said = watch.occupancies(watch.now_ms)["d01"]
+            assert (said.state, said.reason) == (State.UNKNOWN, Reason.SENSOR_STUCK)
+    watch.observe(Reading(30 * HOUR_MS, "pir1", 0.0))
+    assert watch.occupancies(watch.now_ms)["d01"].state is not State.FREE
+    watch.advance(32 * HOUR_MS)
+    assert watch.occupancies(watch.now_ms)["d01"].state is State.FREE
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_space_whose_only_telling_sensor_falls_silent_is_unknown_by_its_deadline(level: float) -> None:
+    watch = watched([DESK], [Sensor("pir1", SensorKind.MOTION, "d01", 60_000), OTHERS[0]])
+    changes = []
+    for minute in range(1, 300):
+        if minute <= 120:
+            watch.observe(Reading(minute * 60_000, "pir1", level))
+        changes += watch.observe(Reading(minute * 60_000, "light", 0.5))
+    assert [(c.time_ms, c.occupancy.state, c.occupancy.reason) for c in changes if c.time_ms > 120 * 60_000] == [
+        (120 * 60_000 + 210_000, State.UNKNOWN, Reason.SENSOR_SILENT)
+    ]
 
 
 steps = st.lists(
@@ -162,20 +202,35 @@ steps = st.lists(
     max_size=40,
 )
 
+MIXED = (PIR, RADAR, CO2, *OTHERS)
+TELLING = {"pir1", "radar", "co2"}
+long_steps = st.lists(
+    st.tuples(
+        st.integers(0, HOUR_MS) | st.integers(8 * HOUR_MS, 30 * HOUR_MS),
+        st.sampled_from([sensor.id for sensor in MIXED]),
+        st.sampled_from([0.0, 1.0, 500.0, -3.0]),
+    ),
+    min_size=2,
+    max_size=25,
+)
 
-@given(steps)
-def test_whatever_sensors_say_an_ill_one_alone_never_makes_a_space_free(
+
+@given(long_steps)
+def test_whatever_sensors_say_without_a_well_one_that_can_tell_a_space_is_never_free(
     recorded: list[tuple[int, str, float]],
 ) -> None:
-    watch = watched([DESK], [PIR, PIR2, RADAR, CO2])
+    watch = watched([SensedSpace("d01", SpaceKind.DESK, 1, quiet_limit_ms=20 * HOUR_MS)], MIXED)
     now_ms = 0
     for gap_ms, sensor, value in recorded:
-        now_ms += gap_ms
+        for _ in range(4):  # what they say between the readings, and after them
+            now_ms += gap_ms // 4
+            watch.advance(now_ms)
+            healths = watch.healths(now_ms)
+            if all(healths[one].health.is_ill for one in TELLING):
+                watch.advance(now_ms + 1)
+                now_ms += 1
+                assert watch.occupancies(now_ms)["d01"].state is State.UNKNOWN
         watch.observe(Reading(now_ms, sensor, value))
-        healths = watch.healths(now_ms).values()
-        said = watch.occupancies(now_ms)["d01"]
-        if all(one.health not in {SensorHealth.OK, SensorHealth.STARTING, SensorHealth.DISAGREEING} for one in healths):
-            assert said.state is State.UNKNOWN
 
 
 @given(steps, st.integers(1, 40), st.integers(0, LOOK_EVERY_MS))

@@ -136,6 +136,10 @@ class Air(Sampled):
         worth = round(nats * min(WORTH_PER_MINUTE * gap_s / 60, _WORTH_AT_MOST) * self._share * 100) * (NATS // 100)
         return after, (0, worth, worth, worth)
 
+    def vouches(self, heard: Heard) -> bool:
+        """Tell whether still air says that nobody is there: once its slope is known."""
+        return not heard.silent and is_settled(heard)
+
     def _heard(self, time_ms: int, value: float, memory: Stirred) -> Heard:
         return heard_as((time_ms, value, time_ms + self._limit_ms, None, memory))
 

@@ -1,7 +1,8 @@
 """Sound and light: weak voices, that are only ever compared with what is usual in their own place.
 
 No unit is asked of them. A sound sensor learns how loud silence is and by how much that trembles; what stands out is a
-sign of somebody. Light tells only when it jumps: somebody switched it, or passed; the sun moves slowly.
+sign of somebody; one that never heard anything stand out may be deaf, and its quiet vouches for nothing. Light tells
+only when it jumps: somebody switched it, or passed; the sun moves slowly. That it stays as it is says nothing.
 """
 
 from functools import lru_cache
@@ -44,7 +45,7 @@ def passed(gap_s: float) -> tuple[float, ...]:
 class Sound(Sampled):
     """A sound level, in any unit that grows with loudness."""
 
-    remembers = 2
+    remembers = 3
 
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)
@@ -57,8 +58,8 @@ class Sound(Sampled):
         due_ms = time_ms + self._limit_ms
         said_ms, _, _, _, memory = heard
         if not memory:
-            return heard_as((time_ms, value, due_ms, None, (value, abs(value) * 0.1))), NOTHING
-        silence, trembles = memory
+            return heard_as((time_ms, value, due_ms, None, (value, abs(value) * 0.1, 0.0))), NOTHING
+        silence, trembles, stood_out = memory
         gap_s = 0.0 if said_ms is None else min((time_ms - said_ms) / 1000, _LONGEST_MEMORY_S)
         falls, rises, rises_loudly, settles = passed(gap_s)
         excess = value - silence
@@ -67,11 +68,17 @@ class Sound(Sampled):
             silence += excess * falls
         else:
             silence += min(excess, 3 * trembles) * (rises_loudly if loud else rises)
-        if not loud:
+        if loud:
+            stood_out = 1.0
+        else:
             trembles += (1.5 * abs(excess) - trembles) * settles
         seconds = max(1, min(round(gap_s), int(_LONGEST_GAP_S)))
         worth = self._known.get(seconds) or self._worth(seconds)
-        return heard_as((time_ms, value, due_ms, None, (silence, trembles))), worth[loud]
+        return heard_as((time_ms, value, due_ms, None, (silence, trembles, stood_out))), worth[loud]
+
+    def vouches(self, heard: Heard) -> bool:
+        """Tell whether its quiet says that nobody is there: once anything stood out, so that it is not deaf."""
+        return not heard.silent and len(heard.memory) == self.remembers and heard.memory[-1] > 0
 
     def _worth(self, seconds: int) -> tuple[Evidence, Evidence]:
         """Give what (quiet, loud) means; samples that follow each other closely are nearly the same one."""
@@ -83,6 +90,7 @@ class Sound(Sampled):
 class Light(Sampled):
     """A light level, in any unit that grows with brightness."""
 
+    can_vouch = False
     remembers = 1
 
     def __init__(self, sensor: Sensor, share: float) -> None:

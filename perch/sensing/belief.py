@@ -28,7 +28,8 @@ class Belief(NamedTuple):
 
     `weights` are without the `evidence` of that very moment, `now` with it; `flow` is how silence weighs from then on,
     None where it says nothing. `crowd` is how many people there are, where doors count, and `crossings` those of this
-    very moment.
+    very moment. `covers_ms` is how long before it a sample may stand for, None while no sensor is heard whose quiet
+    could vouch for an empty space.
     """
 
     at_ms: int
@@ -42,6 +43,7 @@ class Belief(NamedTuple):
     sign: Sign = NO_SIGN
     crowd: Crowd = ALONE
     crossings: Crossings | None = None
+    covers_ms: int | None = None
 
 
 DEADLINE = Belief._fields.index("deadline")

@@ -30,6 +30,7 @@ ALONE: Crowd = (1.0,)
 class Beam:
     """A beam in a door, as far as its silence goes; what its crossings mean is counted apart."""
 
+    can_vouch = True
     remembers = 0
 
     def __init__(self, sensor: Sensor, share: float, quiet_limit_ms: int) -> None:
@@ -60,6 +61,10 @@ class Beam:
     def speaks(self, heard: Heard) -> Rates | None:
         """While nobody crosses, it becomes likelier that nobody is there to do so."""
         return None if heard.silent else self._rates
+
+    def vouches(self, heard: Heard) -> bool:
+        """Tell whether a door that nobody goes through says that nobody is there."""
+        return not heard.silent
 
     def is_on(self, _heard: Heard) -> bool:
         """Who crosses a door is not seen once they are through."""

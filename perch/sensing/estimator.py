@@ -2,7 +2,11 @@
 
     unknown/starting ──likely──► occupied ──unlikely──► free
           │  └──unlikely────────────────────────────────► │ ◄─likely─ …
-          ◄── a sensor speaks again ── unknown/sensor-silent ◄── all sensors silent (from any state)
+          ◄── a sensor speaks again ── unknown/sensor-silent ◄── none left that can vouch (from any state)
+
+A space is judged while a sensor is heard whose quiet can vouch for its being empty. Light, a door's contact, a
+microphone that never heard anything, air whose slope is not known yet cannot: without any that can, nothing is said,
+and time moves nothing, since it would be the prior alone that speaks.
 
 The belief is a distribution over what the space is doing (`chain`); readings weigh its states (`voices`), and the
 silence of sensors that would have spoken does so too. What is *said* changes with hysteresis: occupied at one
@@ -17,8 +21,8 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, State
-from perch.sensing.belief import DEADLINE, GONE, Belief, belief_as, due_ms, gone, rounded, saying, signed
-from perch.sensing.chain import Weights
+from perch.sensing.belief import DEADLINE, GONE, Belief, belief_as, due_ms, rounded, saying, signed
+from perch.sensing.chain import Flow, Weights
 from perch.sensing.deadlines import passing
 from perch.sensing.doors import Crossings, Crowd, crossed, most_likely, settled
 from perch.sensing.evidence import ON, is_repeated
@@ -47,8 +51,8 @@ class Estimator:
         even = self.model.even
         voices = tuple(voice.begin(time_ms) for voice in self.model.voices)
         said = Occupancy(_UNKNOWN, probability, None, Reason.STARTING, time_ms)
-        belief = Belief(time_ms, even, NOTHING, even, voices, self.model.flow(voices), said, time_ms)
-        return self._timed(belief)
+        belief = Belief(time_ms, even, NOTHING, even, voices, None, said, time_ms)
+        return self._timed(self._listening(belief, voices))
 
     def with_levels(self, belief: Belief, levels: Mapping[str, float], time_ms: int) -> Belief:
         """Take in the levels found on the pins at a start."""
@@ -58,7 +62,7 @@ class Estimator:
                 heard[place], said = voice.found(heard[place], levels[voice.sensor.id])
                 belief = belief._replace(evidence=added(belief.evidence, said))
         now = weighed(belief.weights, belief.evidence)
-        return belief._replace(voices=tuple(heard), now=now, flow=self.model.flow(heard), deadline=time_ms)
+        return self._listening(belief._replace(now=now, deadline=time_ms), tuple(heard))
 
     def memories(self, belief: Belief) -> dict[str, tuple[float, ...]]:
         """Give what each sensor has been learned to be like."""
@@ -77,9 +81,7 @@ class Estimator:
     def observe(self, belief: Belief, reading: Reading) -> Belief:
         """Take in a reading of one of its sensors; every deadline before its time has been let expire."""
         model, time_ms, value = self.model, reading.time_ms, reading.value
-        if belief.occupancy.state is _UNKNOWN and belief.occupancy.reason in GONE:
-            belief = self._again(belief, time_ms)
-        at_ms, weights, evidence, now, others, flow, said, deadline, sign, crowd, crossings = belief
+        at_ms, weights, evidence, now, others, flow, said, deadline, sign, crowd, crossings, covers_ms = belief
         place, voice, edges = model.places[reading.sensor]
         before = others[place]
         if (before.said_ms == time_ms and before.value == value) or (
@@ -91,7 +93,7 @@ class Estimator:
         if place in model.chorus:
             told = model.together(voices, others if time_ms == at_ms else (), time_ms)
         if time_ms > at_ms:
-            weights, evidence, crossings = model.moved(now, flow, time_ms - at_ms), told, None
+            weights, evidence, crossings = model.moved(now, flow, time_ms - at_ms, covers_ms), told, None
             now = weighed(weights, told)
         elif told is not NOTHING or model.doors:
             evidence = added(evidence, told)
@@ -104,7 +106,10 @@ class Estimator:
             sign = signed(sign, time_ms, voice.reason)
         if edges and voice.speaks(heard) is not voice.speaks(before):
             flow = model.flow(voices)
-        if deadline != time_ms:
+        if covers_ms is None or before.silent:
+            flow, covers_ms, said = self._heard_now(voices, said)
+            deadline = min(deadline, heard.due_ms) if covers_ms is None else time_ms
+        elif deadline != time_ms:
             likely, state, (occupied, free) = 1 - now[0], said.state, model.limits
             if (likely >= occupied and state is not _OCCUPIED) or (likely <= free and state is not _FREE):
                 deadline = time_ms
@@ -114,7 +119,9 @@ class Estimator:
                 deadline = due_ms(voices)
             elif heard.due_ms < deadline:
                 deadline = heard.due_ms
-        return belief_as((time_ms, weights, evidence, now, voices, flow, said, deadline, sign, crowd, crossings))
+        return belief_as(
+            (time_ms, weights, evidence, now, voices, flow, said, deadline, sign, crowd, crossings, covers_ms)
+        )
 
     def _through_doors(
         self, belief: Belief, reading: Reading, now: Weights, crossings: Crossings | None
@@ -130,14 +137,14 @@ class Estimator:
 
     def expire(self, belief: Belief) -> Belief:
         """Let the deadline come: voices fall silent or speak again, and what is said follows what is believed."""
-        now_ms = belief.deadline
+        now_ms, lapses = belief.deadline, due_ms(belief.voices) <= belief.deadline
         if now_ms > belief.at_ms:
+            if belief.flow is None and not lapses:  # silence says nothing, and nobody's silence is new
+                return self._timed(belief)
             belief = self._at(belief, now_ms)
-        if due_ms(belief.voices) <= now_ms:
+        if lapses:
             belief = self._lapsed(belief, now_ms)
-        if belief.voices and all(heard.silent for heard in belief.voices):
-            return self._timed(saying(belief, _UNKNOWN, gone(belief.voices), belief.occupancy.probability, None))
-        return self._timed(self._judged(belief))
+        return self._timed(self._judged(belief) if belief.covers_ms is not None else self._not_knowing(belief))
 
     def leave_out(self, belief: Belief, sensor: str, reason: Reason, time_ms: int) -> Belief:
         """Listen to a sensor no longer; where it was the last one, nothing is known from then on."""
@@ -150,8 +157,6 @@ class Estimator:
     def take_back(self, belief: Belief, sensor: str, level: float, time_ms: int) -> Belief:
         """Listen to a sensor again, which has this level now; what it learned is kept."""
         place = self.model.places[sensor].place
-        if belief.occupancy.reason in GONE:
-            belief = self._again(belief, time_ms)
         heard = self.model.voices[place].begin(time_ms)
         heard = heard._replace(memory=belief.voices[place].memory or heard.memory)
         belief = self._hearing(self._at(belief, time_ms), (*belief.voices[:place], heard, *belief.voices[place + 1 :]))
@@ -169,24 +174,37 @@ class Estimator:
 
     def _at(self, belief: Belief, time_ms: int) -> Belief:
         """Give the belief as it is at a moment at which nothing was heard."""
-        at_ms, _, _, now, voices, flow, said, deadline, sign, crowd, _ = belief
+        at_ms, _, _, now, voices, flow, said, deadline, sign, crowd, _, covers_ms = belief
         if time_ms == at_ms:
             return belief
         if self.model.doors:
             crowd = self._crowd(belief, time_ms)
-        now = self.model.moved(now, flow, time_ms - at_ms)
-        return belief_as((time_ms, now, NOTHING, now, voices, flow, said, deadline, sign, crowd, None))
+        now = self.model.moved(now, flow, time_ms - at_ms, covers_ms)
+        return belief_as((time_ms, now, NOTHING, now, voices, flow, said, deadline, sign, crowd, None, covers_ms))
 
     def _hearing(self, belief: Belief, voices: tuple[Heard, ...]) -> Belief:
         """Give the belief with other voices from its moment on."""
-        return belief._replace(voices=voices, flow=self.model.flow(voices), deadline=belief.at_ms)
+        return self._listening(belief._replace(deadline=belief.at_ms), voices)
 
-    def _again(self, belief: Belief, time_ms: int) -> Belief:
-        """Begin anew after all sensors were silent: nothing is known of the time between."""
-        said = belief.occupancy
-        starting = Occupancy(_UNKNOWN, said.probability, None, Reason.STARTING, said.since_ms)
-        begun = self.begin(time_ms, said.probability)
-        return begun._replace(voices=belief.voices, flow=self.model.flow(belief.voices), occupancy=starting)
+    def _listening(self, belief: Belief, voices: tuple[Heard, ...]) -> Belief:
+        flow, covers_ms, said = self._heard_now(voices, belief.occupancy)
+        return belief._replace(voices=voices, flow=flow, covers_ms=covers_ms, occupancy=said)
+
+    def _heard_now(self, voices: tuple[Heard, ...], said: Occupancy) -> tuple[Flow | None, int | None, Occupancy]:
+        """Give how silence weighs, what a sample covers, and what is said where sensors can be heard again."""
+        covers_ms = self.model.covers_ms(voices)
+        if said.reason in GONE and (covers_ms is not None or self.model.why_unknown(voices) is Reason.STARTING):
+            said = Occupancy(_UNKNOWN, said.probability, None, Reason.STARTING, said.since_ms)
+        return None if covers_ms is None else self.model.flow(voices), covers_ms, said
+
+    def _not_knowing(self, belief: Belief) -> Belief:
+        """Say nothing, since no sensor can vouch for anything; nothing will be known of the time until one can."""
+        even, said = self.model.even, belief.occupancy
+        begun = Belief(belief.at_ms, even, NOTHING, even, belief.voices, None, said, belief.deadline)
+        reason = self.model.why_unknown(belief.voices)
+        if said.state is _UNKNOWN and said.reason is reason:
+            return begun
+        return saying(begun, _UNKNOWN, reason, said.probability, None)
 
     def _lapsed(self, belief: Belief, now_ms: int) -> Belief:
         voices, total = [], belief.evidence
@@ -198,7 +216,7 @@ class Estimator:
         now = weighed(belief.weights, total)
         if belief.crossings is not None:
             now, _ = crossed(now, belief.crossings, self.model.space.capacity)
-        return belief._replace(voices=tuple(voices), evidence=total, now=now, flow=self.model.flow(voices))
+        return self._listening(belief._replace(evidence=total, now=now), tuple(voices))
 
     def _judged(self, belief: Belief) -> Belief:
         """Say what follows from the probability of this moment."""
@@ -231,6 +249,6 @@ class Estimator:
     def _timed(self, belief: Belief) -> Belief:
         """Find the next moment at which something may change."""
         flow, said, due = belief.flow, belief.occupancy, due_ms(belief.voices)
-        if flow is not None and (said.state is not _UNKNOWN or said.reason not in GONE):
+        if flow is not None:
             due = min(due, belief.at_ms + passing(flow, belief.now, said.state, self.model.limits))
         return belief_as((*belief[:DEADLINE], due, *belief[DEADLINE + 1 :]))

@@ -50,6 +50,7 @@ def switch_of(sensor: Sensor) -> Switch:
 class EdgeLevel:
     """A level whose every change is reported."""
 
+    can_vouch = True
     remembers = 0
 
     def __init__(self, sensor: Sensor, share: float, quiet_limit_ms: int) -> None:
@@ -88,6 +89,10 @@ class EdgeLevel:
     def speaks(self, heard: Heard) -> Rates | None:
         """Silence means that the level stays as it is."""
         return None if heard.silent else self._rates[is_on(self.sensor.kind, heard.value)]
+
+    def vouches(self, heard: Heard) -> bool:
+        """Tell whether its being off says that nobody is there."""
+        return not heard.silent
 
     def is_on(self, heard: Heard) -> bool:
         """Tell whether somebody is seen now."""

@@ -47,7 +47,7 @@ class EdgePulses:
     def __init__(self, sensor: Sensor, rates: Rates, reason: Reason, share: float, quiet_limit_ms: int) -> None:
         self.sensor = sensor
         self.reason = reason
-        self._moves = reason is Reason.MOTION
+        self._moves = self.can_vouch = reason is Reason.MOTION
         self._spoken = scaled(rates, share)
         self._speech = evidence(rates, share)
         self._limit_ms = silence_limit_ms(sensor, quiet_limit_ms)
@@ -90,6 +90,10 @@ class EdgePulses:
             return None
         return self._spoken
 
+    def vouches(self, heard: Heard) -> bool:
+        """Tell whether its quiet says that nobody is there: that of a door says nothing."""
+        return self._moves and not heard.silent
+
     def is_on(self, heard: Heard) -> bool:
         """Tell whether it sees movement now."""
         return self._moves and heard.value > ON and not heard.silent
@@ -122,7 +126,7 @@ class SampledPulses(Sampled):
 
     def __init__(self, sensor: Sensor, rates: Rates, reason: Reason, share: float, pace: Pace) -> None:
         super().__init__(sensor, reason)
-        self.moves = reason is Reason.MOTION
+        self.moves = self.can_vouch = reason is Reason.MOTION
         self._flow = flow_of(pace, rates)
         self._rest = pace.at_rest()
         self._share = share

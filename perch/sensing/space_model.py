@@ -5,8 +5,9 @@ from functools import lru_cache
 from math import exp
 from typing import NamedTuple
 
-from perch.model import SensedSpace, Sensor, SensorKind
-from perch.sensing.chain import LEAST, Flow, Rates, Weights, carried, flow_of, normalised, total_rates
+from perch.model import Reason, SensedSpace, Sensor, SensorKind
+from perch.sensing.belief import gone
+from perch.sensing.chain import LEAST, Flow, Pace, Rates, Weights, carried, flow_of, normalised, total_rates
 from perch.sensing.evidence import BEAMS
 from perch.sensing.pulses import SampledPulses
 from perch.sensing.settled import Thresholds, pace_of, thresholds, voices_of
@@ -46,20 +47,14 @@ class SpaceModel:
         self.several = len(self.voices) > 1
         self.limits: Thresholds = thresholds(space)
         sampled = [voice.sensor.every_ms for voice in self.voices if voice.sensor.every_ms is not None]
-        self._covered_ms = self.near_ms = int(_COVERS * min(sampled, default=0))
+        self.near_ms = int(_COVERS * min(sampled, default=0))
+        self.even = _even(self.pace)
         self._plain = flow_of(self.pace)
         self._carries = self._plain.carries
         self._flows: dict[tuple[Rates | None, ...], Flow | None] = {}
 
     def __repr__(self) -> str:
         return f"<SpaceModel of {self.space.id}, {len(self.voices)} voices>"
-
-    @property
-    def even(self) -> Weights:
-        """Somebody's being there is as likely as not."""
-        _, moving, still, deep = self.pace.at_rest()
-        share = PRIOR / (moving + still + deep)
-        return normalised((1 - PRIOR, moving * share, still * share, deep * share))
 
     def flow(self, voices: Sequence[Heard]) -> Flow | None:
         """Give how the silence of all that would have spoken weighs."""
@@ -84,13 +79,38 @@ class SpaceModel:
         told = lead.together([voices[place] for place in self.chorus], time_ms)
         return more(told, lead.together([before[place] for place in self.chorus], time_ms)) if before else told
 
-    def moved(self, weights: Weights, flow: Flow | None, gap_ms: int) -> Weights:
-        """Give weights after a time in which nothing was heard."""
+    def covers_ms(self, voices: Sequence[Heard]) -> int | None:
+        """Give how long before it a sample may stand for: some intervals of the quickest sensor that is heard.
+
+        None while none is heard whose quiet can vouch for an empty space: then time tells nothing.
+        """
+        known = list(zip(self.voices, voices, strict=True))
+        if not any(voice.vouches(heard) for voice, heard in known):
+            return None
+        every = [voice.sensor.every_ms or 0 for voice, heard in known if not heard.silent]
+        return int(_COVERS * min([every_ms for every_ms in every if every_ms], default=0))
+
+    def why_unknown(self, voices: Sequence[Heard]) -> Reason:
+        """Say why nothing can be said: what could vouch for an empty space is ill, or has yet to speak."""
+        able = [heard for voice, heard in zip(self.voices, voices, strict=True) if voice.can_vouch] or voices
+        return gone(able) if any(heard.silent for heard in able) else Reason.STARTING
+
+    def moved(self, weights: Weights, flow: Flow | None, gap_ms: int, covers_ms: int | None) -> Weights:
+        """Give weights after a time in which nothing was heard, or nothing by which it could be told."""
+        if covers_ms is None:
+            return self.even
         if flow is not None:
             return flow.after(weights, gap_ms / 1000)
-        if gap_ms > self._covered_ms:
-            gap_ms = self._covered_ms
+        if gap_ms > covers_ms:
+            gap_ms = covers_ms
         return carried(weights, self._carries.get(gap_ms) or self._plain.carry(gap_ms)) if gap_ms else weights
+
+
+def _even(pace: Pace) -> Weights:
+    """Give weights by which somebody's being there is as likely as not."""
+    _, moving, still, deep = pace.at_rest()
+    share = PRIOR / (moving + still + deep)
+    return normalised((1 - PRIOR, moving * share, still * share, deep * share))
 
 
 def weighed(weights: Weights, evidence: Evidence) -> Weights:

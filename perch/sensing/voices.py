@@ -53,6 +53,9 @@ class Voice(Protocol):
 
     sensor: Sensor
     reason: Reason
+    can_vouch: bool
+    """Whether its quiet can ever say that a space is empty."""
+
     remembers: int
     """How many numbers of its memory outlive a restart: those that say what is usual, not what just happened."""
 
@@ -76,6 +79,10 @@ class Voice(Protocol):
         """Give how soon it would speak (per second) in each state; None where its silence says nothing."""
         ...
 
+    def vouches(self, heard: Heard) -> bool:
+        """Tell whether its quiet says by now that the space is empty."""
+        ...
+
     def is_on(self, heard: Heard) -> bool:
         """Tell whether it sees somebody at this very moment."""
         ...
@@ -84,6 +91,7 @@ class Voice(Protocol):
 class Sampled:
     """What all voices have in common that are read at intervals: only samples count, and their absence says nothing."""
 
+    can_vouch = True
     remembers = 0
 
     def __init__(self, sensor: Sensor, reason: Reason) -> None:
@@ -109,6 +117,10 @@ class Sampled:
     def speaks(self, _heard: Heard) -> Rates | None:
         """A missing sample says nothing."""
         return None
+
+    def vouches(self, heard: Heard) -> bool:
+        """Tell whether its quiet says that nobody is there: as soon as it was read."""
+        return self.can_vouch and heard.said_ms is not None and not heard.silent
 
     def is_on(self, _heard: Heard) -> bool:
         """A sample speaks of the time before it, not of this moment."""
