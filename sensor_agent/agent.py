@@ -32,7 +32,6 @@ from sensor_agent.diary import FOLDER, Diary
 from sensor_agent.herald import HEARTBEATS_BELIEVED, Herald
 from sensor_agent.home_assistant import HomeAssistant
 from sensor_agent.inputs import Inputs
-from sensor_agent.misses import Misses
 from sensor_agent.tidings import Tidings
 from sensor_agent.upkeep import Upkeep
 
@@ -72,7 +71,6 @@ class Agent:
         self._clock = clock
         self._sensors = tuple(sensors)
         self._inbox: Mailbox[Item] = Mailbox()
-        self._misses = Misses()
         self._tidings = Tidings(self._sensors)
         self._confess_ms = NEVER_MS
         self._confessed_ms = -NEVER_MS
@@ -158,13 +156,9 @@ class Agent:
 
     def poll(self, sensor: str) -> None:
         """Read a polled sensor now; a read that fails is a missing sample."""
-        try:
-            value = self.inputs[sensor].read()
-        except OSError as error:
-            self._misses.failed(sensor, error)
-            return
-        self._misses.worked(sensor)
-        self.edge(sensor, value)
+        value = self.inputs.read(sensor)
+        if value is not None:
+            self.edge(sensor, value)
 
     def take(self, timeout_s: float) -> bool:
         """Wait for the next thing in the inbox and deal with it; tells whether there was one."""

@@ -51,7 +51,7 @@ class Scd4xInput:
             ppm = self._device.read_measurement()[0].value
         except NotYetError:
             raise
-        except OSError as error:
+        except Exception as error:  # the driver has errors of its own; after any of them the bus is opened anew
             self.close()
             raise OSError(f"no SCD4x answers on {I2C_BUS}: see that I2C is switched on, and its wiring") from error
         if ppm <= 0:
@@ -131,8 +131,7 @@ class PulseWidthInput:
         now_s = self._now_s()
         if self._rose_s is not None and self._fell_s is not None:
             high_s, cycle_s = self._fell_s - self._rose_s, now_s - self._rose_s
-            share = (high_s - 0.002) / (cycle_s - 0.004)
-            if CYCLE_S[0] <= cycle_s <= CYCLE_S[1] and 0 < share <= 1:
+            if CYCLE_S[0] <= cycle_s <= CYCLE_S[1] and 0 < (share := (high_s - 0.002) / (cycle_s - 0.004)) <= 1:
                 self._cycles.append((now_s, self._full_scale_ppm * share))
         self._rose_s, self._fell_s = now_s, None
 

@@ -6,6 +6,7 @@ A gpiozero callback runs on a thread of gpiozero's own: it puts one value into a
 import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol, Self
 
 from gpiozero import Device, DigitalInputDevice, DistanceSensor
@@ -17,6 +18,7 @@ from perch.model import Sensor, SensorKind
 from sensor_agent.analogue import CHANNEL_KINDS, AnalogueInput, SoundInput
 from sensor_agent.beams import Door, PairedInput
 from sensor_agent.carbon_dioxide import SCD4X, PulseWidthInput, Scd4xInput, open_i2c
+from sensor_agent.misses import Misses
 
 PULLED_UP = frozenset({SensorKind.CONTACT, SensorKind.PRESSURE, SensorKind.BEAM_IN, SensorKind.BEAM_OUT})
 """Switches and open-collector outputs: they pull the pin to ground when they are on, so the pin idles high."""
@@ -28,11 +30,15 @@ ECHOES = 6
 
 
 class Input(Protocol):
-    """A sensor that can be read: `read` gives its value now and may raise OSError where that fails."""
+    """A sensor that can be read."""
 
-    def read(self) -> float: ...
+    def read(self) -> float:
+        """Give its value now; raises OSError where that fails, and whatever its driver likes."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of its pins or its bus."""
+        ...
 
 
 class EdgeInput:
@@ -127,6 +133,7 @@ class Inputs:
         open_bus: Callable[[], Any] = open_i2c,
     ) -> None:
         self._inputs: dict[str, Input] = {}
+        self._misses = Misses()
         doors: dict[str, Door] = {}
         self._edge_driven = frozenset(sensor.id for sensor in sensors if sensor.edge_driven)
         try:
@@ -153,15 +160,21 @@ class Inputs:
     def __getitem__(self, sensor: str) -> Input:
         return self._inputs[sensor]
 
+    def read(self, sensor: str) -> float | None:
+        """Read a sensor now; None where it gives nothing, which is logged once, whatever its driver raised."""
+        return self._misses.read(sensor, self._inputs[sensor].read)
+
     def levels(self) -> Mapping[str, float]:
-        """Give the level of every edge-driven sensor as it is now."""
-        return {sensor: self._inputs[sensor].read() for sensor in sorted(self._edge_driven)}
+        """Give the level of every edge-driven sensor that can be read, as it is now."""
+        found = {sensor: self.read(sensor) for sensor in sorted(self._edge_driven)}
+        return {sensor: level for sensor, level in found.items() if level is not None}
 
     def close(self) -> None:
-        """Let go of every pin."""
-        for one in self._inputs.values():
-            one.close()
-        self._inputs.clear()
+        """Let go of every pin, also of those that come after one that cannot be let go of."""
+        with ExitStack() as each:
+            for one in self._inputs.values():
+                each.callback(one.close)
+            self._inputs.clear()
 
 
 def use_mock_pins() -> None:

@@ -76,5 +76,5 @@ def _asked(walk: Walk, inputs: Inputs, sensor: str, clock: Clock) -> Walk:
         return commissioning.observed(walk, sensor, inputs[sensor].read(), now_ms)
     except NotYetError:
         return walk
-    except OSError as error:
-        return commissioning.failed(walk, sensor, str(error), now_ms)
+    except Exception as error:  # drivers raise what they like, and the walk goes on past the next sensor
+        return commissioning.failed(walk, sensor, str(error) or type(error).__name__, now_ms)

@@ -20,7 +20,7 @@ from perch.adapters.mqtt import Connection
 from perch.adapters.outbox import Outbox
 from perch.contract import Ack, Event, LostEvent, StateEvent
 from perch.errors import PerchError, UnavailableError
-from perch.model import Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
+from perch.model import Reading, Reason, SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind, State
 from perch.sensing import offline
 from perch.settings import AgentSettings, Broker, SensingSettings, load_sensing
 from sensor_agent import process, replay
@@ -171,6 +171,48 @@ def test_a_loop_that_was_stopped_while_it_waited_vouches_for_none_of_that_time(
             (40 * 60_000, Reason.MOTION),
         ]
         assert heard.marks() == []
+
+
+class LgpioError(Exception):
+    """Stands for lgpio.error, which is no OSError."""
+
+
+class WornPin(MockPin):
+    """A pin whose driver raises from some day on."""
+
+    worn = False
+
+    def _get_state(self) -> bool:
+        if self.worn:
+            raise LgpioError("bad GPIO handle")
+        return bool(super()._get_state())
+
+
+def test_a_sensor_whose_driver_raises_is_silent_and_the_agent_goes_on_with_the_others(
+    mosquitto: parts.Broker, tmp_path: Path
+) -> None:
+    polled, edges = (
+        Sensor(f"s{pin}", PIR.kind, f"d{pin}", every_ms, pin=pin) for pin, every_ms in ((18, 1000), (19, None))
+    )
+    sensors, spaces = (PIR, polled, edges), (DESK, replace(DESK, id="d18"), replace(DESK, id="d19"))
+    settings, clock = settings_for(mosquitto, tmp_path, spaces, sensors), RecordedClock(T0)
+    use_mock_pins()
+    pins = [Device.pin_factory.pin(number, pin_class=WornPin) for number in (18, 19)]
+    with Acknowledging(settings.broker) as heard, Agent(settings, clock, sensors) as agent:
+        for pin in pins:
+            pin.worn = True
+        clock.now_ms += 40 * 60_000
+        assert agent.turn(0)  # it stood still, and asks all pins anew
+        for _ in range(10):
+            clock.now_ms += 1000
+            agent.poll("s18")
+            agent.turn(0)
+        move_pin(PIR, 1.0)
+        until(lambda: turn(agent) or State.OCCUPIED in [event.state for event in heard.stated()])
+        assert agent.author.watch.healths(agent.author.watch.now_ms)["s18"].health is SensorHealth.SILENT
+        assert {event.state for event in heard.stated() if event.space != "d01"} == {State.UNKNOWN}
+        for pin in pins:
+            pin.worn = False
 
 
 def test_an_agent_that_fails_says_that_it_is_gone(mosquitto: parts.Broker, tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from itertools import count
 from math import pi, sin
 from pathlib import Path
+from typing import cast
 
 import pytest
 from gpiozero import Device
+from gpiozero.exc import PinInvalidState
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -214,6 +216,71 @@ def test_a_pin_that_flutters_is_no_mh_z19() -> None:
     with pytest.raises(OSError, match="no pulses"):
         air.read()
     air.close()
+
+
+def test_edges_four_milliseconds_apart_are_no_mh_z19_either() -> None:
+    """At just that the formula of its manual divides by nothing."""
+    watch = Watch()
+    watch.now_s = 0.0
+    air = PulseWidthInput(CO2_PIN, watch)
+    pin = Device.pin_factory.pin(18)
+    for now_s in (0.0, 0.004, 0.008):
+        watch.now_s = now_s
+        pin.drive_high()
+        watch.now_s = now_s + 0.001
+        pin.drive_low()
+    with pytest.raises(OSError, match="no pulses"):
+        air.read()
+    air.close()
+
+
+class DriverError(Exception):
+    """Like lgpio.error, GPIOZeroError and others: no OSError."""
+
+
+@pytest.mark.parametrize("error", [DriverError("bad GPIO handle"), ValueError(), PinInvalidState("floating"), None])
+def test_whatever_a_driver_raises_its_sensor_is_missed_and_no_other(
+    error: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """None stands for a driver that gives no number."""
+
+    class Odd:
+        def read(self) -> float:
+            if error is not None:
+                raise error
+            return cast(float, None)
+
+        def close(self) -> None:
+            raise DriverError("already closed")
+
+    sensors = [Sensor(f"s{pin}", SensorKind.MOTION, "d01", None, pin=pin) for pin in (17, 18, 19)]
+    inputs = Inputs(sensors, lambda *_: None)
+    kept, inputs._inputs["s18"] = inputs._inputs["s18"], Odd()
+    for _ in range(3):
+        assert inputs.read("s18") is None
+        assert inputs.levels() == {"s17": 0.0, "s19": 0.0}
+    assert len([one for one in caplog.records if "s18" in one.getMessage()]) == 1
+    kept.close()
+    with pytest.raises(DriverError):
+        inputs.close()
+    Inputs(sensors, lambda *_: None).close()  # every other pin was let go of
+
+
+def test_a_driver_of_an_scd4x_that_raises_what_it_likes_is_missed_and_begun_anew() -> None:
+    sensor, failing = MockScd4x(), [DriverError("the API of the transceiver is not supported")]
+
+    def open_bus() -> object:
+        if failing:
+            raise failing.pop()
+        return sensor
+
+    air = Scd4xInput(open_bus)
+    with pytest.raises(OSError, match="no SCD4x answers"):
+        air.read()
+    with pytest.raises(NotYetError):
+        air.read()
+    sensor.measure(500)
+    assert air.read() == 500.0
 
 
 def test_a_sensor_that_cannot_be_read_is_told_of_once_until_it_can(caplog: pytest.LogCaptureFixture) -> None:
