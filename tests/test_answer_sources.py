@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,6 +115,25 @@ def assert_equal_windows(case: Case, source: HistorySource) -> None:
                 assert held(source, case.site.id, tenure, *inner) == expected, (tenure, inner)
 
 
+def assert_known_alike(case: Case, source: HistorySource) -> None:
+    """What is known of each moment of the window is the same; what was before may not be."""
+    window = case.from_ms, case.to_ms
+    plain = pasts(case.site, None, *window, MemoryHistory(case.told))
+    for expected, past in zip(plain, pasts(case.site, None, *window, source), strict=True):
+        bounds = np.arange(*window, 60_000)
+        for one, other in zip(expected.timeline().spent(bounds), past.timeline().spent(bounds), strict=True):
+            assert one.tolist() == other.tolist()
+
+
+def assert_days_kept_are_known(influxdb: Influx, case: Case) -> None:
+    """Take away what is older than the window, as a bucket does."""
+    case = of_its_own(case)
+    with in_influxdb(influxdb)(case) as source, InfluxWriter(influxdb.settings) as writer:
+        for measurement in ("statement", "alive"):
+            writer.delete(Bucket.SPACES, measurement, BEGINNING_MS, case.from_ms, {"site": case.site.id})
+        assert_known_alike(case, source)
+
+
 def assert_equal_answers(case: Case, source: HistorySource, metric: str, resolution: Resolution, hours: Hours) -> None:
     plain, scope = MemoryHistory(case.told), Scope.SPACE
     question = Question(metric, case.from_ms, case.to_ms, resolution, scope, hours)
@@ -128,7 +148,7 @@ def assert_equal_answers(case: Case, source: HistorySource, metric: str, resolut
 class Suite:
     """What every source must do."""
 
-    examples = 25
+    examples = 12
 
     def test_each_moment_is_known_as_it_is_in_memory(self, opened: Opened) -> None:
         @settings(max_examples=self.examples)
@@ -236,7 +256,9 @@ class Suite:
 
 
 class TestMemory(Suite):
-    """History in memory."""
+    """History in memory, which is what the others are held against."""
+
+    examples = 3
 
     @pytest.fixture
     def opened(self) -> Opened:
@@ -254,8 +276,24 @@ class TestFile(Suite):
 class TestInfluxDB(Suite):
     """An InfluxDB, and nothing else."""
 
-    examples = 12
-
     @pytest.fixture
     def opened(self, influxdb: Influx) -> Opened:
         return in_influxdb(influxdb)
+
+    def test_what_a_bucket_let_go_is_not_needed_for_the_days_that_it_keeps(self, influxdb: Influx) -> None:
+        """From the first full day on it is known what held as the day began, however long ago that was said."""
+        midnight = NOON_MS - DAY_MS // 2 + 20 * DAY_MS
+        told: tuple[Told, ...] = (
+            stated(NOON_MS, State.FREE, seq=1),
+            *(marked(NOON_MS + quarter * 900_000, seq=10 + quarter) for quarter in range(30 * 96)),
+            stated(midnight + 30 * HOUR_MS, State.OCCUPIED, space="s2", seq=5_000),
+        )
+        place = site(space(), space("s2"))
+        assert_days_kept_are_known(influxdb, Case(place, frozenset(), told, midnight, midnight + 2 * DAY_MS))
+
+        @settings(max_examples=6)
+        @given(case=cases())
+        def check(case: Case) -> None:
+            assert_days_kept_are_known(influxdb, replace(case, from_ms=case.from_ms // DAY_MS * DAY_MS + DAY_MS))
+
+        check()
