@@ -268,7 +268,8 @@ def test_what_changes_a_row_changes_the_digest_of_a_layout() -> None:
 def test_progress_that_cannot_be_read_is_begun_anew_and_one_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     file = ProgressFile(tmp_path / "influx.cursor")
     assert file.load() is None
-    progress = Progress(JOURNAL, 5, "memory", {"hq": "d"})
+    moved = (("hq", "pi-1", 3, 4),)
+    progress = Progress(JOURNAL, 5, "memory", {"hq": "d"}, {"hq": [(1, 2)]}, {"hq": [(1, 2), (5, 9)]}, moved)
     file.save(progress)
     assert file.load() == progress
     (tmp_path / "influx.cursor").write_text('{"journal": "')
