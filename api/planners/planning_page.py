@@ -48,7 +48,10 @@ def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
         "coverage": coverage(found.coverage),
         "picture": picture(wish, found, share),
         "caption": say("curve_picture", space=wording.spaces(wish.kind, 1)),
-        "columns": [say(f"curve_{name}", spaces=_title(wish)) for name in ("desks", "short", "without")],
+        "columns": [
+            say(f"curve_{name}", spaces=_title(wish), who=wording.whoever(wish.kind, "").strip().capitalize())
+            for name in ("desks", "short", "without")
+        ],
         "near": list(map(_point, near)),
         "points": list(map(_point, points)) if len(points) > len(near) else [],
         "json": api_address("planning/sizing", wish, asked, kind=wish.kind.value, share=f"{share:g}"),

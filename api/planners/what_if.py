@@ -86,7 +86,7 @@ def _result(found: Scenario, wish: Wish, current: int, changed: int) -> dict[str
         changed=changed,
         total=current,
         spaces=wording.spaces(wish.kind, changed),
-        value=say("scenario_person") if away == "1" else say("scenario_people", n=away),
+        value=wording.whoever(wish.kind, away),
         base=wording.number(found.baseline.turn_aways_per_week),
     )
     columns = words()["scenario_rows"].values(), _column(found.baseline), _column(found.scenario)

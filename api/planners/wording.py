@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from api.assets import text_of
 from perch.history.definitions import DEFINITIONS
+from perch.history.planning.demand import KINDS_BY_SIZE
 from perch.model import SpaceKind
 
 _WHOLE_FROM = 10
@@ -44,6 +45,12 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if whole else f"{value:.1f}"
 
 
+def whoever(kind: SpaceKind, amount: str) -> str:
+    """Name so many of those who look for a space: people, or groups where it is for one."""
+    who = "groups" if kind in KINDS_BY_SIZE else "people"
+    return say(f"{who}_one" if amount == "1" else who, n=amount)
+
+
 def mean(value: float | None) -> str:
     """Write a mean that stands among others: below ten always with one digit."""
     return NO_NUMBER if value is None else f"{value:.1f}" if value < _WHOLE_FROM else f"{value:,.0f}"
@@ -55,8 +62,8 @@ def percent(value: float | None) -> str:
         return NO_NUMBER
     hundredths = value * 100
     if hundredths < _WHOLE_FROM and abs(hundredths - round(hundredths)) >= 0.05:
-        return f"{hundredths:.1f} %"
-    return "99.9 %" if 99.5 <= hundredths < 100 else f"{hundredths:.0f} %"
+        return f"{hundredths:.1f}\N{NO-BREAK SPACE}%"
+    return f"{99.9 if 99.5 <= hundredths < 100 else round(hundredths)}\N{NO-BREAK SPACE}%"
 
 
 def seconds(value: float | None) -> str:

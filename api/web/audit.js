@@ -97,8 +97,9 @@ function said({ said, agrees, refused }) {
   glyph.setAttribute("aria-hidden", "true");
   line.append(glyph, fill(words.said, { state: words.states[said.state] }));
   const verdict = agrees === null ? words.no_state : agrees ? words.agrees : words.differs;
+  if (agrees === null || said.probability === null) return [line, element("p", verdict)];
   const sure = fill(words.sure, { percent: `${Math.round(said.probability * 100)}%` });
-  return [line, element("p", verdict), ...(agrees === null ? [] : [element("p", sure, "soft")])];
+  return [line, element("p", verdict), element("p", sure, "soft")];
 }
 
 function paintUndo() {
