@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from perch.errors import IllegalEventError
 from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, SensorHealth, State
@@ -26,6 +26,28 @@ class Change:
     row: bool
 
 
+class Watched:
+    """A space, what judges it, what is believed of it, and when its timer rings: never later than its deadline."""
+
+    __slots__ = ("belief", "judge", "space", "timer_ms")
+
+    def __init__(self, space: str, one: Judge[Any]) -> None:
+        self.space = space
+        self.judge = one
+        self.belief: Any = None  # what its judge believes; nothing before the start
+        self.timer_ms = NEVER_MS
+
+    def __repr__(self) -> str:
+        return f"<Watched {self.space}, {self.belief!r}>"
+
+
+class Listened(NamedTuple):
+    """How a sensor does, and the space of which it speaks; None where it has nothing to say of presence."""
+
+    vitals: Vitals
+    watched: Watched | None
+
+
 class Watch:
     """Judges every space of an agent; owns no clock and no timer.
 
@@ -35,22 +57,20 @@ class Watch:
     """
 
     def __init__(self, spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> None:
-        self._judges = {space.id: judge(space, sensors) for space in spaces}
-        self._ward = Ward(spaces, [sensor for sensor in sensors if sensor.space in self._judges])
-        self._heard_by: dict[str, tuple[Vitals, str, Judge[Any] | None]] = {}
-        self._beliefs: dict[str, Believed] = {}
-        self._timers: list[tuple[int, str]] = []  # a heap; a timer is never later than the deadline of its space
-        self._timer_ms: dict[str, int] = {}
+        self._spaces = {space.id: Watched(space.id, judge(space, sensors)) for space in spaces}
+        self._ward = Ward(spaces, [sensor for sensor in sensors if sensor.space in self._spaces])
+        self._listened: dict[str, Listened] = {}
+        self._timers: list[tuple[int, str]] = []  # a heap; some are of spaces that have an earlier one meanwhile
         self._soonest_ms = NEVER_MS
         self._now_ms = 0
 
     def __repr__(self) -> str:
-        return f"<Watch over {len(self._judges)} spaces, {self._ward!r}>"
+        return f"<Watch over {len(self._spaces)} spaces, {self._ward!r}>"
 
     @property
     def deaf(self) -> tuple[str, ...]:
         """The spaces without any sensor that can speak of presence; they stay `unknown`."""
-        return tuple(space for space, one in self._judges.items() if not one.sensors)
+        return tuple(space for space, one in self._spaces.items() if not one.judge.sensors)
 
     @property
     def now_ms(self) -> int:
@@ -66,8 +86,8 @@ class Watch:
     def learned(self) -> dict[str, Learned]:
         """Give what was learned of every sensor, to be handed to a later `start`."""
         memories: dict[str, tuple[float, ...]] = {}
-        for space, belief in self._beliefs.items():
-            memories |= self._judges[space].memories(belief)
+        for one in self._begun():
+            memories |= one.judge.memories(one.belief)
         steady = self._ward.learned(self._now_ms)
         return {sensor: Learned(memories.get(sensor, ()), *found) for sensor, found in steady.items()}
 
@@ -81,35 +101,34 @@ class Watch:
 
         What was learned of sensors stays: what this watch learned itself, or what is given at its first start.
         """
-        known = self.learned() if self._beliefs else learned or {}
+        known = self.learned() if self._begun() else learned or {}
         memories = {sensor: one.memory for sensor, one in known.items()}
         self._now_ms = time_ms
         self._timers.clear()
-        self._timer_ms.clear()
         self._ward.start(time_ms, levels or {}, known)
         self._soonest_ms = self._ward.look_ms
-        self._heard_by = {sensor: (vitals, "", None) for sensor, vitals in self._ward.vitals.items()}
-        for space, one in self._judges.items():
-            self._heard_by |= {sensor: (self._ward.vitals[sensor], space, one) for sensor in one.sensors}
+        self._listened = {sensor: Listened(vitals, None) for sensor, vitals in self._ward.vitals.items()}
         changes = []
-        for space, one in self._judges.items():
-            before = self._beliefs.get(space)
+        for watched in self._spaces.values():
+            one, before = watched.judge, watched.belief
+            self._listened |= {sensor: Listened(self._ward.vitals[sensor], watched) for sensor in one.sensors}
             belief = one.with_memories(one.begin(time_ms, before.occupancy.probability if before else PRIOR), memories)
-            changes.append(Change(space, time_ms, belief.occupancy, row=True))
-            changes += self._adopt(space, belief, belief, time_ms)
-            changes += self._adopt(space, belief, one.with_levels(belief, levels or {}, time_ms), time_ms)
+            changes.append(Change(watched.space, time_ms, belief.occupancy, row=True))
+            watched.belief, watched.timer_ms = belief, NEVER_MS
+            self._adopt(watched, belief, time_ms)
+            changes += self._adopt(watched, one.with_levels(belief, levels or {}, time_ms), time_ms)
         return changes
 
     def observe(self, reading: Reading) -> list[Change]:
         """Take in a reading; raises IllegalEventError where its time lies before what was seen already."""
-        time_ms, sensor = reading.time_ms, reading.sensor
+        time_ms = reading.time_ms
         if self._now_ms <= time_ms <= self._soonest_ms:
             self._now_ms = time_ms
             changes: list[Change] = []
         else:
             changes = self.advance(time_ms)
         try:
-            vitals, space, one = self._heard_by[sensor]
+            vitals, watched = self._listened[reading.sensor]
         except KeyError:
             return changes
         hearing = vitals.hear(time_ms, reading.value)
@@ -118,16 +137,16 @@ class Watch:
             self._soonest_ms = min(self._soonest_ms, self._ward.look_ms)
             if hearing is Hearing.IMPLAUSIBLE:
                 return changes
-        if one is None:
+        if watched is None:
             return changes
-        before = told = self._beliefs[space]
+        before = belief = watched.belief
         if vitals.health is not _OK and vitals.health.is_ill:
             if not self._ward.recovers(vitals, time_ms):
                 return changes
-            told = one.take_back(before, sensor, vitals.value, time_ms)
-        after = one.observe(told, reading)
+            belief = watched.judge.take_back(before, reading.sensor, vitals.value, time_ms)
+        after = watched.judge.observe(belief, reading)
         if after is not before:
-            changes += self._adopt(space, before, after, time_ms)
+            changes += self._adopt(watched, after, time_ms)
         return changes
 
     def advance(self, time_ms: int) -> list[Change]:
@@ -140,15 +159,14 @@ class Watch:
             if at_ms == self._ward.look_ms:
                 changes += self._look(at_ms)
                 continue
-            space = self._timers[0][1]
-            before = self._beliefs[space]
-            changes += self._adopt(space, before, self._judges[space].expire(before), at_ms)
+            watched = self._spaces[self._timers[0][1]]
+            changes += self._adopt(watched, watched.judge.expire(watched.belief), at_ms)
         self._soonest_ms = at_ms
         return changes
 
     def occupancies(self, time_ms: int) -> dict[str, Occupancy]:
         """Give every space as it stands at a moment not before the last one seen."""
-        return {space: self._judges[space].shown(belief, time_ms) for space, belief in self._beliefs.items()}
+        return {one.space: one.judge.shown(one.belief, time_ms) for one in self._begun()}
 
     def healths(self, time_ms: int) -> dict[str, Health]:
         """Give how every sensor does at a moment."""
@@ -159,48 +177,52 @@ class Watch:
         changes: list[Change] = []
         fallen, recovered = self._ward.look()
         for sensor in (*fallen, *recovered):
-            _, space, one = self._heard_by[sensor]
-            if one is None:
+            watched = self._listened[sensor].watched
+            if watched is None:
                 continue
-            before = self._beliefs[space]
+            one, before = watched.judge, watched.belief
             if sensor in fallen:
                 after = one.leave_out(before, sensor, Reason.SENSOR_STUCK, time_ms)
             else:
                 after = one.take_back(before, sensor, self._ward.level(sensor), time_ms)
-            changes += self._adopt(space, before, after, time_ms)
+            changes += self._adopt(watched, after, time_ms)
         return changes
+
+    def _begun(self) -> list[Watched]:
+        """Give the spaces, none before the start."""
+        return [one for one in self._spaces.values() if one.belief is not None]
 
     def _space_due_ms(self) -> int:
         while self._timers:
             at_ms, space = self._timers[0]
-            due_ms = self._beliefs[space].deadline
+            watched = self._spaces[space]
+            due_ms = watched.belief.deadline
             if at_ms == due_ms:
                 return at_ms
-            if at_ms != self._timer_ms.get(space):
+            if at_ms != watched.timer_ms:
                 heapq.heappop(self._timers)
             elif due_ms is None:
                 heapq.heappop(self._timers)
-                del self._timer_ms[space]
+                watched.timer_ms = NEVER_MS
             else:
-                self._timer_ms[space] = due_ms
+                watched.timer_ms = due_ms
                 heapq.heapreplace(self._timers, (due_ms, space))
         return NEVER_MS
 
-    def _adopt(self, space: str, before: Believed, after: Believed, time_ms: int) -> Sequence[Change]:
-        self._beliefs[space] = after
-        due_ms = after.deadline
-        if due_ms is not None and due_ms < self._timer_ms.get(space, NEVER_MS):
-            self._set_timer(space, due_ms)
-        was, said = before.occupancy, after.occupancy
+    def _adopt(self, watched: Watched, after: Believed, time_ms: int) -> Sequence[Change]:
+        was, said, due_ms = watched.belief.occupancy, after.occupancy, after.deadline
+        watched.belief = after
+        if due_ms is not None and due_ms < watched.timer_ms:
+            self._set_timer(watched, due_ms)
         if said is was:
             return ()
         row = was.state is not said.state or was.count != said.count
         unknown = said.state is State.UNKNOWN and was.reason is not said.reason
-        return (Change(space, time_ms, said, row),) if row or unknown else ()
+        return (Change(watched.space, time_ms, said, row),) if row or unknown else ()
 
-    def _set_timer(self, space: str, due_ms: int) -> None:
+    def _set_timer(self, watched: Watched, due_ms: int) -> None:
         """Set a timer earlier than the one there is; one that rings too early is set anew then."""
-        self._timer_ms[space] = due_ms
-        heapq.heappush(self._timers, (due_ms, space))
+        watched.timer_ms = due_ms
+        heapq.heappush(self._timers, (due_ms, watched.space))
         if due_ms < self._soonest_ms:
             self._soonest_ms = due_ms
