@@ -85,7 +85,7 @@ def test_the_rate_equals_one_worked_out_moment_by_moment(
 
 
 @pytest.mark.long
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(
     cases(),
     BOOKED,
