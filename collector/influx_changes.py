@@ -141,18 +141,13 @@ def _by_space(served: Served, touched: Touched) -> dict[str, list[Span]]:
 
 
 def _alive(served: Served, spans: Sequence[Span], history: WordSource) -> Iterable[str]:
-    """Name the spaces of which a state may be carried on in spans: those of agents that lived around then.
+    """Name the spaces of which a state may be carried on in spans: those of agents that lived then or later.
 
-    The last state of an epoch may hold until a later one says that its agent was away.
+    A state may hold until a later epoch says that its agent was away, and events are lost before there is evidence.
     """
-    epochs = history.epochs(served.site)
-    until_ms = latest(epochs)
-    agents = {
-        epoch.agent
-        for epoch in epochs
-        if any(epoch.first_ms < span.to_ms and span.from_ms <= until_ms[epoch.agent] for span in spans)
-    }
-    return dict.fromkeys(space for agent in sorted(agents) for space in served.by_agent.get(agent, ()))
+    until_ms = latest(history.epochs(served.site))
+    agents = [agent for agent, last_ms in sorted(until_ms.items()) if spans[0].from_ms <= last_ms]
+    return dict.fromkeys(space for agent in agents for space in served.by_agent.get(agent, ()))
 
 
 def _by_group(

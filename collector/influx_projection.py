@@ -256,6 +256,8 @@ class InfluxProjection:
         if not edited:
             return
         lived = {site: eras for site, eras in self._lived().items() if site in edited}
+        # Until this is through, nobody knows which of their rows are there, though the edit be taken back.
+        self._save(replace(progress, layouts={**progress.layouts, **dict.fromkeys(edited, "")}))
         for site in sorted(edited):
             self._delete(all_deleted({"site": site}))
             if site in self._grounds:

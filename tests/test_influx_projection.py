@@ -1,6 +1,7 @@
 """InfluxDB holds what history says: row for row, whatever came late, failed half-way or was begun again."""
 
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
@@ -182,6 +183,19 @@ def test_what_is_told_late_shows_through_all_lost_spans_behind_it(tmp_path: Path
     assert store.rows == rebuilt(log, desk).rows
 
 
+def test_what_was_lost_before_there_is_evidence_of_anybody_is_carried_on_once_somebody_lived_then(
+    tmp_path: Path,
+) -> None:
+    place = site(space(), space("s2", agent="pi-2"))
+    span = LostSpan(EPOCHS[0], 1, 2, NOON_MS, NOON_MS + QUARTER_MS)
+    log, store = Log([Lost("hq", "pi-2", span.to_ms, span)]), MemoryInflux()
+    following = projection(log, store, tmp_path, place)
+    follow(log, following)
+    log.tell(marked(NOON_MS))
+    follow(log, following)
+    assert store.rows == rebuilt(log, place).rows
+
+
 def test_two_events_of_one_millisecond_are_two_rows(tmp_path: Path) -> None:
     told = [stated(NOON_MS, State.FREE, seq=1), stated(NOON_MS, State.OCCUPIED, seq=2), marked(NOON_MS + 1, seq=3)]
     log, store = Log(told), MemoryInflux()
@@ -245,6 +259,36 @@ def test_while_history_is_made_anew_influxdb_keeps_its_rows_and_waits(tmp_path: 
     assert store.rows == full
     log.lead(log.end())
     assert waiting.cursor() == Cursor(JOURNAL, 7)
+
+
+@pytest.mark.parametrize("fails_in", range(1, 10))
+def test_an_edit_of_the_layout_that_is_taken_back_in_the_midst_leaves_nothing_behind(
+    tmp_path: Path, fails_in: int
+) -> None:
+    """A desk that moved to another zone, and a site that was added: InfluxDB fails, and all is as it was."""
+    log, store = Log([*day(), marked(NOON_MS)._replace(site="lab")]), MemoryInflux()
+    before = [site(space()), replace(site(space()), id="lab")]
+    follow(log, projection(log, store, tmp_path, *before))
+    rows = dict(store.rows)
+    for edited in ([site(space(zone="z2")), before[1]], before[:1]):
+        store.fail_in = fails_in
+        with suppress(UnavailableError):
+            projection(log, store, tmp_path, *edited).cursor()
+        store.fail_in = None
+        follow(log, projection(log, store, tmp_path, *before))
+        assert store.rows == rows
+
+
+@pytest.mark.parametrize("fails_in", range(1, 6))
+def test_a_site_whose_rows_were_not_all_deleted_is_deleted_by_whoever_comes_next(tmp_path: Path, fails_in: int) -> None:
+    log, store = Log([*day(), marked(NOON_MS)._replace(site="lab")]), MemoryInflux()
+    follow(log, projection(log, store, tmp_path, site(space()), replace(site(space()), id="lab")))
+    store.fail_in = fails_in
+    with suppress(UnavailableError):
+        projection(log, store, tmp_path, site(space())).cursor()
+    store.fail_in = None
+    follow(log, projection(log, store, tmp_path, site(space())))
+    assert store.rows == rebuilt(log, site(space())).rows
 
 
 def test_what_changes_a_row_changes_the_digest_of_a_layout() -> None:
