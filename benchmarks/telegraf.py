@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import servers
-from benchmarks.collector import listening, publish, wait_until_it_acknowledges
+from benchmarks.collector import publish
 from benchmarks.figures import Figure, cpu_s, wait_for
 from perch import contract
 from perch.contract import VERSION, Batch, StateEvent
@@ -104,10 +104,7 @@ def _perch(where: Path, broker: Broker, influx: Influx, lines: Path, events: int
     config = servers.write_server(where, broker, SPACES)
     config.write_text(f"{config.read_text()}[influx]\n{influx.toml}")
     with servers.process("collector", "--config", str(config)) as collector:
-        with listening(broker, "+/+/ack") as acks:
-            wait_until_it_acknowledges(broker, acks)
-        wait_for((where / "data" / "influx.cursor").exists)
-        time.sleep(2)  # what is made ready once is no part of what an event costs
+        _make_ready(broker, influx, lines)
         return _let_go(collector.pid, broker, lines, lambda: _rows(influx, "WHERE carried = 0") == events)
 
 
@@ -117,16 +114,21 @@ def _telegraf(
     config = where / "telegraf.toml"
     config.write_text(CONFIG.format(port=broker.port, url=influx.url, database=influx.bucket))
     with _running([program, "--config", str(config)]) as peer:
-        with lines.open("rb") as file:
-            first = file.readline()
-
-        def has_begun() -> bool:
-            publish(broker, first)
-            return _rows(influx) > 0
-
-        wait_for(has_begun)
-        time.sleep(2)
+        _make_ready(broker, influx, lines)
         return _let_go(peer.pid, broker, lines, lambda: _rows(influx) == events)
+
+
+def _make_ready(broker: Broker, influx: Influx, lines: Path) -> None:
+    """Send the first message until it is in InfluxDB: what is made ready once is no part of what an event costs."""
+    with lines.open("rb") as file:
+        first = file.readline()
+
+    def has_begun() -> bool:
+        publish(broker, first)
+        return _rows(influx) > 0
+
+    wait_for(has_begun, pause_s=0.2)
+    time.sleep(2)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collector.influx_checked import CheckedInflux
 from collector.influx_projection import InfluxProjection
 from collector.patience import Patience
 from collector.projection import Trailing
+from collector.recent import Recent, Remembered
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.influx import InfluxWriter
 from perch.adapters.journal import JournalReader
@@ -21,14 +22,21 @@ GATHER_S = 1.0
 TIMEOUT_S = 30.0
 
 
-def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading.Event) -> tuple[Follower, ...]:
-    """Put the projections together; the one into InfluxDB is made from history, and so follows it."""
+def followers_of(
+    settings: ServerSettings, files: ExitStack, stopping: threading.Event, recent: Recent | None = None
+) -> tuple[Follower, ...]:
+    """Put the projections together; the one into InfluxDB is made from history, and so follows it.
+
+    `recent` has what is stored from now on; None where nothing is.
+    """
+    recent = recent or Recent()
     log_path, history_path = settings.data / "journal.db", settings.data / "history.db"
     store = files.enter_context(HistoryStore.open(history_path))
     log_of_history = files.enter_context(JournalReader(log_path))
+    news = Remembered(log_of_history, recent)
     if settings.influx is None:
         alone = HistoryProjection(store, log_of_history, log_of_history.end)
-        return (Follower("history", log_of_history, alone, stopping),)
+        return (Follower("history", news, alone, stopping),)
     history = files.enter_context(HistoryReader(history_path))
     log_of_influx = files.enter_context(JournalReader(log_path))
     patience = Patience(settings.influx)
@@ -37,7 +45,7 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
         lambda connected: InfluxProjection(settings.sites, log_of_influx, history, connected, settings.data),
         connect,
     )
-    as_far_as_history = Trailing(log_of_influx, history.cursor)
+    as_far_as_history = Trailing(Remembered(log_of_influx, recent), history.cursor)
     influx = Follower(
         "influx",
         as_far_as_history,
@@ -49,7 +57,7 @@ def followers_of(settings: ServerSettings, files: ExitStack, stopping: threading
     )
     into_history = HistoryProjection(store, log_of_history, lambda: influx.position)
     return (
-        Follower("history", log_of_history, into_history, stopping, then=influx),
+        Follower("history", news, into_history, stopping, then=influx),
         influx,
     )
 

@@ -10,7 +10,7 @@ from collector.others import Others
 from collector.sorting import Arrival, Resorting, Sorted, Sorting
 from perch import contract
 from perch.adapters.errands import Refusal
-from perch.adapters.journal import Journal, Stream
+from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.quarantine import Quarantine, Quarantined
 from perch.contract import Ack, Address, Publication
 from perch.delivery.liveness import Instant
@@ -51,7 +51,10 @@ class Retried:
 
 
 class Intake:
-    """Takes in messages by the group. It owns journal and quarantine; one thread calls it; raises StorageError."""
+    """Takes in messages by the group. It owns journal and quarantine; one thread calls it; raises StorageError.
+
+    `stored` hears what was stored, and how far the journal reaches then.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Intake:
         places: Places,
         live: Live,
         publish: Callable[[Publication], bool],
+        stored: Callable[[Sequence[Run], int], None] = lambda _runs, _end: None,
     ) -> None:
         self._journal = journal
         self._quarantine = quarantine
@@ -67,6 +71,7 @@ class Intake:
         self._others = Others(journal.id, places)
         self._live = live
         self._publish = publish
+        self._tell_stored = stored
         self._addresses: dict[str, Address] = {}
         self._messages = self._events = self._stored = self._repeats = 0
         self._strangers: Counter[str] = Counter()
@@ -107,7 +112,7 @@ class Intake:
         if result.suspects:
             self._quarantine.add(result.suspects)
         if result.settled:
-            self._journal.append(result.runs, result.settled)
+            self._tell_stored(result.runs, self._journal.append(result.runs, result.settled))
         self._acknowledge_all(result.touched)
         self._count(len(arrivals), result)
 
@@ -121,7 +126,7 @@ class Intake:
         refused = [refusal for message in messages if (refusal := _sort_again(sorting, message, mono_ms)) is not None]
         result = sorting.result
         if result.settled:
-            self._journal.append(result.runs, result.settled)
+            self._tell_stored(result.runs, self._journal.append(result.runs, result.settled))
         self._acknowledge_all(result.touched)
         self._count_stored(result)
         return Retried(sum(len(run.events) for run in result.runs), result.repeats, refused)

@@ -15,6 +15,7 @@ from collector.intake import Intake
 from collector.live import Live
 from collector.others import Calls
 from collector.parts import Parts
+from collector.recent import Recent
 from perch.adapters.errands import Errands
 from perch.adapters.influx_live import BestEffortWriter
 from perch.adapters.instants import boot_ms, now
@@ -75,8 +76,9 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
         None if settings.influx is None else BestEffortWriter(connection_to(settings.influx, timeout_s=LIVE_TIMEOUT_S))
     )
     live = Live(settings.sites, _let_go if writer is None else writer.offer, now())
-    intake = Intake(journal, quarantine, named, live, connection.publish)
-    followers = followers_of(settings, files, stopping)
+    recent = Recent()
+    intake = Intake(journal, quarantine, named, live, connection.publish, recent.add)
+    followers = followers_of(settings, files, stopping, recent)
     errands = Errands(settings.data)
     errands.prepare()
     chores = Chores(errands, intake, quarantine, followers, lambda: journal.end)

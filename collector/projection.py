@@ -16,6 +16,9 @@ from perch.errors import UnavailableError
 BATCH_ENTRIES = 20_000
 """What a projection that is behind takes in at once: a space costs it about as much for a hundred events as for one."""
 
+MANY_ENTRIES = 2_000
+"""Where so many wait, they need not gather."""
+
 IDLE_SECONDS = 1.0
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 
@@ -159,5 +162,5 @@ def run(
             trouble(None)
         if position == before and not stop.is_set():
             wake.wait(IDLE_SECONDS)
-        elif position - before < BATCH_ENTRIES:
+        elif position - before < BATCH_ENTRIES and log.end() - position < MANY_ENTRIES:
             stop.wait(gather_seconds)
