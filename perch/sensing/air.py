@@ -106,6 +106,8 @@ def passed(gap_s: float) -> tuple[float, ...]:
 class Air(Sampled):
     """A CO2 sensor, in ppm."""
 
+    __slots__ = ("_share", "_shares", "_slopes", "_sources", "_unrest", "_ventilation_per_h")
+
     remembers = len(Stirred._fields)
 
     def __init__(self, sensor: Sensor, share: float) -> None:

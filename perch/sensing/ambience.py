@@ -45,6 +45,8 @@ def passed(gap_s: float) -> tuple[float, ...]:
 class Sound(Sampled):
     """A sound level, in any unit that grows with loudness."""
 
+    __slots__ = ("_known", "_loud", "_share")
+
     remembers = 3
 
     def __init__(self, sensor: Sensor, share: float) -> None:
@@ -89,6 +91,8 @@ class Sound(Sampled):
 
 class Light(Sampled):
     """A light level, in any unit that grows with brightness."""
+
+    __slots__ = ("_worth",)
 
     can_vouch = False
     remembers = 1

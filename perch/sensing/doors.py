@@ -30,6 +30,8 @@ ALONE: Crowd = (1.0,)
 class Beam:
     """A beam in a door, as far as its silence goes; what its crossings mean is counted apart."""
 
+    __slots__ = ("_limit_ms", "_rates", "reason", "sensor")
+
     can_vouch = True
     remembers = 0
 

@@ -50,6 +50,8 @@ def switch_of(sensor: Sensor) -> Switch:
 class EdgeLevel:
     """A level whose every change is reported."""
 
+    __slots__ = ("_limit_ms", "_rates", "_share", "_speech", "_switch", "reason", "sensor")
+
     can_vouch = True
     remembers = 0
 
@@ -101,6 +103,8 @@ class EdgeLevel:
 
 class SampledLevel(Sampled):
     """A level that is read at intervals; a sample is worth as much as it could have changed since the one before."""
+
+    __slots__ = ("_known", "_share", "_switch")
 
     def __init__(self, sensor: Sensor, share: float) -> None:
         super().__init__(sensor, Reason.PRESENCE)

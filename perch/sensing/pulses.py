@@ -42,6 +42,8 @@ _GAPS_KNOWN = 64
 class EdgePulses:
     """A motion sensor or a contact that reports each edge."""
 
+    __slots__ = ("_limit_ms", "_moves", "_speech", "_spoken", "can_vouch", "reason", "sensor")
+
     remembers = 2
 
     def __init__(self, sensor: Sensor, rates: Rates, reason: Reason, share: float, quiet_limit_ms: int) -> None:
@@ -123,6 +125,8 @@ class SampledPulses(Sampled):
     sensors of a space are one voice (`together`): what any of them saw was seen, and that another did not see it means
     little, since each looks at another part.
     """
+
+    __slots__ = ("_every_ms", "_flow", "_known", "_rest", "_share", "can_vouch", "moves")
 
     def __init__(self, sensor: Sensor, rates: Rates, reason: Reason, share: float, pace: Pace) -> None:
         super().__init__(sensor, reason)

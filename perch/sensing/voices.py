@@ -91,6 +91,8 @@ class Voice(Protocol):
 class Sampled:
     """What all voices have in common that are read at intervals: only samples count, and their absence says nothing."""
 
+    __slots__ = ("_limit_ms", "reason", "sensor")
+
     can_vouch = True
     remembers = 0
 
