@@ -1,6 +1,7 @@
 """Sensors that cannot be believed, and what that does to their spaces."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ ROOM = SensedSpace("d01", SpaceKind.ROOM, 6)
 PIR = Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17)
 PIR2 = Sensor("pir2", SensorKind.MOTION, "d01", None, pin=18)
 RADAR = Sensor("radar", SensorKind.PRESENCE, "d01", None, pin=19)
+SEAT = Sensor("seat", SensorKind.PRESSURE, "d01", 60_000)
 CO2 = Sensor("co2", SensorKind.CO2, "d01", 60_000)
 STUCK_MS = STUCK_ON_MS[SpaceKind.DESK]
 
@@ -122,6 +124,43 @@ def test_a_sensor_that_never_fired_is_told_from_one_that_fell_silent() -> None:
     watch.advance(2 * HOUR_MS)
     assert health(watch, "pir1") is SensorHealth.NEVER_FIRED
     assert health(watch, "pir2") is SensorHealth.SILENT
+
+
+@pytest.mark.parametrize("space", [DESK, HELD])
+@pytest.mark.parametrize("kind", [SensorKind.MOTION, SensorKind.PRESENCE, SensorKind.PRESSURE])
+def test_a_sensor_that_is_read_at_intervals_and_stays_off_for_days_is_as_ill_as_one_that_tells_edges(
+    space: SensedSpace, kind: SensorKind
+) -> None:
+    dead, limit_ms = Sensor("dead", kind, "d01", 60_000), 30 * HOUR_MS
+    watch = watched([replace(space, quiet_limit_ms=limit_ms)], [dead])
+    changes = []
+    for now_ms in range(0, 40 * HOUR_MS, 60_000):
+        changes += watch.observe(Reading(now_ms, "dead", 0.0))
+        expected = SensorHealth.NEVER_FIRED if now_ms > limit_ms else SensorHealth.OK
+        assert health(watch, "dead") is expected
+    assert [(c.time_ms, c.occupancy.state, c.occupancy.reason) for c in changes[-1:]] == [
+        (limit_ms, State.UNKNOWN, Reason.SENSOR_SILENT)
+    ]
+    watch.observe(Reading(40 * HOUR_MS, "dead", 1.0))
+    watch.advance(40 * HOUR_MS + 1)
+    assert health(watch, "dead") is SensorHealth.OK
+    assert watch.occupancies(watch.now_ms)["d01"].state is State.OCCUPIED
+
+
+@pytest.mark.parametrize(("value", "ill"), [(0.0, True), (1.0, False)])
+def test_days_of_being_off_are_remembered_over_a_restart_and_being_on_is_not_taken_for_it(
+    value: float, ill: bool
+) -> None:
+    seat, limit_ms = Sensor("seat", SensorKind.PRESSURE, "d01", 60_000), 6 * HOUR_MS
+    spaces = [replace(DESK, quiet_limit_ms=limit_ms)]
+    watch = watched(spaces, [seat])
+    for now_ms in range(0, 5 * HOUR_MS, 60_000):
+        watch.observe(Reading(now_ms, "seat", value))
+    later = Watch(spaces, [seat])
+    later.start(5 * HOUR_MS, learned=watch.learned())
+    for now_ms in range(5 * HOUR_MS, 7 * HOUR_MS, 60_000):
+        later.observe(Reading(now_ms, "seat", 0.0))
+    assert (health(later, "seat") is SensorHealth.NEVER_FIRED) is ill
 
 
 def test_of_three_sensors_that_should_see_the_same_the_one_that_does_not_is_named_and_still_heard() -> None:
@@ -230,7 +269,7 @@ def test_whatever_sensors_say_without_a_well_one_that_can_tell_a_space_is_never_
                 watch.advance(now_ms + 1)
                 now_ms += 1
                 assert watch.occupancies(now_ms)["d01"].state is State.UNKNOWN
-        watch.observe(Reading(now_ms, sensor, value))
+        watch.observe(Reading(now_ms, sensor, 0.1 if sensor == "sound" else value))
 
 
 @given(steps, st.integers(1, 40), st.integers(0, LOOK_EVERY_MS))
@@ -258,7 +297,7 @@ def falls_and_recoveries(
     rows: Iterable[Reading], until_ms: int, *, each_look: bool
 ) -> tuple[list[tuple[int, list[str], list[str]]], dict[str, tuple[float, int]]]:
     """Look whenever a ward asks for it, or at each look that there is."""
-    ward, found = Ward([DESK], [RADAR, CO2]), []
+    ward, found = Ward([replace(DESK, quiet_limit_ms=13 * HOUR_MS)], [RADAR, CO2, SEAT]), []
     ward.start(0, {}, {})
     grid_ms = LOOK_EVERY_MS
 
@@ -283,7 +322,7 @@ def falls_and_recoveries(
 bursts = st.lists(
     st.tuples(
         st.integers(0, 9 * HOUR_MS) | st.integers(0, 400),
-        st.sampled_from(["radar", "co2"]),
+        st.sampled_from(["radar", "co2", "seat"]),
         st.sampled_from([0.0, 1.0, 500.0, 500.5, float("nan")]),
         st.sampled_from([1, 2, 320]),
     ),

@@ -56,6 +56,9 @@ in five minutes of them."""
 SEEING = frozenset({SensorKind.MOTION, SensorKind.PRESENCE})
 """What sees a whole space, so that two of them should see the same."""
 
+SWITCHING = frozenset({SensorKind.MOTION, SensorKind.PRESENCE, SensorKind.PRESSURE})
+"""What is off while nobody is seen: read at intervals, it is as silent while it stays off as one that tells edges."""
+
 MEASURING = frozenset({SensorKind.CO2, SensorKind.SOUND, SensorKind.LIGHT, SensorKind.DISTANCE})
 
 
@@ -87,6 +90,7 @@ class Vitals:
         "look_ms",
         "measures",
         "on",
+        "quiet_ms",
         "range",
         "seen",
         "sensor",
@@ -98,6 +102,7 @@ class Vitals:
     def __init__(self, sensor: Sensor, space: SensedSpace, time_ms: int, level: float, look_ms: int) -> None:
         self.sensor = sensor
         self.limit_ms = _steady_limit_ms(sensor.kind, space.kind)
+        self.quiet_ms = NEVER_MS if sensor.edge_driven or sensor.kind not in SWITCHING else space.quiet_limit_ms
         self.range = PLAUSIBLE.get(sensor.kind, DIGITAL)
         self.value = level
         self.measures = sensor.kind in MEASURING
@@ -144,7 +149,10 @@ class Vitals:
         if self.health is not SensorHealth.OK or self.implausible >= IMPLAUSIBLE_IN_A_ROW or self.signs > CHATTERS:
             return self.look_ms
         since_ms = self.steady_ms if self.on or self._is_frozen else time_ms
-        later_ms = max(since_ms + self.limit_ms - self.look_ms, 0)
+        soonest_ms = since_ms + self.limit_ms
+        if not self.on:
+            soonest_ms = min(soonest_ms, self.steady_ms + self.quiet_ms)
+        later_ms = max(soonest_ms - self.look_ms, 0)
         return min(self.look_ms + -(-later_ms // LOOK_EVERY_MS) * LOOK_EVERY_MS, NEVER_MS)
 
     def look(self, time_ms: int) -> SensorHealth:
@@ -156,6 +164,8 @@ class Vitals:
             return SensorHealth.CHATTERING
         if self.implausible >= IMPLAUSIBLE_IN_A_ROW:
             return SensorHealth.IMPLAUSIBLE
+        if not self.on and time_ms - self.steady_ms >= self.quiet_ms:
+            return SensorHealth.NEVER_FIRED
         stuck = time_ms - self.steady_ms >= self.limit_ms and (self.on or self._is_frozen)
         return SensorHealth.STUCK if stuck else SensorHealth.OK
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from perch.model import SensedSpace, Sensor, SensorHealth
+from perch.model import Reason, SensedSpace, Sensor, SensorHealth
 from perch.sensing.health import LOOK_EVERY_MS, MEASURING, Vitals, disagreeing, neighbours
 from perch.sensing.voices import NEVER_MS, silence_limit_ms
 
@@ -34,7 +34,11 @@ NOTHING_LEARNED = Learned()
 COMPARE_EVERY_MS = 12 * LOOK_EVERY_MS
 """How often neighbours are compared: what they see in a day changes slowly."""
 
+_HARDLY_BUSY = 1.0
+"""What has not changed and was less busy than this was off, not on."""
+
 _OK = SensorHealth.OK
+_STAYING = frozenset({SensorHealth.STUCK, SensorHealth.NEVER_FIRED})
 
 
 class Ward:
@@ -61,7 +65,7 @@ class Ward:
         return {sensor: (one.busy, time_ms - one.steady_ms) for sensor, one in self.vitals.items()}
 
     def start(self, time_ms: int, levels: Mapping[str, float], learned: Mapping[str, Learned]) -> None:
-        """Begin: every sensor is well until it is looked at; one that was on all along, and still is, may be stuck."""
+        """Begin: every sensor is well until it is looked at; one that was on or off all along may be stuck or dead."""
         self._started_ms = time_ms
         self.look_ms = look_ms = time_ms if learned else time_ms + LOOK_EVERY_MS
         self.vitals = {
@@ -72,7 +76,7 @@ class Ward:
         for sensor, vitals in self.vitals.items():
             known = learned.get(sensor, NOTHING_LEARNED)
             vitals.busy = known.busy
-            vitals.steady_ms -= known.steady_ms if vitals.on else 0
+            vitals.steady_ms -= known.steady_ms if vitals.on or known.busy < _HARDLY_BUSY else 0
 
     def hasten(self, vitals: Vitals, time_ms: int) -> None:
         """Look at a sensor soon that may have fallen ill."""
@@ -105,10 +109,15 @@ class Ward:
     def recovers(self, vitals: Vitals, time_ms: int) -> bool:
         """Tell whether a reading shows that a sensor is well: it has changed, or can be true again."""
         chatters = vitals.health is SensorHealth.CHATTERING
-        if chatters or (vitals.health is SensorHealth.STUCK and vitals.steady_ms < time_ms):
+        if chatters or (vitals.health in _STAYING and vitals.steady_ms < time_ms):
             return False
         vitals.note(_OK, time_ms)
         return True
+
+    def reason(self, sensor: str) -> Reason:
+        """Say why a sensor that fell ill is no longer listened to."""
+        quiet = self.vitals[sensor].health is SensorHealth.NEVER_FIRED
+        return Reason.SENSOR_SILENT if quiet else Reason.SENSOR_STUCK
 
     def level(self, sensor: str) -> float:
         """Give the last value of a sensor that could be true."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from perch.errors import IllegalEventError
-from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, SensorHealth, State
+from perch.model import Occupancy, Reading, SensedSpace, Sensor, SensorHealth, State
 from perch.sensing.health import Hearing, Vitals
 from perch.sensing.judge import Believed, Judge, judge
 from perch.sensing.space_model import PRIOR
@@ -182,7 +182,7 @@ class Watch:
                 continue
             one, before = watched.judge, watched.belief
             if sensor in fallen:
-                after = one.leave_out(before, sensor, Reason.SENSOR_STUCK, time_ms)
+                after = one.leave_out(before, sensor, self._ward.reason(sensor), time_ms)
             else:
                 after = one.take_back(before, sensor, self._ward.level(sensor), time_ms)
             changes += self._adopt(watched, after, time_ms)
