@@ -131,13 +131,18 @@ def _is_old(live: Live, tap: Tapped) -> bool:
 
 
 def _live(live: Live, tap: Tapped) -> AuditSaid | None:
-    """Give what is said now, if the same was said at the moment of a tap, which is not long ago."""
+    """Give what is said now, if the same state was said at the moment of a tap, which is not long ago.
+
+    Probability and number of people change while a state lasts: they are given only where nothing was said since.
+    """
     shown = live.get(tap.site, tap.look.space)
     if shown is None or live.now().wall_ms - tap.look.time_ms > VALID_FOR_MS:
         return None
-    said = shown.occupancy
-    if said.since_ms > tap.look.time_ms + _ROUNDING_MS:
+    said, until_ms = shown.occupancy, tap.look.time_ms + _ROUNDING_MS
+    if said.since_ms > until_ms:
         return None
+    if (live.heard_ms(shown) or 0) > until_ms and live.now().wall_ms > until_ms:
+        return AuditSaid(said.state, None, None, "live")
     return AuditSaid(said.state, said.probability, said.count, "live")
 
 

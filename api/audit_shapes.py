@@ -24,10 +24,13 @@ class AuditTap(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AuditSaid(Struct, frozen=True):
-    """What Perch said of that moment; `source` is `live` or `history`."""
+    """What Perch said of that moment; `source` is `live` or `history`.
+
+    `probability` and `count` are null where only the state of that moment is known by now.
+    """
 
     state: State
-    probability: Probability
+    probability: Probability | None
     count: Amount | None
     source: str
 

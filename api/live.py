@@ -140,9 +140,13 @@ class Live:
         """Give one space of today."""
         return self._shown.get((site, space))
 
+    def heard_ms(self, shown: Shown) -> int | None:
+        """Give when what is shown of a space was last said (wall ms), None where it never was."""
+        return self._board.heard_ms(*shown.place.key)
+
     def item(self, shown: Shown, now: Instant) -> SpaceItem:
         """Give a space's item with the age of its evidence."""
-        heard_ms = self._board.heard_ms(*shown.place.key)
+        heard_ms = self.heard_ms(shown)
         return items.aged(shown.item, None if heard_ms is None else now.wall_ms - heard_ms)
 
     @property

@@ -75,6 +75,21 @@ def test_after_a_tap_it_is_said_what_perch_said_at_that_moment(mosquitto: Broker
     assert late["said"] is None  # since then the state has changed, and history does not know yet
 
 
+def test_what_is_said_of_a_tap_is_of_one_moment(mosquitto: Broker, tmp_path: Path) -> None:
+    """The state has lasted; how sure Perch was at the tap is not known once it has spoken again."""
+    with serving_connected(server_settings(mosquitto.port, tmp_path)) as served, Speaker(mosquitto) as speaker:
+        began = wall_ms() - 40_000
+        speaker.say("r1", State.OCCUPIED, since_ms=began, sent_ms=wall_ms() - 20_000, count=2, probability=0.7)
+        served.wait_for("r1", State.OCCUPIED)
+        same = send(served, space="r1", seen_at=ago(10_000)).json()
+        speaker.say("r1", State.OCCUPIED, since_ms=began, count=5, probability=0.99)
+        until(lambda: send(served, space="r1").json()["said"]["count"] == 5)
+        since, now = (send(served, space="r1", **seen).json() for seen in ({"seen_at": ago(10_000)}, {}))
+    assert same["said"] == {"state": "occupied", "probability": 0.7, "count": 2, "source": "live"}
+    assert since["said"] == {"state": "occupied", "probability": None, "count": None, "source": "live"}
+    assert (since["agrees"], now["said"]["probability"]) == (True, 0.99)
+
+
 def test_of_a_tap_that_waited_history_says_what_was_said(served: Served) -> None:
     answers = [send(served, count=1, seen_at=ago(hours * HOUR_MS)).json() for hours in (21, 19, 1)]
     assert [answer["said"]["state"] for answer in answers] == ["free", "occupied", "unknown"]
