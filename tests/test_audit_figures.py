@@ -242,5 +242,6 @@ def test_a_space_that_is_worse_than_it_should_be_gets_a_fit_suggested() -> None:
     (space,) = made.spaces
     assert space.figures.recall.value == 0
     assert space.advice[0].startswith("recall is 0.0 (0.0 to ")
-    assert space.fit[0] == "perch audit export --config my/perch.toml --site hq --space d01 > truth.csv"
-    assert space.fit[1].startswith("perch fit ")
+    assert space.fit[1] == "perch audit export --config my/perch.toml --site hq --space d01 > truth.csv"
+    assert "keep_readings_mib" in space.fit[0]
+    assert space.fit[2].startswith("perch fit ")

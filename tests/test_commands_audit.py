@@ -177,6 +177,7 @@ def test_the_report_names_what_is_wrong_and_how_to_mend_it(
     assert "hq/pi-1/pir1 motion d01 its own" in text
     assert "hq/d01 is worse than it should be: recall is 0.0" in text
     assert f"perch audit export --config {tmp_path}/perch.toml --site hq --space d01 > truth.csv" in text
+    assert "# READINGS.csv: what the agent keeps from when keep_readings_mib is set" in text
     assert "perch fit READINGS.csv truth.csv --config sensing.toml > fitted.toml" in text
     assert "import truth that is dense" in text
     assert told["overall"]["false_vacant_minutes"]["value"] == 60

@@ -135,8 +135,9 @@ def _of_space(looks: Sequence[Compared], config: str) -> SpaceAudit:
 
 
 def _fit(site: str, space: str, config: str) -> tuple[str, ...]:
-    """Give the commands that teach an agent from these looks; the readings are those that the agent kept."""
+    """Give the commands that teach an agent from these looks, and before them what READINGS.csv is."""
     return (
+        "# READINGS.csv: what the agent keeps from when keep_readings_mib is set in its configuration",
         f"perch audit export --config {config} --site {site} --space {space} > truth.csv",
         "perch fit READINGS.csv truth.csv --config sensing.toml > fitted.toml",
     )
