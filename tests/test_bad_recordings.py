@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.commands import run
+from perch.commands.doubtful import complaints
 from perch.model import Reading, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.sensing.doubts import Doubts, Hole
 
@@ -282,3 +283,25 @@ def test_where_nothing_is_sampled_only_the_quiet_limit_makes_a_hole() -> None:
     for time_ms in (0, week_ms, 2 * week_ms + 1):
         doubts.hear(Reading(time_ms, "pir1", 1.0))
     assert (doubts.holes, doubts.longest) == (1, Hole(week_ms, 2 * week_ms + 1))
+
+
+@pytest.mark.parametrize(("came", "went", "said"), [(8, 5, "3.0 more in than out"), (5, 7, "2.0 more out than in")])
+def test_doors_that_drift_are_named_with_how_far_a_day(came: int, went: int, said: str) -> None:
+    beams = [Sensor("in", SensorKind.BEAM_IN, "r1", None), Sensor("out", SensorKind.BEAM_OUT, "r1", None)]
+    doubts = Doubts([SensedSpace("r1", SpaceKind.ROOM, 8)], beams)
+    for day in range(4):
+        for sensor, crossings in (("in", came), ("out", went)):
+            for n in range(crossings):
+                at_ms = day * DAY_S * 1000 + (sensor == "out") * 36_000_000 + n * 1000
+                doubts.hear(Reading(at_ms, sensor, 1.0))
+                doubts.hear(Reading(at_ms + 400, sensor, 0.0))
+    doubts.hear(Reading(4 * DAY_S * 1000, "in", 0.0))
+    assert any(f"door of r1 (in, out): counted {said} a day" in what for what, _ in complaints(doubts))
+
+
+def test_doors_whose_count_comes_out_even_are_not_complained_of() -> None:
+    beams = [Sensor("in", SensorKind.BEAM_IN, "r1", None), Sensor("out", SensorKind.BEAM_OUT, "r1", None)]
+    doubts = Doubts([SensedSpace("r1", SpaceKind.ROOM, 8)], beams)
+    for step in range(20):
+        doubts.hear(Reading(step * 20_000_000, "in" if step % 2 else "out", 1.0))
+    assert not any("door of" in what for what, _ in complaints(doubts))

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from perch.adapters.csv_times import format_time
 from perch.commands.output import warn
 from perch.model import DAY_MS
-from perch.sensing.doubts import Doubts, Heard
+from perch.sensing.doubts import Doubts, Drift, Heard
 
 MOST_NAMED = 5
+DRIFTS_A_DAY = 1.0
 
 
 def warn_of_strangers(recorded: Iterable[str], known: set[str]) -> None:
@@ -39,6 +40,9 @@ def complaints(doubts: Doubts) -> Iterator[tuple[str, str]]:
         if one.contradicted:
             what = f"{one.sensor.id} has several values at one moment, {one.contradicted} times"
             yield what, "each counted, in the order of the file; keep the one that is true"
+    for drift in doubts.drifts():
+        if abs(drift.a_day) >= DRIFTS_A_DAY:
+            yield _drifting(drift)
     if doubts.longest is not None:
         begin, end = format_time(doubts.longest.from_ms), format_time(doubts.longest.until_ms)
         days = f"{doubts.longest.lasts_ms / DAY_MS:.1f} days, {begin} to {end}"
@@ -50,6 +54,12 @@ def _implausible(one: Heard) -> tuple[str, str]:
     span = f"{one.lowest:g}" if one.lowest == one.highest else f"{one.lowest:g} to {one.highest:g}"
     what = f"{one.implausible} of {one.readings} readings of {one.sensor.id} cannot be true and are left out: {span}"
     return what, f"a {one.sensor.kind} sensor measures {one.low:g} to {one.high:g}; look at its wiring and its unit"
+
+
+def _drifting(drift: Drift) -> tuple[str, str]:
+    more, less = ("in", "out") if drift.a_day > 0 else ("out", "in")
+    what = f"door of {drift.space} ({named(drift.beams)}): counted {abs(drift.a_day):.1f} more {more} than {less} a day"
+    return what, "other sensors in the space set the count right; see how the beams stand, and that none is missed"
 
 
 def named(names: Iterable[str]) -> str:

@@ -4,9 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from perch.model import DAY_MS, Reading, SensedSpace, Sensor
+from perch.model import DAY_MS, Reading, SensedSpace, Sensor, SensorKind
+from perch.sensing.evidence import BEAMS, ON
 from perch.sensing.health import DIGITAL, PLAUSIBLE
 from perch.sensing.voices import silence_limit_ms
+
+LEAST_DAYS = 2
+"""Who is still inside at the end of a day is no drift."""
 
 
 @dataclass(slots=True)
@@ -17,6 +21,7 @@ class Heard:
     low: float
     high: float
     readings: int = 0
+    signs: int = 0
     implausible: int = 0
     lowest: float = inf
     highest: float = -inf
@@ -34,6 +39,7 @@ class Heard:
             self.values.append(value)
             self.contradicted += not self.sensor.edge_driven
         if self.low <= value <= self.high:
+            self.signs += value > ON
             return True
         self.implausible += 1
         self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
@@ -53,6 +59,15 @@ class Hole:
         return self.until_ms - self.from_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far the doors of a space drift: by how many a day more were counted in than out (below 0: out than in)."""
+
+    space: str
+    beams: tuple[str, ...]
+    a_day: float
+
+
 class Doubts:
     """Listens to readings in order of time as they pass; holds a few numbers for each sensor, however many they are."""
 
@@ -62,6 +77,7 @@ class Doubts:
         self.heard = {one.id: Heard(one, *PLAUSIBLE.get(one.kind, DIGITAL)) for one in sensors}
         self.holes = 0
         self.longest: Hole | None = None
+        self._first_ms: int | None = None
         self._last_ms: int | None = None
         self._hole_ms = max(DAY_MS, min(limits, default=DAY_MS))
 
@@ -74,8 +90,30 @@ class Doubts:
             self.holes += 1
             if self.longest is None or self.longest.lasts_ms < reading.time_ms - self._last_ms:
                 self.longest = Hole(self._last_ms, reading.time_ms)
+        elif self._first_ms is None:
+            self._first_ms = reading.time_ms
         self._last_ms = reading.time_ms
         return self.heard[reading.sensor].hear(reading.time_ms, reading.value)
+
+    def drifts(self) -> list[Drift]:
+        """Give how far doors drift, where at least two days passed: whoever comes in goes out again.
+
+        What is counted too many is taken away by other evidence in the room, and what is missed is added by it.
+        """
+        days = 0.0 if self._first_ms is None or self._last_ms is None else (self._last_ms - self._first_ms) / DAY_MS
+        doors: dict[str, list[Heard]] = {}
+        for one in self.heard.values():
+            if one.sensor.kind in BEAMS and one.readings:
+                doors.setdefault(one.sensor.space, []).append(one)
+        return [
+            Drift(
+                space,
+                tuple(beam.sensor.id for beam in own),
+                sum(beam.signs * (1 if beam.sensor.kind is SensorKind.BEAM_IN else -1) for beam in own) / days,
+            )
+            for space, own in doors.items()
+            if days >= LEAST_DAYS
+        ]
 
     def passing(self, readings: Iterable[Reading]) -> Iterator[Reading]:
         """Pass every reading on."""
