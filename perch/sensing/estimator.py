@@ -26,8 +26,8 @@ from perch.sensing.chain import Flow, Weights
 from perch.sensing.deadlines import passing
 from perch.sensing.doors import Crossings, Crowd, crossed, most_likely, settled
 from perch.sensing.evidence import ON, is_repeated
-from perch.sensing.space_model import PRIOR, SpaceModel, weighed
-from perch.sensing.voices import NEVER_MS, NOTHING, Heard, added
+from perch.sensing.space_model import SpaceModel, weighed
+from perch.sensing.voices import NEVER_MS, NOTHING, PRIOR, Heard, added
 
 _UNKNOWN, _FREE, _OCCUPIED = State.UNKNOWN, State.FREE, State.OCCUPIED
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.sensing.evidence import BEAMS, REASONS, VOICES, is_on, is_repeated
+from perch.sensing.voices import PRIOR, silence_limit_ms
 
 HOLD_MS = {
     SpaceKind.DESK: 900_000,
@@ -23,10 +24,7 @@ HOLD_MS = {
 }
 """What installers choose where a fixed time is all there is."""
 
-PRIOR = 0.5
 SURE_OCCUPIED, SURE_FREE = 0.95, 0.05
-MISSED_SAMPLES = 3.5
-"""A sampled sensor is silent once its third sample in a row is half an interval overdue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class LastWord:
     """What one sensor last said, and when (None: nothing yet); `silent_ms` is when it counts as silent from."""
 
     value: float
@@ -58,7 +56,7 @@ class Belief:
     """What is believed of one space: when somebody was last sensed and by what `cause`; beams count `people`."""
 
     occupancy: Occupancy
-    voices: tuple[Voice, ...]
+    voices: tuple[LastWord, ...]
     quiet_from_ms: int
     present_ms: int | None = None
     cause: Reason = Reason.PRESENCE
@@ -121,7 +119,7 @@ class Hold:
             began = begin(self.rule, time_ms, belief.occupancy.probability)
             starting = replace(began.occupancy, since_ms=belief.occupancy.since_ms)
             belief = replace(began, occupancy=starting, voices=belief.voices)
-        heard = Voice(0.0, None, _silent_ms(self.rule, self.rule.voices[place], time_ms))
+        heard = LastWord(0.0, None, _silent_ms(self.rule, self.rule.voices[place], time_ms))
         voices = (*belief.voices[:place], heard, *belief.voices[place + 1 :])
         return self.with_levels(_timed(self.rule, replace(belief, voices=voices)), {sensor: level}, time_ms)
 
@@ -137,7 +135,7 @@ def hold_ms(space: SensedSpace) -> int:
 
 def begin(rule: Rule, time_ms: int, probability: float = PRIOR) -> Belief:
     """Give the belief at a start: nothing is known, every sensor has its time to speak."""
-    voices = tuple(Voice(0.0, None, _silent_ms(rule, sensor, time_ms)) for sensor in rule.voices)
+    voices = tuple(LastWord(0.0, None, _silent_ms(rule, sensor, time_ms)) for sensor in rule.voices)
     said = Occupancy(State.UNKNOWN, probability, None, Reason.STARTING, time_ms)
     return _timed(rule, Belief(said, voices, time_ms))
 
@@ -159,7 +157,7 @@ def observe(rule: Rule, belief: Belief, reading: Reading) -> Belief:
         return belief
     if all(voice.silent for voice in belief.voices):
         belief = replace(belief, quiet_from_ms=reading.time_ms, present_ms=None, people=0)
-    voice = Voice(reading.value, reading.time_ms, _silent_ms(rule, sensor, reading.time_ms))
+    voice = LastWord(reading.value, reading.time_ms, _silent_ms(rule, sensor, reading.time_ms))
     belief = replace(belief, voices=(*belief.voices[:at], voice, *belief.voices[at + 1 :]))
     if sensor.kind in BEAMS and is_on(sensor.kind, reading.value):
         belief = replace(belief, people=_people(rule, belief.people, sensor))
@@ -194,11 +192,10 @@ def shown(rule: Rule, belief: Belief, time_ms: int) -> Occupancy:
 
 
 def _silent_ms(rule: Rule, sensor: Sensor, heard_ms: int) -> int:
-    limit_ms = rule.space.quiet_limit_ms if sensor.every_ms is None else int(sensor.every_ms * MISSED_SAMPLES)
-    return heard_ms + limit_ms
+    return heard_ms + silence_limit_ms(sensor, rule.space.quiet_limit_ms)
 
 
-def _speaks_of_presence(sensor: Sensor, before: Voice, value: float) -> bool:
+def _speaks_of_presence(sensor: Sensor, before: LastWord, value: float) -> bool:
     """Whether a reading is a sign of somebody: a value that is on, the end of a level, a door that moved."""
     if sensor.kind is SensorKind.CONTACT:
         return value != before.value and (sensor.edge_driven or before.said_ms is not None)
@@ -260,7 +257,7 @@ def _free_ms(rule: Rule, belief: Belief) -> int | None:
     return max(since_ms + rule.hold_ms, min(ms for ms in quiet if ms is not None)) if quiet else None
 
 
-def _spoke_since(voice: Voice, since_ms: int, began: bool) -> bool:
+def _spoke_since(voice: LastWord, since_ms: int, began: bool) -> bool:
     """Whether a sampled sensor said anything after the last sign of somebody, or from the beginning on."""
     return voice.said_ms is not None and (voice.said_ms > since_ms or (began and voice.said_ms == since_ms))
 

@@ -11,9 +11,7 @@ from perch.sensing.chain import LEAST, Flow, Pace, Rates, Weights, carried, flow
 from perch.sensing.evidence import BEAMS
 from perch.sensing.pulses import SampledPulses
 from perch.sensing.settled import Thresholds, pace_of, thresholds, voices_of
-from perch.sensing.voices import NATS, NOTHING, Evidence, Heard, Voice, more
-
-PRIOR = 0.5
+from perch.sensing.voices import NATS, NOTHING, PRIOR, Evidence, Heard, Voice, more
 
 _FACTORS_KNOWN = 4096
 _FLOWS_KNOWN = 64

@@ -24,6 +24,9 @@ MISSED_SAMPLES = 3.5
 
 NEVER_MS = 2**62
 
+PRIOR = 0.5
+"""How likely somebody is there where nothing is known."""
+
 
 class Heard(NamedTuple):
     """What a sensor last said and when (None: nothing yet); at `due_ms` it has something to say by its silence.

@@ -9,8 +9,7 @@ from perch.errors import IllegalEventError
 from perch.model import Occupancy, Reading, SensedSpace, Sensor, SensorHealth, State
 from perch.sensing.health import Hearing, Vitals
 from perch.sensing.judge import Believed, Judge, judge
-from perch.sensing.space_model import PRIOR
-from perch.sensing.voices import NEVER_MS
+from perch.sensing.voices import NEVER_MS, PRIOR
 from perch.sensing.ward import Health, Learned, Ward
 
 _TRUE, _OK = Hearing.TRUE, SensorHealth.OK

@@ -14,7 +14,8 @@ from random import Random
 
 from perch.contract import AliveEvent, StateEvent
 from perch.model import QUARTER_MS, Clock, Occupancy, Reason, SensedSpace, Site, State
-from perch.sensing.hold import PRIOR, hold_ms
+from perch.sensing.hold import hold_ms
+from perch.sensing.voices import PRIOR
 from perch.venue import window
 from perch.venue.chance import chance
 from perch.venue.faults import DeadSensor, Outage, dead_sensors, outages

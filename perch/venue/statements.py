@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from perch.model import Occupancy, Reason, SensedSpace, State
-from perch.sensing.hold import PRIOR, SURE_FREE, SURE_OCCUPIED
+from perch.sensing.hold import SURE_FREE, SURE_OCCUPIED
+from perch.sensing.voices import PRIOR
 from perch.venue.sensed import Sensed
 
 
