@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from collector.live import Live
 from collector.novelty import Novelty, Places
-from collector.others import Others
+from collector.others import AGAIN_MS, Others
 from collector.sorting import Arrival, Resorting, Sorted, Sorting
 from perch import contract
 from perch.adapters.errands import Refusal
@@ -64,11 +64,12 @@ class Intake:
         live: Live,
         publish: Callable[[Publication], bool],
         stored: Callable[[Sequence[Run], int], None] = lambda _runs, _end: None,
+        again_ms: int = AGAIN_MS,
     ) -> None:
         self._journal = journal
         self._quarantine = quarantine
         self._novelty = Novelty(journal, places)
-        self._others = Others(journal.id, places)
+        self._others = Others(journal.id, places, again_ms)
         self._live = live
         self._publish = publish
         self._tell_stored = stored

@@ -47,19 +47,19 @@ class _Heard(NamedTuple):
     calls: bool
 
     @property
-    def is_at_work(self) -> bool:
-        return self.last_ms - self.first_ms >= AGAIN_MS
-
-    @property
     def until_ms(self) -> int:
         return self.last_ms + (FORGET_CALLER_MS if self.calls else FORGET_MS)
 
 
 class Others:
-    """Journals of others by what is heard of them; `agents` are those that a layout names, by (site, agent)."""
+    """Journals of others by what is heard of them; `agents` are those that a layout names, by (site, agent).
 
-    def __init__(self, own: str, agents: Collection[tuple[str, str]]) -> None:
+    Whoever is heard again `again_ms` or more after its first word is at work.
+    """
+
+    def __init__(self, own: str, agents: Collection[tuple[str, str]], again_ms: int = AGAIN_MS) -> None:
         self._own = own
+        self._again_ms = again_ms
         self._agents: Container[tuple[str, str]] = agents
         self._sites = frozenset(site for site, _ in agents)
         self._heard: dict[str, _Heard] = {}
@@ -86,7 +86,8 @@ class Others:
     def at_work(self, now_ms: int) -> tuple[str, ...]:
         """Name the journals of collectors that are at work now."""
         self._forget(now_ms)
-        return tuple(sorted(journal for journal, heard in self._heard.items() if heard.is_at_work))
+        heard = self._heard.items()
+        return tuple(sorted(journal for journal, it in heard if it.last_ms - it.first_ms >= self._again_ms))
 
     def _forget(self, now_ms: int) -> None:
         for journal in [journal for journal, heard in self._heard.items() if now_ms > heard.until_ms]:

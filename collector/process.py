@@ -13,7 +13,7 @@ from collector.health import Reporter
 from collector.inbox import Inbox
 from collector.intake import Intake
 from collector.live import Live
-from collector.others import Calls
+from collector.others import AGAIN_MS, Calls
 from collector.parts import Parts
 from collector.recent import Recent
 from perch.adapters.errands import Errands
@@ -44,12 +44,15 @@ SWITCH_S = 0.0005
 """How long a busy thread may hold up the others: projections work hard while the broker's thread has to keep up."""
 
 
-def run(settings: ServerSettings, stop: threading.Event) -> None:
-    """Collect until `stop` is set; raises PerchError, and whatever ended one of its threads."""
+def run(settings: ServerSettings, stop: threading.Event, again_ms: int = AGAIN_MS) -> None:
+    """Collect until `stop` is set; raises PerchError, and whatever ended one of its threads.
+
+    Another collector is named once it is heard for `again_ms`.
+    """
     sys.setswitchinterval(SWITCH_S)
     with ExitStack() as files:
         stopping = threading.Event()
-        parts = startup(settings, files, stopping)
+        parts = startup(settings, files, stopping, again_ms)
         reporter = Reporter(settings.data, parts, now())
         try:
             loop(parts, reporter, stop)
@@ -59,7 +62,7 @@ def run(settings: ServerSettings, stop: threading.Event) -> None:
             shutdown(parts, stopping, time.monotonic() + SHUTDOWN_S)
 
 
-def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Event) -> Parts:
+def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Event, again_ms: int) -> Parts:
     """Open the files, which `files` closes in the end, and start all threads; a broker that is away is waited for."""
     journal = files.enter_context(Journal.open(settings.data / "journal.db"))
     quarantine = files.enter_context(Quarantine.open(settings.data / "quarantine.db"))
@@ -77,7 +80,7 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
     )
     live = Live(settings.sites, _let_go if writer is None else writer.offer, now())
     recent = Recent()
-    intake = Intake(journal, quarantine, named, live, connection.publish, recent.add)
+    intake = Intake(journal, quarantine, named, live, connection.publish, recent.add, again_ms)
     followers = followers_of(settings, files, stopping, recent)
     errands = Errands(settings.data)
     errands.prepare()

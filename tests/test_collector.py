@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from collector import process
+from collector.others import AGAIN_MS
 from collector.parts import DeadPartError
 from perch import contract
 from perch.adapters.collector_health import CollectorHealth, read_health
@@ -83,8 +84,9 @@ def settings(folder: Path, broker: parts.Broker, influx: Influx | None = None, p
 class Running:
     """A collector in a thread of the test."""
 
-    def __init__(self, served: ServerSettings) -> None:
+    def __init__(self, served: ServerSettings, again_ms: int = AGAIN_MS) -> None:
         self.data = served.data
+        self._again_ms = again_ms
         self.stop = threading.Event()
         self.failure: BaseException | None = None
         self._begin_ms = wall_ms()
@@ -92,7 +94,7 @@ class Running:
 
     def _run(self, served: ServerSettings) -> None:
         try:
-            process.run(served, self.stop)
+            process.run(served, self.stop, self._again_ms)
         except BaseException as error:
             self.failure = error
 
@@ -120,9 +122,9 @@ class Running:
 
 
 @contextmanager
-def collecting(served: ServerSettings) -> Iterator[Running]:
+def collecting(served: ServerSettings, again_ms: int = AGAIN_MS) -> Iterator[Running]:
     """A collector that is connected, and that must end well."""
-    with Running(served) as running:
+    with Running(served, again_ms) as running:
         until(running.hears)
         yield running
     assert running.failure is None
