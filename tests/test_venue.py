@@ -113,7 +113,14 @@ def test_presence_sensors_see_who_is_really_there(seed: int, who: tuple[str, str
             assert all(at(counted, moment - 1) > 0 for moment in on)
             came = [b for (_, before), (b, now) in pairwise(counted) if now > before == 0]
             assert all(at(said, moment + 1_600) > 0 for moment in came if moment + 1_600 < until_ms)
-    assert any(people > 0 for steps in counts.values() for _, people in steps)
+
+
+def test_somebody_comes_to_most_agents_within_an_hour() -> None:
+    seen = 0
+    for site, agent in AGENTS:
+        truth = until(live_truth(site_of(site), agent, 7, NOON_MS), NOON_MS + 3_600_000)
+        seen += any(presence.count > 0 for presence in truth)
+    assert seen > len(AGENTS) / 2
 
 
 def until(stream: Iterable[Presence] | Iterable[Reading], end_ms: int) -> Iterator:  # type: ignore[type-arg]

@@ -33,7 +33,6 @@ def _site(table: Table, folder: Path, complaints: Complaints) -> Site:
     agents = tuple(map(_agent, agent_tables))
     refuse_twice(agent_tables, agents, "id", lambda agent: agent)
     places = Places({zone.id: zone.floor for zone in zones}, frozenset(agents))
-    spaces = read_layout(table, folder, places, complaints)
     site_id = head.need("id", identifier, "")
     site = Site(
         id=site_id,
@@ -45,7 +44,7 @@ def _site(table: Table, folder: Path, complaints: Complaints) -> Site:
         floors=floors,
         zones=zones,
         agents=agents,
-        spaces=spaces,
+        spaces=(spaces := read_layout(table, folder, places, complaints)),
         bookings=read_bookings(table, folder, {space.id for space in spaces}),
     )
     head.finish()
