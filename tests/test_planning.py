@@ -249,6 +249,12 @@ def test_a_replay_equals_one_done_minute_by_minute(made: list[Stay], rooms: list
     assert [one.to_ms for one in found.fillings][:-1] == [one.from_ms for one in found.fillings][1:]
 
 
+def test_who_leaves_in_the_very_millisecond_makes_room_for_who_comes() -> None:
+    stays = [Stay(0, 10, SpaceKind.DESK, 1), Stay(10, 20, SpaceKind.DESK, 1), Stay(19, 30, SpaceKind.DESK, 1)]
+    found = replay(stays, {SpaceKind.DESK: [None]}, 0, 40)
+    assert found.turned_away_ms == (19,)
+
+
 def asked_if(*changes: Change, people: int = 3, desks: int = 4, days: int = 40) -> Scenario:
     """Eight weeks in which people come at ten each weekday, to desks beside a room that nobody uses."""
     on = weekdays(days)
@@ -338,6 +344,12 @@ def test_a_control_zone_takes_out_what_changed_everywhere() -> None:
     found = compared(before, after, control=everywhere)
     assert found.difference == pytest.approx(1)
     assert "z2" in found.warnings[-1]
+
+
+def test_what_calendars_may_have_forgotten_is_not_compared() -> None:
+    of = Compared("no_show_rate", (FROM_MS, FROM_MS + DAY_MS), (FROM_MS + DAY_MS, FROM_MS + 2 * DAY_MS))
+    with pytest.raises(QuestionError, match="calendars forget"):
+        compare(of, office(1), MemoryHistory(), CALENDAR, FAR_MS)
 
 
 def test_three_weeks_are_not_enough_to_compare() -> None:

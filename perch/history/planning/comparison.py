@@ -12,6 +12,7 @@ from datetime import date
 from math import sqrt
 from statistics import fmean
 
+from perch.errors import QuestionError
 from perch.history.answers import answer
 from perch.history.calendar import Calendar
 from perch.history.caveats import COVERAGE_WANTED
@@ -21,6 +22,8 @@ from perch.history.source import HistorySource
 from perch.model import Site
 
 LEAST_WEEKS = 4
+OF_BOOKINGS = frozenset({"no_show_rate"})
+"""Metrics of which a feed may no longer hold the past."""
 
 Days = Mapping[date, float]
 Week = tuple[int, int]
@@ -51,6 +54,8 @@ class Comparison:
 
 def compare(of: Compared, site: Site, source: HistorySource, calendar: Calendar, now_ms: int) -> Comparison:
     """Compare two periods; raises QuestionError and whatever the source raises."""
+    if of.metric in OF_BOOKINGS:
+        raise QuestionError("metric", f"{of.metric} is not compared: calendars forget", "compare another metric")
     periods, warnings = [], []
     for name, (from_ms, to_ms) in (("before", of.before), ("after", of.after)):
         question = Question(of.metric, from_ms, to_ms, Resolution.DAY, Scope.SITE, Hours.OPEN, zone=of.zone)

@@ -87,14 +87,11 @@ def sizing(
     """Size the spaces of a kind for a share of days and of open time; raises QuestionError."""
     if not 0.5 <= share < 1:
         raise QuestionError("share", f"{share:g} is no share of days that can be planned for", "ask for 0.5 up to 0.99")
-    question = Question("peak_concurrent", from_ms, to_ms, Resolution.DAY, hours=Hours.OPEN, kind=kind.value)
-    end_ms = check(question, site, now_ms)
-    chosen = rows_asked(question, site, end_ms)
-    steps_ms = calendar.steps_ms(Resolution.DAY, from_ms, end_ms)
-    about = asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
-    current = sum(row.from_ms < end_ms <= row.to_ms for row in chosen)
+    about = _asked(site, kind, from_ms, to_ms, calendar, now_ms)
+    end_ms = about.to_ms
+    current = sum(row.from_ms < end_ms <= row.to_ms for row in about.chosen)
     measured = crowd(about, source)
-    days = _days(measured, steps_ms)
+    days = _days(measured, about.steps_ms)
     known_ms, inventory_ms = int(measured.known_ms.sum()), int(measured.inventory_ms.sum())
     coverage = known_ms / inventory_ms if inventory_ms else None
     left_out = int((measured.days > 0).sum()) - len(days)
@@ -105,9 +102,7 @@ def sizing(
     of_days = enough(peaks, [day.peak_if_occupied for day in days], share)
     hidden = _unseen(days, share)
     groups = _groups(about, days, share, source) if kind in KINDS_BY_SIZE else None
-    warnings = [*_warnings(days, left_out, of_days.high, hidden)]
-    if kind in KINDS_BY_SIZE and groups is None:
-        warnings.append("Some groups were not counted, so there is nothing to say of rooms by the size of groups.")
+    uncounted = kind in KINDS_BY_SIZE and groups is None
     return Sizing(
         end_ms,
         current,
@@ -120,8 +115,16 @@ def sizing(
         coverage,
         hidden,
         groups,
-        tuple(warnings),
+        tuple(_warnings(days, left_out, of_days.high, hidden, uncounted=uncounted)),
     )
+
+
+def _asked(site: Site, kind: SpaceKind, from_ms: int, to_ms: int, calendar: Calendar, now_ms: int) -> Asked:
+    question = Question("peak_concurrent", from_ms, to_ms, Resolution.DAY, hours=Hours.OPEN, kind=kind.value)
+    end_ms = check(question, site, now_ms)
+    chosen = rows_asked(question, site, end_ms)
+    steps_ms = calendar.steps_ms(Resolution.DAY, from_ms, end_ms)
+    return asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
 
 
 def _groups(about: Asked, days: Sequence[_Day], share: float, source: HistorySource) -> tuple[GroupSize, ...] | None:
@@ -168,7 +171,9 @@ def _unseen(days: Sequence[_Day], share: float) -> Unseen | None:
     return Unseen(estimate, "the days' demand is normally distributed, and on full days it was at least what there was")
 
 
-def _warnings(days: Sequence[_Day], left_out: int, high: int | None, hidden: Unseen | None) -> Sequence[str]:
+def _warnings(
+    days: Sequence[_Day], left_out: int, high: int | None, hidden: Unseen | None, *, uncounted: bool
+) -> Sequence[str]:
     said = []
     if left_out:
         said.append(f"Open days left out, because less than {COVERAGE_WANTED:.0%} of them was observed: {left_out}.")
@@ -180,6 +185,8 @@ def _warnings(days: Sequence[_Day], left_out: int, high: int | None, hidden: Uns
         said.append(
             f"On {full} of {len(days)} days every one was taken at some moment: more may have been wanted.{more}"
         )
+    if uncounted:
+        said.append("Some groups were not counted, so there is nothing to say of rooms by the size of groups.")
     return said
 
 
