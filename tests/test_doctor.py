@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gpiozero import Device
 
 from perch.adapters import age
 from perch.adapters.age import Mark
@@ -372,7 +373,7 @@ def test_pins_that_only_pretend_are_warned_of(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_pins_that_cannot_be_reached_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpiozero.Device.pin_factory", None)  # whatever pins the tests before this one had
+    Device.pin_factory = None  # whatever pins the tests before this one had
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")
     sensor = Sensor("sun", SensorKind.LIGHT, "d01", 60_000, pin=17)
     factory, sensors = look_at_pins([sensor])
