@@ -68,8 +68,8 @@ compile := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
 lock: setup
-	$(compile) pyproject.toml --extra demo --extra build -o locks/demo.txt
-	$(compile) pyproject.toml --extra dev -c locks/demo.txt -o locks/dev.txt
+	$(compile) pyproject.toml --extra dev -o locks/dev.txt
+	$(compile) pyproject.toml --extra demo --extra build -c locks/dev.txt -o locks/demo.txt
 
 dist: setup
 	rm -rf dist
