@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from api.operations import Check
-from perch.adapters.booking_feeds import BookingFeeds
+from perch.adapters.booking_feeds import Booked, BookingFeeds
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal_reader import JournalReader
 from perch.errors import StorageError
@@ -41,9 +41,13 @@ class HistoryFiles:
 
     def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
         """Answer a question about a site; raises QuestionError as well."""
-        booked = self._feeds.booked_for(question, site)
+        booked = self.booked(question, site)
         answer = answers.answer(question, site, self.source(), self._calendar(site.id), now_ms, booked.bookings)
         return replace(answer, warnings=(*answer.warnings, *booked.troubles, *self.caveats(question.from_ms)))
+
+    def booked(self, question: Question, site: Site) -> Booked:
+        """Give the bookings that a question needs, from the site's calendars."""
+        return self._feeds.booked_for(question, site)
 
     def transitions(self, site: Site, space: str, from_ms: int, to_ms: int) -> Sequence[StateRow]:
         """Give the transitions of a space within [from_ms, to_ms)."""

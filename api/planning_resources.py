@@ -38,6 +38,7 @@ from perch.history.definitions import DEFINITIONS
 from perch.history.planning.comparison import Compared, compare
 from perch.history.planning.scenario import Outcome, Scenario, scenario
 from perch.history.planning.sizing import Sizing, sizing
+from perch.history.question import Question
 from perch.model import Site, SpaceKind
 
 router = APIRouter(
@@ -129,8 +130,10 @@ def before_and_after(
         raise wrong("metric", f"there is no metric {metric!r}; there are: {', '.join(sorted(DEFINITIONS))}")
     site = periods.site
     of = Compared(metric, periods.before, periods.after, zone, control_zone)
-    found = compare(of, site, history.source(), history.calendar(site.id), live.now().wall_ms)
-    warnings = (*found.warnings, *history.caveats(periods.before[0]))
+    booked = history.booked(Question(metric, periods.before[0], periods.after[1]), site)
+    now_ms = live.now().wall_ms
+    found = compare(of, site, history.source(), history.calendar(site.id), now_ms, booked.bookings)
+    warnings = (*found.warnings, *booked.troubles, *history.caveats(periods.before[0]))
     numbers = (found.before, found.after, found.difference, found.interval, found.weeks, warnings)
     return _json(ComparisonAnswer(site.id, metric, *numbers))
 

@@ -1,7 +1,7 @@
 """Invented histories: small sites in awkward time zones, and agents that say anything in any order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -187,3 +187,27 @@ def cases(draw: st.DrawFn) -> Case:
     closed = frozenset({day + timedelta(days=draw(st.integers(0, 9)))})
     place = site(*draw(layouts(day)), zone=zone, hours=hours)
     return Case(place, closed, draw(words(from_ms, to_ms)), from_ms, to_ms)
+
+
+PAUSES_S = (0.001, 30, 59.999, 60, 60.001, 299.999, 300, 300.001, 1800, 7200, 17_999.999, 18_000, 30_000)
+"""How long somebody stays or is away: what matters to sessions, and a hair more or less."""
+
+
+@st.composite
+def seated(draw: st.DrawFn) -> Case:
+    """A case in which people sit down and get up, for times that matter to sessions."""
+    case = draw(cases())
+    told: list[Told] = []
+    seq = 1000
+    for name in ("s1", "s2"):
+        ms = case.from_ms + draw(st.sampled_from((-30 * HOUR_MS, -HOUR_MS, 0, 3 * HOUR_MS)))
+        states = draw(st.lists(st.tuples(st.sampled_from(PAUSES_S), st.sampled_from("fffooou")), max_size=14))
+        for pause_s, letter in states:
+            ms += round(pause_s * 1000)
+            seq += 1
+            state = {"f": State.FREE, "o": State.OCCUPIED, "u": State.UNKNOWN}[letter]
+            reason = Reason.STARTING if letter == "u" else Reason.MOTION
+            people = draw(st.sampled_from((None, 1, 2))) if letter == "o" else None
+            told.append(stated(ms, state, space=name, seq=seq, reason=reason, people=people, epoch=EPOCHS[1]))
+    told.append(marked(case.to_ms + 2 * HOUR_MS, seq=seq + 1, epoch=EPOCHS[1]))
+    return replace(case, told=(*case.told[:6], *told))

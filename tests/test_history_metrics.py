@@ -18,32 +18,11 @@ from perch.history.metrics import METRICS as PRODUCT
 from perch.history.question import HourRow, Hours, Peak, Question, Resolution, Row, Scope, SessionRules
 from perch.history.told import Told
 from perch.model import Reason, SpaceKind, State
-from tests.history_cases import EPOCHS, HOUR_MS, Case, cases, day_ms, marked, site, space, stated
+from tests.history_cases import HOUR_MS, Case, cases, day_ms, marked, seated, site, space, stated
 from tests.metrics_oracle import METRICS, Step, steps_of, stood
 
 FAR_MS = 2**45
 STEPS = [resolution for resolution in Resolution if resolution is not Resolution.HOUR_OF_WEEK]
-PAUSES_S = (0.001, 30, 59.999, 60, 60.001, 299.999, 300, 300.001, 1800, 7200, 17_999.999, 18_000, 30_000)
-
-
-@st.composite
-def seated(draw: st.DrawFn) -> Case:
-    """A case in which people sit down and get up, for times that matter to sessions."""
-    case = draw(cases())
-    told: list[Told] = []
-    seq = 1000
-    for name in ("s1", "s2"):
-        ms = case.from_ms + draw(st.sampled_from((-30 * HOUR_MS, -HOUR_MS, 0, 3 * HOUR_MS)))
-        states = draw(st.lists(st.tuples(st.sampled_from(PAUSES_S), st.sampled_from("fffooou")), max_size=14))
-        for pause_s, letter in states:
-            ms += round(pause_s * 1000)
-            seq += 1
-            state = {"f": State.FREE, "o": State.OCCUPIED, "u": State.UNKNOWN}[letter]
-            reason = Reason.STARTING if letter == "u" else Reason.MOTION
-            people = draw(st.sampled_from((None, 1, 2))) if letter == "o" else None
-            told.append(stated(ms, state, space=name, seq=seq, reason=reason, people=people, epoch=EPOCHS[1]))
-    told.append(marked(case.to_ms + 2 * HOUR_MS, seq=seq + 1, epoch=EPOCHS[1]))
-    return replace(case, told=(*case.told[:6], *told))
 
 
 def with_capacities(case: Case, capacities: list[int | None]) -> Case:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.errors import QuestionError
+from perch.history.asked import Booking
 from perch.history.calendar import Calendar
 from perch.history.memory import MemoryHistory
 from perch.history.planning.comparison import Compared, Comparison, compare, compared_days
@@ -346,10 +347,23 @@ def test_a_control_zone_takes_out_what_changed_everywhere() -> None:
     assert "z2" in found.warnings[-1]
 
 
-def test_what_calendars_may_have_forgotten_is_not_compared() -> None:
-    of = Compared("no_show_rate", (FROM_MS, FROM_MS + DAY_MS), (FROM_MS + DAY_MS, FROM_MS + 2 * DAY_MS))
-    with pytest.raises(QuestionError, match="calendars forget"):
-        compare(of, office(1), MemoryHistory(), CALENDAR, FAR_MS)
+def test_bookings_are_compared_as_far_as_calendars_remember_them() -> None:
+    """A desk that is booked at ten each weekday; before, each fourth booking is missed, afterwards none."""
+    days = weekdays(80)
+    came = {day: 0 if place < 40 and place % 4 == 0 else 1 for place, day in enumerate(days)}
+    history = MemoryHistory(told_of(came, 1))
+    bookings = {"d0": [Booking(at, at + HOUR_MS) for at in (day_ms("UTC", day, 10) for day in days)]}
+    middle, until = day_ms("UTC", days[40]), day_ms("UTC", days[-1] + timedelta(days=1))
+    of = Compared("no_show_rate", (FROM_MS, middle), (middle, until))
+    found = compare(of, office(1), history, CALENDAR, FAR_MS, bookings)
+    assert (found.before, found.after, found.weeks) == (0.25, 0, (8, 8))
+    assert found.warnings == (
+        "Bookings are those that the calendars hold now: what was deleted since is in no number.",
+    )
+    forgotten = {"d0": bookings["d0"][30:]}
+    few = compare(of, office(1), history, CALENDAR, FAR_MS, forgotten)
+    assert (few.before, few.weeks) == (None, (2, 8))
+    assert few.warnings[0] == "Days before left out, because nothing happened on them that has a number: 30."
 
 
 def test_three_weeks_are_not_enough_to_compare() -> None:

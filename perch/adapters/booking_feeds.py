@@ -8,13 +8,13 @@ from threading import Lock
 from typing import NamedTuple
 
 from perch.adapters.calendar_fetch import fetch
-from perch.adapters.calendar_times import MOST_BYTES, starts_in
+from perch.adapters.calendar_times import MOST_BYTES, times_in
 from perch.errors import PerchError
-from perch.history.asked import Bookings
+from perch.history.asked import Booking, Bookings
+from perch.history.definitions import OF_BOOKINGS
 from perch.history.question import Question
-from perch.model import BookingFeed, Site
+from perch.model import DAY_MS, BookingFeed, Site
 
-NO_SHOW_RATE = "no_show_rate"
 KEPT_S = 600.0
 """For so long what a calendar said of a window is good for the next question."""
 
@@ -23,14 +23,14 @@ AT_ONCE = 4
 
 
 class Booked(NamedTuple):
-    """The starts of bookings by space, and what is wrong with the calendars that could not be read, in sentences."""
+    """Bookings by space, and what is wrong with the calendars that could not be read, in sentences."""
 
     bookings: Bookings
     troubles: tuple[str, ...]
 
 
 class _Read(NamedTuple):
-    starts_ms: Sequence[int]
+    bookings: Sequence[Booking]
     trouble: str
     read_s: float
 
@@ -48,18 +48,22 @@ class BookingFeeds:
         return f"<BookingFeeds, {len(self._kept)} windows kept>"
 
     def booked_for(self, question: Question, site: Site) -> Booked:
-        """Give the bookings that a question needs: none, and no calendar is read, unless it asks for no-shows."""
-        if question.metric != NO_SHOW_RATE:
+        """Give the bookings that a question needs: none, and no calendar is read, unless its metric is of bookings."""
+        if question.metric not in OF_BOOKINGS:
             return Booked({}, ())
         return self.booked(site, question.from_ms, question.to_ms)
 
     def booked(self, site: Site, from_ms: int, to_ms: int) -> Booked:
-        """Give the bookings that begin within [from_ms, to_ms); a calendar that cannot be read leaves its space out."""
+        """Give the bookings that begin within a day of [from_ms, to_ms), so that nobody else's follow unseen.
+
+        A calendar that cannot be read leaves its space out.
+        """
+        from_ms, to_ms = from_ms - DAY_MS, to_ms + DAY_MS
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(lambda feed: self._read(feed, site.time_zone, from_ms, to_ms), site.bookings))
         read = list(zip(site.bookings, answers, strict=True))
         return Booked(
-            {feed.space: of.starts_ms for feed, of in read if not of.trouble},
+            {feed.space: of.bookings for feed, of in read if not of.trouble},
             tuple(f"The calendar of {feed.space} is left out: {of.trouble}." for feed, of in read if of.trouble),
         )
 
@@ -71,7 +75,7 @@ class BookingFeeds:
         if known is not None and now_s - known.read_s < KEPT_S:
             return known
         try:
-            read = _Read(starts_in(self._body(feed), from_ms, to_ms, time_zone), "", now_s)
+            read = _Read(times_in(self._body(feed), from_ms, to_ms, time_zone), "", now_s)
         except PerchError as error:
             read = _Read((), error.sentence, now_s)
         with self._turn:

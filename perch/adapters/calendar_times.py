@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from perch.errors import PerchError
+from perch.history.asked import Booking
 
 MOST_BYTES = 10 * 1024 * 1024
 MOST_ENTRIES = 20_000
@@ -30,8 +31,8 @@ _WHY = {
 }
 
 
-def starts_in(body: bytes, from_ms: int, to_ms: int, time_zone: str, cpu_s: int = CPU_S) -> list[int]:
-    """Give when the bookings begin that do so within [from_ms, to_ms), in order; raises PerchError.
+def times_in(body: bytes, from_ms: int, to_ms: int, time_zone: str, cpu_s: int = CPU_S) -> list[Booking]:
+    """Give when the bookings are that begin within [from_ms, to_ms), in order; raises PerchError.
 
     Times without a zone are of `time_zone`. Entries for whole days, cancelled ones, and those that leave the room free
     are none.
@@ -46,7 +47,8 @@ def starts_in(body: bytes, from_ms: int, to_ms: int, time_zone: str, cpu_s: int 
     if ended.returncode:
         why = _WHY.get(ended.returncode, "it takes too much time or memory to read")
         raise PerchError(why, _REMEDY)
-    return sorted(map(int, ended.stdout.split()))
+    times = map(int, ended.stdout.split())
+    return sorted(map(Booking, times, times))
 
 
 _REMEDY = "open it in a calendar program and export the room's own calendar"
@@ -59,18 +61,18 @@ def main() -> None:
         resource.setrlimit(limit, (most, most))
     from_ms, to_ms = int(sys.argv[1]), int(sys.argv[2])
     try:
-        for number, ms in enumerate(bookings_in(sys.stdin.buffer.read(), from_ms, to_ms, ZoneInfo(sys.argv[3]))):
+        for number, of in enumerate(bookings_in(sys.stdin.buffer.read(), from_ms, to_ms, ZoneInfo(sys.argv[3]))):
             if number == MOST_TIMES:
                 sys.exit(_TOO_MANY)
-            sys.stdout.write(f"{ms}\n")
+            sys.stdout.write(f"{of.from_ms} {of.to_ms}\n")
     except ModuleNotFoundError:
         sys.exit(_NO_PACKAGE)
     except Exception:
         sys.exit(_NO_CALENDAR)  # without a word: what went wrong may name a title
 
 
-def bookings_in(body: bytes, from_ms: int, to_ms: int, zone: ZoneInfo) -> Iterator[int]:
-    """Give when bookings begin, in any order, without any bound; raises whatever a calendar makes its readers raise."""
+def bookings_in(body: bytes, from_ms: int, to_ms: int, zone: ZoneInfo) -> Iterator[Booking]:
+    """Give when bookings are, in any order, without any bound; raises whatever a calendar makes its readers raise."""
     import icalendar
     import recurring_ical_events
 
@@ -80,12 +82,15 @@ def bookings_in(body: bytes, from_ms: int, to_ms: int, zone: ZoneInfo) -> Iterat
     day = timedelta(days=1)
     first, last = (datetime.fromtimestamp(ms // 1000, UTC) for ms in (from_ms, to_ms))
     for entry in recurring_ical_events.of(calendar).between(first - day, last + day):
-        start = entry["DTSTART"].dt
-        if isinstance(start, datetime) and _takes_the_room(entry):
-            start = start if start.tzinfo else start.replace(tzinfo=zone)
-            ms = round(start.timestamp() * 1000)
-            if from_ms <= ms < to_ms:
-                yield ms
+        start, end = entry["DTSTART"].dt, entry["DTEND"].dt
+        if isinstance(start, datetime) and isinstance(end, datetime) and _takes_the_room(entry):
+            of = Booking(_ms(start, zone), _ms(end, zone))
+            if from_ms <= of.from_ms < to_ms:
+                yield of
+
+
+def _ms(moment: datetime, zone: ZoneInfo) -> int:
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp() * 1000)
 
 
 def _takes_the_room(entry: Any) -> bool:

@@ -36,7 +36,7 @@ def answer(
 ) -> Answer:
     """Answer a question about a site whose calendar is given; raises QuestionError and whatever the source raises.
 
-    `bookings` are needed for `no_show_rate` alone.
+    `bookings` are needed for metrics of `OF_BOOKINGS` alone: all that begin within a day of the window.
     """
     to_ms = check(question, site, now_ms)
     chosen = rows_asked(question, site, to_ms)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,16 @@ from perch.history.question import Hours, Question, Scope
 from perch.history.source import Integers
 from perch.model import Site, Space
 
-Bookings = Mapping[str, Sequence[int]]
-"""The starts of what is booked (ms, in any order), for each space that has a calendar."""
+
+class Booking(NamedTuple):
+    """From when until when a space is booked, ms; one without an end ends where it begins."""
+
+    from_ms: int
+    to_ms: int
+
+
+Bookings = Mapping[str, Sequence[Booking]]
+"""What is booked, in any order, for each space that has a calendar."""
 
 _SCOPES: Mapping[Scope, Callable[[Site, Space], str]] = {
     Scope.SPACE: lambda _, space: space.id,

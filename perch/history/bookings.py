@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perch.history.asked import Asked
+from perch.history.asked import Asked, Booking
 from perch.history.layout import Standing
 from perch.history.measure import Flags, added_up
 from perch.history.past import pasts
@@ -50,23 +50,24 @@ def no_shows(asked: Asked, source: HistorySource) -> NoShows:
         for group, row, sums in rows_measured(asked, past):
             found.known_ms[group] += asked.by_step(sums.known_ms)
             found.inventory_ms[group] += asked.by_step(sums.inventory_ms)
-            starts_ms = _starts(asked, row, asked.bookings[past.space])
+            starts_ms = np.array([of.from_ms for of in begun(asked, row)], dtype=np.int64)
             steps = np.searchsorted(asked.steps_ms, starts_ms, side="right") - 1
             for column, counts in zip(found[2:], _judged(states, starts_ms), strict=True):
                 np.add.at(column[group], steps, counts)
     return found
 
 
-def _starts(asked: Asked, row: Standing, bookings: Sequence[int]) -> Integers:
-    """Give the starts of bookings that count for a row of the layout within the window."""
+def begun(asked: Asked, row: Standing) -> list[Booking]:
+    """Give the bookings that count for a row of the layout: those that begin in it, in the window, and in the hours."""
     from_ms, to_ms = max(row.from_ms, asked.from_ms), min(row.to_ms, asked.to_ms)
-    return np.array([ms for ms in bookings if from_ms <= ms < to_ms and asked.is_within(ms)], dtype=np.int64)
+    bookings = asked.bookings[row.space.id]
+    return [of for of in bookings if from_ms <= of.from_ms < to_ms and asked.is_within(of.from_ms)]
 
 
 def _judged(states: States, starts_ms: Integers) -> Sequence[Flags]:
     """Say of each booking what the columns of `NoShows` count, in their order."""
     used_ms, known_ms, stood_ms = (
-        _time_around(states, flags & states.stands, starts_ms)
+        time_between(states, flags & states.stands, starts_ms - BEFORE_MS, starts_ms + AFTER_MS)
         for flags in (states.state == OCCUPIED, states.state != UNKNOWN, states.stands)
     )
     every, unseen = stood_ms > 0, (stood_ms > 0) & (used_ms == 0)
@@ -74,8 +75,8 @@ def _judged(states: States, starts_ms: Integers) -> Sequence[Flags]:
     return every, judged, judged & unseen, unseen, unseen & (known_ms == stood_ms)
 
 
-def _time_around(states: States, counts: Flags, starts_ms: Integers) -> Integers:
-    """Measure how much of the time around each start counts."""
+def time_between(states: States, counts: Flags, from_ms: Integers, to_ms: Integers) -> Integers:
+    """Measure how much of each span of time counts."""
     before_ms = np.append(0, np.cumsum(counts[:-1] * np.diff(states.start_ms)))
 
     def until(ms: Integers) -> Integers:
@@ -83,5 +84,5 @@ def _time_around(states: States, counts: Flags, starts_ms: Integers) -> Integers
         passed: Integers = before_ms[place] + counts[place] * (ms - states.start_ms[place])
         return passed
 
-    around: Integers = until(starts_ms + AFTER_MS) - until(starts_ms - BEFORE_MS)
-    return around
+    between: Integers = until(to_ms) - until(from_ms)
+    return between

@@ -7,6 +7,7 @@ import numpy as np
 from perch.history.bookings import NoShows
 from perch.history.measure import Times
 from perch.history.metrics import Measured, Metric
+from perch.history.overruns import Overruns
 from perch.history.uses import Uses
 from perch.history.visits import Visits
 
@@ -21,7 +22,7 @@ def caveats(metric: Metric, measured: Measured) -> Iterator[str]:
     """Say what is to be known of an answer beside its numbers."""
     known_ms, inventory_ms = measured.known_ms, measured.inventory_ms
     known, inventory = int(known_ms.sum()), int(inventory_ms.sum())
-    if isinstance(measured, NoShows) and not measured.every.any():
+    if isinstance(measured, NoShows | Overruns) and not measured.every.any():
         yield (
             "No bookings are known of these spaces in this window: name their calendars as [[bookings]] in site.toml, "
             "and mind that many calendars forget what is long past."
@@ -54,6 +55,12 @@ def _of_metric(name: str, measured: Measured) -> Iterator[str]:
         cut = int(measured.seen.number.sum() - measured.whole.number.sum())
         if cut:
             yield f"{cut} of {measured.seen.number.sum()} sessions border on unknown time and are not in the median."
+    if isinstance(measured, Overruns) and measured.followed.any():
+        followed, every = int(measured.followed.sum()), int(measured.every.sum())
+        yield (
+            f"{followed} of {every} bookings are left out, because another one follows at once: who stayed cannot be "
+            "told from who came."
+        )
     if isinstance(measured, Uses) and measured.of_quiet.any():
         yield (
             "Some spaces count as observed although their sensors had been quiet beyond the quiet limit: a sensor that "

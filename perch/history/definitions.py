@@ -217,7 +217,26 @@ _ALL = (
             "nothing else is read."
         ),
     ),
+    Definition(
+        id="overruns",
+        name="Bookings that overran",
+        version=1,
+        unit="ratio",
+        text=(
+            "Bookings after whose end the space stayed occupied for 15 minutes, divided by all bookings of which at "
+            "least 90 % of those minutes was observed, and in which somebody was seen from 5 minutes before their "
+            "start to their end. Stayed occupied: at no observed moment of them was it free; a hold time counts as "
+            "occupied. Which bookings there are, and in which step each counts, is as for bookings that nobody came "
+            "to; those without an end or longer than 24 hours are left out, and those over whose end another booking "
+            "of the space lasts, or that are followed by one within 20 minutes: nobody can tell who stayed from who "
+            "came. The low bound takes unknown time as free, the high bound as occupied."
+        ),
+        is_not="Not how long people stayed over, and not whether somebody else waited.",
+    ),
 )
 
 DEFINITIONS: Mapping[str, Definition] = MappingProxyType({definition.id: definition for definition in _ALL})
 """Every metric by its id."""
+
+OF_BOOKINGS = frozenset({"no_show_rate", "overruns"})
+"""Metrics for which calendars are read: they say what is booked now, and may have forgotten what was."""

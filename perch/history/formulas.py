@@ -11,6 +11,7 @@ import numpy as np
 from perch.history.bookings import NoShows
 from perch.history.crowd import MANY, NEVER, Crowd
 from perch.history.measure import Flags, Floats, Times, ratio
+from perch.history.overruns import Overruns
 from perch.history.source import Integers
 from perch.history.uses import Uses
 from perch.history.visits import Visits
@@ -144,6 +145,11 @@ def never_used(of: Uses) -> Bounded:
 def no_show_rate(of: NoShows) -> Bounded:
     """Bookings that nobody came to / those observed well enough; all of them below and above, by what was not seen."""
     return around(ratio(of.missed, of.judged), ratio(of.surely, of.every), ratio(of.unseen, of.every))
+
+
+def overruns(of: Overruns) -> Bounded:
+    """Bookings that overran / those used and observed well enough; unknown time as free below, as occupied above."""
+    return around(ratio(of.over, of.judged), ratio(of.surely, of.used), ratio(of.perhaps, of.perhaps_used))
 
 
 def _share_of_rooms(of: Times, part_ms: Integers) -> Bounded:

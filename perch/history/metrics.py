@@ -11,6 +11,7 @@ from perch.history.bookings import AFTER_MS, BEFORE_MS, no_shows
 from perch.history.crowd import crowd
 from perch.history.definitions import DEFINITIONS
 from perch.history.formulas import Bounded
+from perch.history.overruns import STAYED_MS, overruns
 from perch.history.question import Definition, Question
 from perch.history.source import HistorySource, Integers
 from perch.history.uses import QUIET_LIMIT_MS, spent, uses
@@ -63,6 +64,7 @@ _MEASURED: Mapping[str, tuple[Callable[[Asked, HistorySource], Measured], Callab
     "solo_share": (spent, formulas.solo_share, False),
     "size_mismatch": (spent, formulas.size_mismatch, False),
     "no_show_rate": (no_shows, formulas.no_show_rate, False),
+    "overruns": (overruns, formulas.overruns, False),
 }
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -77,4 +79,6 @@ def parameters_of(metric: Metric, question: Question) -> Mapping[str, int]:
         return {"merge_seconds": question.rules.merge_ms, "min_seconds": question.rules.min_ms}
     if metric.measure is no_shows:
         return {"before_seconds": BEFORE_MS, "after_seconds": AFTER_MS}
+    if metric.measure is overruns:
+        return {"before_seconds": BEFORE_MS, "overrun_seconds": STAYED_MS}
     return {"quiet_limit_seconds": QUIET_LIMIT_MS} if metric.measure is uses else {}

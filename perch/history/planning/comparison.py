@@ -6,24 +6,23 @@ How sure the difference is comes from how the weeks of each period differ among 
 Welch's interval). With a control zone, each day counts by how it differs from the same day there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from math import sqrt
 from statistics import fmean
 
-from perch.errors import QuestionError
-from perch.history.answers import answer
+from perch.history.answers import NO_BOOKINGS, answer
+from perch.history.asked import Bookings
 from perch.history.calendar import Calendar
 from perch.history.caveats import COVERAGE_WANTED
+from perch.history.definitions import OF_BOOKINGS
 from perch.history.intervals import student
-from perch.history.question import Hours, Question, Resolution, Row, Scope
+from perch.history.question import Answer, Hours, Question, Resolution, Row, Scope
 from perch.history.source import HistorySource
 from perch.model import Site
 
 LEAST_WEEKS = 4
-OF_BOOKINGS = frozenset({"no_show_rate"})
-"""Metrics of which a feed may no longer hold the past."""
 
 Days = Mapping[date, float]
 Week = tuple[int, int]
@@ -52,22 +51,35 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compare(of: Compared, site: Site, source: HistorySource, calendar: Calendar, now_ms: int) -> Comparison:
-    """Compare two periods; raises QuestionError and whatever the source raises."""
-    if of.metric in OF_BOOKINGS:
-        raise QuestionError("metric", f"{of.metric} is not compared: calendars forget", "compare another metric")
-    periods, warnings = [], []
+def compare(
+    of: Compared,
+    site: Site,
+    source: HistorySource,
+    calendar: Calendar,
+    now_ms: int,
+    bookings: Bookings = NO_BOOKINGS,
+) -> Comparison:
+    """Compare two periods; raises QuestionError and whatever the source raises. `bookings` are of both, as `answer`'s.
+
+    A day on which nothing was booked has no number of bookings.
+    """
+
+    def days_of(question: Question) -> _Days:
+        return _days(answer(question, site, source, calendar, now_ms, bookings), calendar)
+
+    periods: list[Days] = []
+    warnings: list[str] = []
     for name, (from_ms, to_ms) in (("before", of.before), ("after", of.after)):
         question = Question(of.metric, from_ms, to_ms, Resolution.DAY, Scope.SITE, Hours.OPEN, zone=of.zone)
-        days, left_out = _days(question, site, source, calendar, now_ms)
+        found = days_of(question)
+        days = found.values
         if of.control_zone is not None:
-            control, _ = _days(replace(question, zone=of.control_zone), site, source, calendar, now_ms)
+            control = days_of(replace(question, zone=of.control_zone)).values
             days = {day: value - control[day] for day, value in days.items() if day in control}
-        if left_out:
-            warnings.append(
-                f"Days {name} left out, because less than {COVERAGE_WANTED:.0%} of them was observed: {left_out}."
-            )
+        warnings += found.left_out(name)
         periods.append(days)
+    if of.metric in OF_BOOKINGS:
+        warnings.append("Bookings are those that the calendars hold now: what was deleted since is in no number.")
     if of.control_zone is not None:
         warnings.append(
             f"Numbers are differences to {of.control_zone}, which is taken to have changed as it would have here."
@@ -76,14 +88,29 @@ def compare(of: Compared, site: Site, source: HistorySource, calendar: Calendar,
     return compared_days(before, after, warnings)
 
 
-def _days(
-    question: Question, site: Site, source: HistorySource, calendar: Calendar, now_ms: int
-) -> tuple[dict[date, float], int]:
-    """Give the values of the days that were observed well enough, and how many were not."""
-    rows = [row for row in answer(question, site, source, calendar, now_ms).rows if isinstance(row, Row)]
-    open_days = [row for row in rows if row.coverage is not None]
-    good = [row for row in open_days if (row.coverage or 0) >= COVERAGE_WANTED and row.value is not None]
-    return {calendar.day_of(row.start_ms): row.value or 0.0 for row in good}, len(open_days) - len(good)
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The values of the days that were observed well enough; how many were not, and how many have no value."""
+
+    values: Days
+    unobserved: int
+    empty: int
+
+    def left_out(self, name: str) -> Iterator[str]:
+        """Say which days of a period are not compared."""
+        least = f"less than {COVERAGE_WANTED:.0%} of them was observed"
+        if self.unobserved:
+            yield f"Days {name} left out, because {least}: {self.unobserved}."
+        if self.empty:
+            yield f"Days {name} left out, because nothing happened on them that has a number: {self.empty}."
+
+
+def _days(of: Answer, calendar: Calendar) -> _Days:
+    """Take the days of an answer apart."""
+    rows = [row for row in of.rows if isinstance(row, Row) and row.coverage is not None]
+    good = [row for row in rows if (row.coverage or 0) >= COVERAGE_WANTED]
+    values = {calendar.day_of(row.start_ms): row.value for row in good if row.value is not None}
+    return _Days(values, len(rows) - len(good), len(good) - len(values))
 
 
 def compared_days(before: Days, after: Days, warnings: Sequence[str]) -> Comparison:
