@@ -29,6 +29,7 @@ class Matter(StrEnum):
 
     NETWORK = "sites and definitions"
     LIVE = "live states"
+    EXACT_TIMES = "exact times of live states"
     LIVE_OF_ALL_PURPOSES = "live states of assigned and private spaces"
     HISTORY_OF_GROUPS = "history by zone and wider"
     HISTORY_OF_SPACES = "history of single spaces"
@@ -43,6 +44,7 @@ MAY_READ: Mapping[Matter, frozenset[Role]] = MappingProxyType(
     {
         Matter.NETWORK: frozenset(Role),
         Matter.LIVE: _READERS,
+        Matter.EXACT_TIMES: frozenset({Role.MANAGER, Role.FACILITIES}),
         Matter.LIVE_OF_ALL_PURPOSES: frozenset({Role.FACILITIES}),
         Matter.HISTORY_OF_GROUPS: frozenset({Role.MANAGER, Role.FACILITIES}),
         Matter.HISTORY_OF_SPACES: frozenset({Role.FACILITIES}),
@@ -71,8 +73,12 @@ class Reader:
 
     def may_see(self, site: str, space: Space) -> bool:
         """Tell whether a space exists for this reader: others than `shared` ones do for `facilities` only."""
-        matter = Matter.LIVE if space.purpose is Purpose.SHARED else Matter.LIVE_OF_ALL_PURPOSES
-        return self.may_see_site(site) and self.may_read(matter)
+        return self.may_see_site(site) and self.may_read(matter_of(space))
+
+
+def matter_of(space: Space) -> Matter:
+    """Tell what the live state of a space belongs to."""
+    return Matter.LIVE if space.purpose is Purpose.SHARED else Matter.LIVE_OF_ALL_PURPOSES
 
 
 _AT_THIS_MACHINE = Reader(Role.FACILITIES)

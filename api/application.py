@@ -88,5 +88,5 @@ def serving(app: FastAPI, live: Live, history: HistoryFiles) -> ASGIApp:
     app.state.live = live
     app.state.history = history
     app.state.drawings = Drawings(live.directory.sites.values())
-    app.state.kept = kept = Kept(lambda: live.version, lambda: live.now().mono_ms)
+    app.state.kept = kept = Kept(live.version_to, lambda: live.now().mono_ms)
     return Door(app, live, kept)

@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Reader, is_own_name, reader_of
-from api.kept import Kept, send_answer
+from api.kept import Kept, Question, send_answer
 from api.live import Live
 from api.problems import problem
 
@@ -18,7 +18,6 @@ SAFETY_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-Question = tuple[Reader, str, bytes]
 
 
 class Door:

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from api.access import Matter, Reader
 from api.directory import Place
-from api.feed import Condition, Subscription
+from api.feed import Condition, Sight, Subscription
 from api.live import Live
 from api.live_resources import visible
 from api.openapi import answers
@@ -65,13 +65,16 @@ async def _stream(live: Live, subscription: Subscription) -> AsyncIterator[bytes
 def _wanted(reader: Reader, selection: Selection) -> Condition:
     """Take changes of the spaces that are asked for, and of the agents of their sites where the role reads agents."""
 
-    def wants(subject: object) -> bool:
+    exact = Sight.EXACT if reader.may_read(Matter.EXACT_TIMES) else Sight.COARSE
+
+    def wants(subject: object) -> int:
         if isinstance(subject, Place):
-            return (
+            is_wanted = (
                 selection.site in (None, subject.site)
                 and selection.kind in (None, subject.space.kind)
                 and reader.may_see(subject.site, subject.space)
             )
+            return exact if is_wanted else Sight.HIDDEN
         site = subject[0] if isinstance(subject, tuple) else ""
         return selection.site in (None, site) and reader.may_see_site(site) and reader.may_read(Matter.FLEET)
 
@@ -80,7 +83,9 @@ def _wanted(reader: Reader, selection: Selection) -> Condition:
 
 def _snapshot(live: Live, reader: Reader, selection: Selection) -> bytes:
     now = live.now()
-    return _encoder.encode(Snapshot(tuple(live.item(shown, now) for _, shown in visible(live, reader, selection))))
+    return _encoder.encode(
+        Snapshot(tuple(live.item_to(reader, shown, now) for _, shown in visible(live, reader, selection)))
+    )
 
 
 def _number(last_event_id: str | None) -> int | None:

@@ -4,10 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 WINDOW_EVENTS = 5_000
 QUEUE_EVENTS = 1_000
 KEEP_ALIVE_S = 15.0
+
+
+class Sight(IntEnum):
+    """How a reader sees a subject: not at all, in coarse words, or as it is."""
+
+    HIDDEN = 0
+    COARSE = 1
+    EXACT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +26,15 @@ class Event:
     id: int
     subject: object
     frame: bytes
+    coarse: bytes
+
+    def seen(self, sight: int) -> bytes:
+        """Give the frame as it is seen; `True` sees as `EXACT` does."""
+        return self.coarse if sight is Sight.COARSE else self.frame
 
 
-Condition = Callable[[object], bool]
+Condition = Callable[[object], int]
+"""Tells how a subject is seen, as `Sight` or bool."""
 
 
 def frame(name: str, number: int, data: bytes) -> bytes:
@@ -105,15 +120,17 @@ class Feed:
         """How many subscriptions are open."""
         return len(self._subscriptions)
 
-    def publish(self, name: str, subject: object, data: bytes, at_us: int = 0) -> None:
-        """Number an event and give it to whoever wants it."""
+    def publish(self, name: str, subject: object, data: bytes, at_us: int = 0, coarse: bytes | None = None) -> None:
+        """Number an event and give it to whoever wants it; `coarse` is what is told where sight is coarse."""
         self.last_id = max(self.last_id + 1, at_us)
         if len(self._window) == WINDOW_EVENTS:
             self._first_id = self._window[0].id
-        event = Event(self.last_id, subject, frame(name, self.last_id, data))
+        exact = frame(name, self.last_id, data)
+        event = Event(self.last_id, subject, exact, exact if coarse is None else frame(name, self.last_id, coarse))
         self._window.append(event)
         for subscription in tuple(self._subscriptions):
-            if subscription.wants(subject) and not subscription.put(event.frame):
+            sight = subscription.wants(subject)
+            if sight and not subscription.put(event.seen(sight)):
                 self._subscriptions.discard(subscription)
 
     def missed_since(self, number: int) -> tuple[Event, ...] | None:
@@ -128,7 +145,7 @@ class Feed:
         """Open a subscription, resumed after `last_seen`; where that cannot be, it starts with `reset` and snapshot."""
         missed = None if last_seen is None else self.missed_since(last_seen)
         if missed is not None:
-            frames = [event.frame for event in missed if wants(event.subject)]
+            frames = [event.seen(sight) for event in missed if (sight := wants(event.subject))]
         else:
             self.last_id = max(self.last_id, at_us)
             reset = [] if last_seen is None else [frame("reset", self.last_id, b"{}")]

@@ -1,5 +1,6 @@
 """From what is known to what is answered: one function per kind of item."""
 
+import dataclasses
 from datetime import tzinfo
 
 from msgspec.structs import replace
@@ -11,6 +12,8 @@ from perch.contract import SensorStatus, Status
 from perch.delivery.fleet import Agent
 from perch.model import Occupancy, Reason, Site
 
+QUARTER_HOUR_MS = 900_000
+
 
 def site_item(site: Site) -> SiteItem:
     """Describe a site."""
@@ -21,6 +24,11 @@ def site_item(site: Site) -> SiteItem:
         tuple(Named(floor.id, floor.name) for floor in site.floors),
         tuple(ZoneItem(zone.id, zone.floor) for zone in site.zones),
     )
+
+
+def coarsened(occupancy: Occupancy) -> Occupancy:
+    """Give what members see of a state: that it began within some quarter of an hour."""
+    return dataclasses.replace(occupancy, since_ms=occupancy.since_ms // QUARTER_HOUR_MS * QUARTER_HOUR_MS)
 
 
 def space_item(place: Place, occupancy: Occupancy) -> SpaceItem:

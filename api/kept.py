@@ -6,12 +6,14 @@ seen voids all kept answers at once.
 
 import gzip
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from api.access import Reader
 
 KEPT_MS = 1_000
 KEPT_ANSWERS = 256
@@ -35,7 +37,7 @@ class Answer:
             (b"content-type", self.media_type),
             (b"cache-control", b"private, no-cache"),
             (b"etag", self.tag),
-            (b"vary", b"Accept-Encoding, Authorization"),
+            (b"vary", b"Accept-Encoding, Authorization, Cookie"),
         ]
         body = self.body
         if zipping and len(body) >= SMALLEST_ZIPPED_BYTES:
@@ -84,27 +86,40 @@ def _has(if_none_match: str | None, tag: bytes) -> bool:
     return any(one.strip().removeprefix("W/") in (opaque, "*") for one in if_none_match.split(","))
 
 
-class Kept:
-    """The answers of the present version; `version` and `now_ms` say what holds when something is asked."""
+Question = tuple[Reader, str, bytes]
+"""Who asks, the path, and the query as it was written."""
 
-    def __init__(self, version: Callable[[], int], now_ms: Callable[[], int]) -> None:
+
+class Kept:
+    """The answers of the present version; `version` and `now_ms` say what holds when something is asked.
+
+    Each kind of reader has answers and a version of its own: when an answer is put together anew must not tell of a
+    change which that reader may not see.
+    """
+
+    def __init__(self, version: Callable[[Reader], int], now_ms: Callable[[], int]) -> None:
         self._version = version
         self._now_ms = now_ms
-        self._answers: dict[Hashable, Answer] = {}
-        self._of = (-1, 0)
+        self._answers: dict[Reader, dict[Question, Answer]] = {}
+        self._of: dict[Reader, tuple[int, int]] = {}
 
     def __repr__(self) -> str:
-        return f"<Kept answers: {len(self._answers)}>"
+        return f"<Kept answers: {self._number()}>"
 
-    def get(self, question: Hashable) -> Answer | None:
+    def get(self, question: Question) -> Answer | None:
         """Give the answer to a question, if it still holds."""
-        version, since_ms = self._of
-        if version != self._version() or not 0 <= self._now_ms() - since_ms < KEPT_MS:
-            self._answers.clear()
-            self._of = (self._version(), self._now_ms())
-        return self._answers.get(question)
+        reader = question[0]
+        version, since_ms = self._of.get(reader, (-1, 0))
+        if version != (newest := self._version(reader)) or not 0 <= self._now_ms() - since_ms < KEPT_MS:
+            self._answers.pop(reader, None)
+            self._of[reader] = (newest, self._now_ms())
+        return self._answers.get(reader, {}).get(question)
 
-    def put(self, question: Hashable, answer: Answer) -> None:
+    def put(self, question: Question, answer: Answer) -> None:
         """Keep the answer to a question that `get` did not know."""
-        if len(self._answers) < KEPT_ANSWERS:
-            self._answers[question] = answer
+        if self._number() >= KEPT_ANSWERS:
+            self._answers.clear()
+        self._answers.setdefault(question[0], {})[question] = answer
+
+    def _number(self) -> int:
+        return sum(map(len, self._answers.values()))

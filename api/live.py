@@ -4,12 +4,14 @@ Everything here runs on the event loop's thread. `hear` takes what the broker de
 called when something falls due and before each answer, so that no answer is older than its own deadline.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from api import items
+from api.access import Matter, Reader, matter_of
 from api.directory import Directory, Key, Place, directory_at
 from api.feed import Feed
 from api.shapes import AgentItem, SensorItem, SpaceItem
@@ -28,11 +30,20 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A space as it is shown: its item lacks only the age of the evidence."""
+    """A space as it is shown: its item lacks only the age of the evidence, `coarse` is what members see."""
 
     place: Place
     occupancy: Occupancy
     item: SpaceItem
+    coarse: SpaceItem
+
+    def to(self, reader: Reader) -> SpaceItem:
+        """Give the item as a reader sees it, without any age."""
+        return self.item if reader.may_read(Matter.EXACT_TIMES) else self.coarse
+
+    def occupancy_to(self, reader: Reader) -> Occupancy:
+        """Give the state as a reader sees it."""
+        return self.occupancy if reader.may_read(Matter.EXACT_TIMES) else items.coarsened(self.occupancy)
 
 
 class Live:
@@ -46,6 +57,7 @@ class Live:
         self.fleet = Fleet[Status](VALID_FOR_MS)
         self.feed = Feed(begin.wall_ms * 1000)
         self.version = 0
+        self._versions = Counter[tuple[str, Matter]]()
         self.misheard = 0
         self._stalls = 0
         self._settled_ms = begin.mono_ms
@@ -111,26 +123,38 @@ class Live:
         self.directory = directory
         self._board.set_homes(directory.homes)
         self._shown = {key: self._show(key) for key in directory.places}
-        self.version += 1
+        for site in directory.sites:
+            self._count(site, Matter.NETWORK)
         if changed:
             self.feed.begin_anew()
 
     def _show(self, key: Key) -> Shown:
         place = self.directory.places[key]
         occupancy = self._board.occupancy(*key)
-        return Shown(place, occupancy, items.space_item(place, occupancy))
+        coarse = items.space_item(place, items.coarsened(occupancy))
+        return Shown(place, occupancy, items.space_item(place, occupancy), coarse)
 
     def _changed(self, keys: Iterable[Key], now: Instant) -> None:
         for key in keys:
-            self.version += 1
             self._shown[key] = shown = self._show(key)
-            self.feed.publish("space", shown.place, _encoder.encode(self.item(shown, now)), now.wall_ms * 1000)
+            self._count(key[0], matter_of(shown.place.space))
+            exact, coarse = _encoder.encode(self.item(shown, now)), _encoder.encode(shown.coarse)
+            self.feed.publish("space", shown.place, exact, now.wall_ms * 1000, coarse)
 
     def _tell_of_agents(self, keys: Iterable[Key], now: Instant) -> None:
         for key in keys:
             if key in self.directory.spaces_of:
-                self.version += 1
+                self._count(key[0], Matter.FLEET)
                 self.feed.publish("agent", key, _encoder.encode(self.agent_item(key, now)), now.wall_ms * 1000)
+
+    def _count(self, site: str, matter: Matter) -> None:
+        self.version += 1
+        self._versions[site, matter] += 1
+
+    def version_to(self, reader: Reader) -> int:
+        """Give a number that grows with each change that a reader can see, and with no other."""
+        seen = self._versions.items()
+        return sum(n for (site, matter), n in seen if reader.may_see_site(site) and reader.may_read(matter))
 
     def all(self) -> Iterator[tuple[Key, Shown]]:
         """Give every space of today in order of key."""
@@ -148,6 +172,10 @@ class Live:
         """Give a space's item with the age of its evidence."""
         heard_ms = self.heard_ms(shown)
         return items.aged(shown.item, None if heard_ms is None else now.wall_ms - heard_ms)
+
+    def item_to(self, reader: Reader, shown: Shown, now: Instant) -> SpaceItem:
+        """Give a space's item as a reader sees it."""
+        return self.item(shown, now) if reader.may_read(Matter.EXACT_TIMES) else shown.coarse
 
     @property
     def agents(self) -> Iterable[Key]:
