@@ -15,21 +15,21 @@ from api.kept import Answer, AnswerResponse, Kept, tag_of
 from api.live import Live, Shown
 from api.moments import rfc3339
 from api.openapi import answers, may_be_known
+from api.paging import Item, Key, Page, keyed_page, ranked_page
 from api.parameters import (
-    Cursor,
-    Limit,
+    AskedOrder,
     OptionalKind,
     OptionalSite,
     StrictRoute,
     TheLive,
+    ThePage,
     TheReader,
     TheSelection,
-    after,
     known_site,
     required,
 )
-from api.problems import not_found
-from api.selection import MOST_ITEMS, Selection, page_of
+from api.problems import not_found, wrong
+from api.selection import Order, Selection, rank
 from api.shapes import AgentPage, SensorPage, SitePage, SpaceItem, SpacePage, Summary, Tally
 from perch.model import State
 
@@ -38,13 +38,11 @@ _encoder = msgspec.json.Encoder()
 
 
 @router.get("/sites", **may_be_known(answers(SitePage)), dependencies=[required(Matter.NETWORK)])
-async def sites(
-    request: Request, live: TheLive, reader: TheReader, limit: Limit = MOST_ITEMS, cursor: Cursor = None
-) -> Response:
+async def sites(request: Request, live: TheLive, reader: TheReader, page: ThePage) -> Response:
     """List the places of the network."""
     known = (site for site in live.directory.sites.values() if reader.may_see_site(site.id))
     keyed = (((site.id,), items.site_item(site)) for site in known)
-    listed, following = page_of(keyed, after(cursor), limit)
+    listed, following = _page(keyed, page)
     content = _encoder.encode((listed, following))
     return _keep(request, SitePage(tuple(listed), following, as_of(live, None)), content)
 
@@ -66,14 +64,20 @@ async def spaces(
     live: TheLive,
     reader: TheReader,
     selection: TheSelection,
-    limit: Limit = MOST_ITEMS,
-    cursor: Cursor = None,
+    page: ThePage,
+    order: AskedOrder = Order.FREE_FIRST,
 ) -> Response:
-    """List spaces with what can be vouched for now, in order of site and id."""
-    chosen, following = page_of(visible(live, reader, selection), after(cursor), limit)
+    """List spaces with what can be vouched for now, surely free ones first."""
+    found = visible(live, reader, selection)
+    if order is Order.ID:
+        chosen, following = _page(found, page)
+    else:
+        chosen, following = _best(found, live, reader, page)
     now = live.now()
-    page = SpacePage(tuple(live.item(shown, now) for shown in chosen), following, as_of(live, selection.site))
-    return _keep(request, page, _encoder.encode(([shown.item for shown in chosen], following)))
+    answer = SpacePage(
+        tuple(live.item_to(reader, shown, now) for shown in chosen), following, as_of(live, selection.site)
+    )
+    return _keep(request, answer, _encoder.encode(([shown.to(reader) for shown in chosen], following)))
 
 
 @router.get("/spaces/{site}/{space}", **may_be_known(answers(SpaceItem, 404)), dependencies=[required(Matter.LIVE)])
@@ -88,7 +92,7 @@ async def one_space(
     shown = live.get(site, space)
     if shown is None or not reader.may_see(site, shown.place.space):
         raise not_found(f"there is no space {site}/{space}; /api/v1/spaces lists them")
-    return _keep(request, live.item(shown, live.now()), _encoder.encode(shown.item))
+    return _keep(request, live.item_to(reader, shown, live.now()), _encoder.encode(shown.to(reader)))
 
 
 @router.get("/agents", **may_be_known(answers(AgentPage, 403)), dependencies=[required(Matter.FLEET)])
@@ -96,16 +100,15 @@ async def agents(
     request: Request,
     live: TheLive,
     reader: TheReader,
+    page: ThePage,
     site: OptionalSite = None,
-    limit: Limit = MOST_ITEMS,
-    cursor: Cursor = None,
 ) -> Response:
     """List the agents of the layout, heard or not."""
     now = live.now()
     keyed = ((key, live.agent_item(key, now)) for key in _agents(live, reader, site))
-    listed, following = page_of(keyed, after(cursor), limit)
-    page = AgentPage(tuple(listed), following, as_of(live, site))
-    return _keep(request, page, _encoder.encode((listed, following)))
+    listed, following = _page(keyed, page)
+    answer = AgentPage(tuple(listed), following, as_of(live, site))
+    return _keep(request, answer, _encoder.encode((listed, following)))
 
 
 @router.get("/sensors", **may_be_known(answers(SensorPage, 403)), dependencies=[required(Matter.FLEET)])
@@ -113,17 +116,41 @@ async def sensors(
     request: Request,
     live: TheLive,
     reader: TheReader,
+    page: ThePage,
     site: OptionalSite = None,
-    limit: Limit = MOST_ITEMS,
-    cursor: Cursor = None,
 ) -> Response:
     """List the sensors that agents told of."""
     now = live.now()
     described = ((key, item) for key in _agents(live, reader, site) for item in live.sensor_items(key, now))
     keyed = (((*key, item.id), item) for key, item in described)
-    listed, following = page_of(keyed, after(cursor), limit)
-    page = SensorPage(tuple(listed), following, as_of(live, site))
-    return _keep(request, page, _encoder.encode((listed, following)))
+    listed, following = _page(keyed, page)
+    answer = SensorPage(tuple(listed), following, as_of(live, site))
+    return _keep(request, answer, _encoder.encode((listed, following)))
+
+
+def _page(keyed: Iterable[tuple[Key, Item]], page: Page) -> tuple[list[Item], str | None]:
+    """Cut a page out of what is in order of key; raises ParametersError."""
+    try:
+        return keyed_page(keyed, page)
+    except ValueError as error:
+        raise wrong("cursor", str(error)) from None
+
+
+def _best(found: Iterable[tuple[Key, Shown]], live: Live, reader: Reader, page: Page) -> tuple[list[Shown], str | None]:
+    """Cut a page out of spaces, surely free ones first, equals by site and id; raises ParametersError."""
+    ranked = sorted(found, key=lambda one: rank(one[1].occupancy))
+    if page.cursor is None and len(ranked) <= page.limit:
+        return [shown for _, shown in ranked], None
+    try:
+        return ranked_page(ranked, places(live, reader), page)
+    except ValueError as error:
+        raise wrong("cursor", str(error)) from None
+
+
+def places(live: Live, reader: Reader) -> list[Key]:
+    """Give the key of every space that a reader may see on some day of the layout, in order."""
+    rows = ((site.id, space) for site in live.directory.sites.values() for space in site.spaces)
+    return sorted({(site, space.id) for site, space in rows if reader.may_see(site, space)})
 
 
 def _agents(live: Live, reader: Reader, site: str | None) -> Iterator[tuple[str, str]]:

@@ -10,11 +10,11 @@ from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from api import selection
 from api.access import Matter, Reader
 from api.live import Live
+from api.paging import LONGEST_CURSOR, MOST_ITEMS, Page, question
 from api.problems import ParametersError, causes_of, wrong
-from api.selection import MOST_ITEMS, Key, Selection
+from api.selection import Order, Selection
 from api.shapes import ProblemCause
 from perch.model import ID_PATTERN, SpaceKind, State
 
@@ -26,8 +26,11 @@ OptionalKind = Annotated[SpaceKind | None, Query(description="kind of space")]
 OptionalState = Annotated[State | None, Query(description="present state")]
 OptionalFeature = Annotated[str | None, Query(max_length=64, description="a feature that the space has")]
 OptionalCapacity = Annotated[int | None, Query(ge=0, le=10_000, description="people that must find a seat")]
+AskedOrder = Annotated[Order, Query(description="surely free first, then what may be; or by site and id")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="most items of one answer")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
+Cursor = Annotated[
+    str | None, Query(max_length=LONGEST_CURSOR, description="`next` of the page before, with the same question")
+]
 
 
 _found: ContextVar[list[ProblemCause]] = ContextVar("what is wrong with the parameters of this request")
@@ -139,12 +142,12 @@ def _unknown_site(live: Live, reader: Reader, site: str | None) -> str | None:
     return f"there is no site {site!r}; there are: {', '.join(visible) or 'none'}"
 
 
-def after(cursor: str | None) -> Key | None:
-    """Read a cursor; raises ParametersError."""
-    try:
-        return None if cursor is None else selection.parse_cursor(cursor)
-    except ValueError as error:
-        raise wrong("cursor", str(error)) from None
+def page_asked(request: Request, limit: Limit = MOST_ITEMS, cursor: Cursor = None) -> Page:
+    """Read which page of a list is asked for."""
+    return Page(question(request.url.path, request.query_params), limit, cursor)
+
+
+ThePage = Annotated[Page, Depends(page_asked)]
 
 
 def selection_of(

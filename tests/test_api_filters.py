@@ -1,8 +1,8 @@
 """Filters, pages and sums over any network in any state."""
 
 import asyncio
+import base64
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +16,12 @@ from api.application import build, serving, with_routes
 from api.audit_taps import Taps
 from api.history_files import HistoryFiles
 from api.live import Live
-from api.selection import cursor_at, page_of, parse_cursor
+from api.paging import Page, keyed_page, question, ranked_page
 from perch import contract
 from perch.adapters.mqtt import Received
 from perch.contract import LiveState
 from perch.delivery.liveness import Instant
-from perch.model import Clock, Purpose, Reason, SpaceKind, State, is_id
+from perch.model import Clock, Purpose, Reason, SpaceKind, State
 from tests.serving import EPOCH, a_site, a_space
 
 NOW = Instant(1_790_000_000_000, 5_000_000)
@@ -48,6 +48,23 @@ class Asked(NamedTuple):
             return await client.get(address)
 
 
+def hear(live: Live, site: str, space: str, state: State, probability: float) -> None:
+    """Let a space be heard of."""
+    said = LiveState(
+        v=1,
+        epoch=EPOCH,
+        state=state,
+        probability=probability,
+        count=None,
+        reason=Reason.QUIET,
+        since_ms=NOW.wall_ms,
+        sent_ms=NOW.wall_ms,
+        clock=Clock.OK,
+    )
+    published = contract.build_state(site, "pi-1", space, said)
+    live.hear(Received(published.topic, published.payload, retained=False))
+
+
 @st.composite
 def networks(draw: st.DrawFn) -> Asked:
     """Draw one or two sites with a handful of spaces, some of which were heard."""
@@ -70,19 +87,7 @@ def networks(draw: st.DrawFn) -> Asked:
         for space in site.spaces:
             state = draw(st.none() | st.sampled_from(State))
             if state is not None:
-                said = LiveState(
-                    v=1,
-                    epoch=EPOCH,
-                    state=state,
-                    probability=0.5,
-                    count=None,
-                    reason=Reason.QUIET,
-                    since_ms=NOW.wall_ms,
-                    sent_ms=NOW.wall_ms,
-                    clock=Clock.OK,
-                )
-                published = contract.build_state(site.id, "pi-1", space.id, said)
-                live.hear(Received(published.topic, published.payload, retained=False))
+                hear(live, site.id, space.id, state, draw(st.sampled_from([0.02, 0.5, 0.97])))
     return Asked(_plain_items(live), serving(ROUTES, live, HistoryFiles({}, Path("/nowhere"))))
 
 
@@ -121,13 +126,21 @@ def wanted(item: dict[str, Any], filters: dict[str, Any]) -> bool:
     return True
 
 
+def usual_order(item: dict[str, Any]) -> Any:
+    """Say in the plainest way where an item stands by default."""
+    return ["free", "unknown", "occupied"].index(item["state"]), item["probability"], item["site"], item["id"]
+
+
 @settings(max_examples=25)
-@given(networks(), FILTERS, st.integers(1, 5))
+@given(networks(), FILTERS, st.integers(1, 5), st.sampled_from(["", "id", "free-first"]))
 def test_pages_of_filtered_spaces_are_what_a_plain_filter_gives(
-    network: Asked, filters: dict[str, Any], limit: int
+    network: Asked, filters: dict[str, Any], limit: int, order: str
 ) -> None:
-    query = "&".join(f"{name}={value}" for name, value in filters.items())
+    asked = {**filters, "order": order} if order else filters
+    query = "&".join(f"{name}={value}" for name, value in asked.items())
     expected = [item for item in network.items if wanted(item, filters)]
+    if order != "id":
+        expected.sort(key=usual_order)
     assert network.get(f"/api/v1/spaces?{query}")["items"] == expected
     paged: list[Any] = []
     cursor = ""
@@ -158,33 +171,91 @@ def test_a_summary_always_adds_up(network: Asked, kind: str) -> None:
         assert sum(tally["total"] for tally in answer[parts].values()) == answer["total"]
 
 
-@given(st.lists(NAMES, min_size=1, max_size=3).map(tuple))
-def test_a_cursor_comes_back_as_it_was(key: tuple[str, ...]) -> None:
-    assert parse_cursor(cursor_at(key)) == key
+KEYS = st.lists(st.tuples(NAMES, NAMES), unique=True, max_size=12)
+ASKED = question("/spaces", {"kind": "desk"})
 
 
-@given(st.text(max_size=40))
-def test_a_cursor_that_nobody_gave_is_refused_or_harmless(text: str) -> None:
-    with suppress(ValueError):
-        assert all(map(is_id, parse_cursor(text)))
-
-
-@given(st.lists(st.tuples(NAMES, NAMES), unique=True, max_size=12), st.data())
+@given(KEYS, st.data())
 def test_pages_neither_repeat_nor_skip_what_stays_while_spaces_come_and_go(
     keys: list[tuple[str, str]], data: st.DataObject
 ) -> None:
     stay = set(data.draw(st.lists(st.sampled_from(keys), unique=True))) if keys else set()
     seen: list[tuple[str, str]] = []
-    after = None
+    cursor = None
     while True:
         present = sorted(stay | set(data.draw(st.lists(st.sampled_from(keys), unique=True)) if keys else []))
-        page, following = page_of(((key, key) for key in present), after, 2)
+        page, cursor = keyed_page(((key, key) for key in present), Page(ASKED, 2, cursor))
         seen += page
-        if following is None:
+        if cursor is None:
             break
-        after = parse_cursor(following)
     assert len(seen) == len(set(seen))
     assert stay <= set(seen)
+
+
+@given(KEYS, st.data())
+def test_pages_of_an_order_that_moves_neither_repeat_nor_skip_what_stays(
+    keys: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    """Between two pages every space may change its state, and so its place, and others may come and go."""
+    stay = set(data.draw(st.lists(st.sampled_from(keys), unique=True))) if keys else set()
+    seen: list[tuple[str, str]] = []
+    cursor = None
+    while True:
+        present = stay | set(data.draw(st.lists(st.sampled_from(keys), unique=True)) if keys else [])
+        ranked = data.draw(st.permutations(sorted(present)))
+        page, cursor = ranked_page(((key, key) for key in ranked), sorted(keys), Page(ASKED, 2, cursor))
+        seen += page
+        if cursor is None:
+            break
+    assert len(seen) == len(set(seen))
+    assert stay <= set(seen)
+
+
+@given(st.text(max_size=40) | st.binary(max_size=30).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+def test_a_cursor_that_nobody_gave_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        keyed_page([(("hq", "d01"), 1)], Page(ASKED, 2, text))
+    with pytest.raises(ValueError, match="cursor"):
+        ranked_page([(("hq", "d01"), 1)], [("hq", "d01")], Page(ASKED, 2, text))
+
+
+def test_a_cursor_of_another_question_or_layout_is_refused() -> None:
+    keys = [("hq", f"d{number}") for number in range(5)]
+    keyed = [(key, key) for key in keys]
+    other = question("/spaces", {"kind": "room"})
+    for cut in (keyed_page, lambda items, page: ranked_page(items, keys, page)):
+        _, cursor = cut(keyed, Page(ASKED, 2))
+        assert cut(keyed, Page(ASKED, 3, cursor))[0] == keys[2:]
+        with pytest.raises(ValueError, match="another question"):
+            cut(keyed, Page(other, 2, cursor))
+    _, cursor = ranked_page(keyed, keys, Page(ASKED, 2))
+    with pytest.raises(ValueError, match="another layout"):
+        ranked_page(keyed, [*keys, ("hq", "d9")], Page(ASKED, 2, cursor))
+
+
+def test_a_cursor_is_refused_by_name_over_http() -> None:
+    network = Asked([], build(Live((a_site(),), lambda: NOW), HistoryFiles({}, Path("/nowhere")), NO_TAPS, ()))
+    cursor = network.get("/api/v1/spaces?kind=desk&limit=1")["next"]
+    assert network.get(f"/api/v1/spaces?kind=desk&limit=2&cursor={cursor}")["next"] is None
+    for address in (f"spaces?kind=room&cursor={cursor}", f"spaces?cursor={cursor}", f"agents?cursor={cursor}"):
+        answer = asyncio.run(network._get(f"/api/v1/{address}"))
+        assert answer.status_code == 422
+        assert [error["where"] for error in answer.json()["errors"]] == ["cursor"]
+
+
+def test_free_desks_of_the_whole_network_are_one_call() -> None:
+    sites = [a_site(name) for name in ("annex", "hq", "pier")]
+    live = Live(sites, lambda: NOW)
+    for site, space, state, belief in (
+        ("hq", "d01", State.FREE, 0.3),
+        ("pier", "d02", State.FREE, 0.02),
+        ("pier", "d01", State.OCCUPIED, 0.9),
+        ("annex", "r1", State.FREE, 0.02),
+    ):
+        hear(live, site, space, state, belief)
+    network = Asked([], serving(ROUTES, live, HistoryFiles({}, Path("/nowhere"))))
+    found = network.get("/api/v1/spaces?kind=desk&state=free")
+    assert [(item["site"], item["id"]) for item in found["items"]] == [("pier", "d02"), ("hq", "d01")]
 
 
 @pytest.mark.parametrize("address", ["sites", "agents", "sensors", "definitions"])
