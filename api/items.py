@@ -86,4 +86,5 @@ def sensor_item(key: Key, name: str, sensor: SensorStatus, zone: tzinfo, *, onli
         sensor.health if online else None,
         rfc3339(sensor.since_ms, zone),
         None if sensor.last_ms is None else rfc3339(sensor.last_ms, zone),
+        sensor.drift_a_day,
     )

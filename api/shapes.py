@@ -70,7 +70,10 @@ class AgentItem(Struct, frozen=True):
 
 
 class SensorItem(Struct, frozen=True):
-    """A sensor as its agent last described it; `health` is null while the agent is not heard."""
+    """A sensor as its agent last described it; `health` is null while the agent is not heard.
+
+    `drift_a_day` is of a beam: by how many a day the doors of its space count more people in than out.
+    """
 
     site: str
     agent: str
@@ -80,6 +83,7 @@ class SensorItem(Struct, frozen=True):
     health: SensorHealth | None
     since: Moment | None
     last: Moment | None
+    drift_a_day: float | None
 
 
 class DefinitionItem(Struct, frozen=True):

@@ -91,6 +91,7 @@ class Herald:
                 self._sensors[sensor].kind,
                 self._sensors[sensor].space,
                 None if health.sign_ms is None else author.wall_of(health.sign_ms),
+                None if health.drift_a_day is None else round(health.drift_a_day, 1),
             )
             for sensor, health in healths.items()
         }

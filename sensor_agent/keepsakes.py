@@ -7,11 +7,13 @@ from pathlib import Path
 
 from perch.adapters.whole_file import write_whole
 from perch.errors import StorageError
+from perch.sensing.drift import NOBODY_CROSSED, Crossings
 from perch.sensing.ward import Learned
 
 FILE = "learned.json"
 MOST_BYTES = 1_000_000
 MOST_MS = 366 * 86_400_000
+MOST_CROSSINGS = 1e9
 
 log = logging.getLogger(__name__)
 
@@ -69,4 +71,15 @@ def _learned(found: Mapping[str, object]) -> Learned:
         raise ValueError(f"{busy!r:.80} is no number from 0 to 1000")
     if not isinstance(steady_ms, int) or not 0 <= steady_ms <= MOST_MS:
         raise ValueError(f"{steady_ms!r:.80} is no time in ms")
-    return Learned(tuple(float(number) for number in memory), float(busy), steady_ms)
+    return Learned(tuple(float(number) for number in memory), float(busy), steady_ms, _crossings(found))
+
+
+def _crossings(found: Mapping[str, object]) -> Crossings:
+    """Give how often a beam was crossed; earlier versions did not keep it."""
+    crossings = found.get("crossings", NOBODY_CROSSED)
+    if not isinstance(crossings, list | Crossings) or len(crossings) != 2:
+        raise ValueError(f"{crossings!r:.80} are no crossings")
+    times, days = crossings
+    if not all(isinstance(one, int | float) and 0 <= one < MOST_CROSSINGS for one in (times, days)):
+        raise ValueError(f"{crossings!r:.80} are no crossings")
+    return Crossings(float(times), float(days))

@@ -17,10 +17,10 @@ from perch.adapters.agent_health import AgentHealth
 from perch.adapters.collector_health import read_health
 from perch.adapters.journal import JournalReader
 from perch.adapters.mqtt import Connection, Received
-from perch.contract import AliveEvent, Batch
+from perch.contract import AliveEvent, Batch, SensorStatus
 from perch.doctor import agent_broker, server_broker
 from perch.doctor.findings import Finding, Verdict
-from perch.model import Clock, SensedSpace, SpaceKind, State
+from perch.model import Clock, SensedSpace, SensorHealth, SensorKind, SpaceKind, State
 from perch.settings import AgentSettings, SensingSettings, ServerSettings
 from perch.settings import Broker as BrokerSettings
 from tests.acknowledging import Acknowledging
@@ -318,6 +318,26 @@ def test_the_server_says_which_agents_are_not_heard_or_in_trouble(mosquitto: Bro
     ]
     faults = [finding.what for finding in findings if finding.part == "agents" and finding.verdict is Verdict.FAULT]
     assert faults == ["hq/pi-1: the outbox cannot be written"]
+
+
+def test_the_server_says_which_sensors_are_ill_and_which_doors_drift(mosquitto: Broker) -> None:
+    def sensor(kind: SensorKind, health: SensorHealth, drift_a_day: float | None = None) -> SensorStatus:
+        return SensorStatus(health, 0, 0, kind, "r1", drift_a_day=drift_a_day)
+
+    sensors = {
+        "pir": sensor(SensorKind.MOTION, SensorHealth.STUCK),
+        "in": sensor(SensorKind.BEAM_IN, SensorHealth.OK, -2.5),
+        "out": sensor(SensorKind.BEAM_OUT, SensorHealth.OK, -2.5),
+    }
+    with Speaker(mosquitto) as one:
+        one.beat(sensors=sensors)
+        one.say("d01", State.FREE)
+        findings = at_server(BrokerSettings(port=mosquitto.port))
+    said = [finding.what for finding in findings if finding.part == "sensors"]
+    assert said == [
+        "1 of 3 sensors are ill: hq/pi-1 pir (stuck)",
+        "doors of hq/r1: 2.5 more are counted out than in a day",
+    ]
 
 
 # TLS.

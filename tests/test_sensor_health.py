@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from perch.model import Reading, Reason, SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind, State
 from perch.sensing import offline
 from perch.sensing.health import CHATTERS, FROZEN_MS, LOOK_EVERY_MS, STUCK_ON_MS, Hearing
-from perch.sensing.ward import Ward
+from perch.sensing.ward import Learned, Ward
 from perch.sensing.watch import Watch
 
 HOUR_MS = 3_600_000
@@ -295,7 +295,7 @@ def test_it_does_not_matter_how_often_the_sensors_are_looked_at(
 
 def falls_and_recoveries(
     rows: Iterable[Reading], until_ms: int, *, each_look: bool
-) -> tuple[list[tuple[int, list[str], list[str]]], dict[str, tuple[float, int]]]:
+) -> tuple[list[tuple[int, list[str], list[str]]], dict[str, Learned]]:
     """Look whenever a ward asks for it, or at each look that there is."""
     ward, found = Ward([replace(DESK, quiet_limit_ms=13 * HOUR_MS)], [RADAR, CO2, SEAT]), []
     ward.start(0, {}, {})
@@ -343,6 +343,6 @@ def test_looks_that_are_skipped_would_have_found_nothing(
     some, busy = falls_and_recoveries(rows, now_ms + 30 * HOUR_MS, each_look=False)
     each, busy_each = falls_and_recoveries(rows, now_ms + 30 * HOUR_MS, each_look=True)
     assert some == each
-    for sensor, (amount, steady_ms) in busy.items():
-        assert amount == pytest.approx(busy_each[sensor][0])
-        assert steady_ms == busy_each[sensor][1]
+    for sensor, one in busy.items():
+        assert one.busy == pytest.approx(busy_each[sensor].busy)
+        assert one.steady_ms == busy_each[sensor].steady_ms

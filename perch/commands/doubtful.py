@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from perch.adapters.csv_times import format_time
 from perch.commands.output import warn
 from perch.model import DAY_MS
-from perch.sensing.doubts import Doubts, Drift, Heard
+from perch.sensing.doubts import Doubts, Heard
+from perch.sensing.drift import DRIFTS_A_DAY, Drift
 
 MOST_NAMED = 5
-DRIFTS_A_DAY = 1.0
 
 
 def warn_of_strangers(recorded: Iterable[str], known: set[str]) -> None:

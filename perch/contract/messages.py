@@ -129,7 +129,8 @@ class LiveState(Struct, frozen=True, kw_only=True):
 class SensorStatus(Struct, frozen=True):
     """How a sensor does, since when, when last heard (ms UTC, None if never), what it measures and in which space.
 
-    `sign_ms` is when it last saw somebody, None if it has not yet, or measures something else.
+    `sign_ms` is when it last saw somebody, None if it has not yet, or measures something else. `drift_a_day` is of a
+    beam: by how many a day the doors of its space count more in than out, None while that is not known.
     """
 
     health: SensorHealth
@@ -138,6 +139,7 @@ class SensorStatus(Struct, frozen=True):
     kind: SensorKind | None = None
     space: str | None = None
     sign_ms: Milliseconds | None = None
+    drift_a_day: float | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from perch.delivery.liveness import Instant, Report
 from perch.doctor.findings import Finding, counted, fault, ok, warn
 from perch.errors import ContractError
 from perch.model import Clock, Site
+from perch.sensing.drift import DRIFTS_A_DAY
 
 AHEAD_MS = 5_000
 MANY_WAITING = 1_000
@@ -32,6 +33,7 @@ def look_at_agents(sites: Sequence[Site], received: Sequence[Received]) -> Itera
     else:
         yield ok("agents", f"{counted(len(agents), 'agent')} of the layout, and none is silent")
     yield from _troubles(fleet, online)
+    yield from _sensors(fleet, online)
     if ahead:
         what = f"clocks are ahead of this machine's: {_names(list(ahead))} by up to {max(ahead.values()) // 1000} s"
         yield warn("agents", what, "set the clocks: what such an agent says is unknown to whoever connects anew")
@@ -70,6 +72,26 @@ def _troubles(fleet: Fleet[Status], online: Sequence[Key]) -> Iterator[Finding]:
         yield warn("agents", f"{_names(keys)}: {notice}", "nothing is wrong any more; see that it was meant so")
 
 
+def _sensors(fleet: Fleet[Status], online: Sequence[Key]) -> Iterator[Finding]:
+    statuses = [(agent, known.status) for agent in online if (known := fleet.get(agent)) is not None]
+    sensors = [(agent, name, one) for agent, status in statuses for name, one in status.sensors.items()]
+    ill = [f"{'/'.join(agent)} {name} ({one.health})" for agent, name, one in sensors if one.health.is_ill]
+    if ill:
+        what = f"{len(ill)} of {counted(len(sensors), 'sensor')} are ill: {_first(ill)}"
+        yield warn("sensors", what, "look at their wires; perch walk shows what each says")
+    elif sensors:
+        yield ok("sensors", f"{counted(len(sensors), 'sensor')}, and none is ill")
+    doors = {(agent, one.space): one.drift_a_day for agent, _, one in sensors if one.drift_a_day is not None}
+    for (agent, space), a_day in doors.items():
+        if abs(a_day) >= DRIFTS_A_DAY:
+            more, less = ("in", "out") if a_day > 0 else ("out", "in")
+            what = f"doors of {agent[0]}/{space}: {abs(a_day):.1f} more are counted {more} than {less} a day"
+            yield warn("sensors", what, "see how the beams stand; until then other sensors there set the count right")
+
+
 def _names(keys: Sequence[Key]) -> str:
-    named = ", ".join(f"{site}/{agent}" for site, agent in keys[:_NAMED])
-    return named + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
+    return _first([f"{site}/{agent}" for site, agent in keys])
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

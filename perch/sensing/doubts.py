@@ -4,13 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from perch.model import DAY_MS, Reading, SensedSpace, Sensor, SensorKind
+from perch.model import DAY_MS, Reading, SensedSpace, Sensor
+from perch.sensing.drift import Crossings, Drift, drift
 from perch.sensing.evidence import BEAMS, ON
 from perch.sensing.health import DIGITAL, PLAUSIBLE
 from perch.sensing.voices import silence_limit_ms
-
-LEAST_DAYS = 2
-"""Who is still inside at the end of a day is no drift."""
 
 
 @dataclass(slots=True)
@@ -59,15 +57,6 @@ class Hole:
         return self.until_ms - self.from_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How far the doors of a space drift: by how many a day more were counted in than out (below 0: out than in)."""
-
-    space: str
-    beams: tuple[str, ...]
-    a_day: float
-
-
 class Doubts:
     """Listens to readings in order of time as they pass; holds a few numbers for each sensor, however many they are."""
 
@@ -96,24 +85,13 @@ class Doubts:
         return self.heard[reading.sensor].hear(reading.time_ms, reading.value)
 
     def drifts(self) -> list[Drift]:
-        """Give how far doors drift, where at least two days passed: whoever comes in goes out again.
-
-        What is counted too many is taken away by other evidence in the room, and what is missed is added by it.
-        """
+        """Give how far the doors of each space drift, where that can be told."""
         days = 0.0 if self._first_ms is None or self._last_ms is None else (self._last_ms - self._first_ms) / DAY_MS
-        doors: dict[str, list[Heard]] = {}
+        doors: dict[str, list[tuple[Sensor, Crossings]]] = {}
         for one in self.heard.values():
             if one.sensor.kind in BEAMS and one.readings:
-                doors.setdefault(one.sensor.space, []).append(one)
-        return [
-            Drift(
-                space,
-                tuple(beam.sensor.id for beam in own),
-                sum(beam.signs * (1 if beam.sensor.kind is SensorKind.BEAM_IN else -1) for beam in own) / days,
-            )
-            for space, own in doors.items()
-            if days >= LEAST_DAYS
-        ]
+                doors.setdefault(one.sensor.space, []).append((one.sensor, Crossings(one.signs, days)))
+        return [found for space, own in doors.items() if (found := drift(space, own)) is not None]
 
     def passing(self, readings: Iterable[Reading]) -> Iterator[Reading]:
         """Pass every reading on."""

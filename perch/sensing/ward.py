@@ -1,33 +1,41 @@
 """All sensors of an agent, and which of them are ill."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from perch.model import Reason, SensedSpace, Sensor, SensorHealth
+from perch.sensing.drift import NOBODY_CROSSED, BeamVitals, Crossings, Drift, Tally, drift
+from perch.sensing.evidence import BEAMS
 from perch.sensing.health import LOOK_EVERY_MS, MEASURING, Vitals, disagreeing, neighbours
 from perch.sensing.voices import NEVER_MS, silence_limit_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a sensor does since when, when it last said something, and when it saw somebody (ms of the watch's clock)."""
+    """How a sensor does since when, when it last said something, and when it saw somebody (ms of the watch's clock).
+
+    `drift_a_day` is a beam's: by how many a day the doors of its space count more in than out, None while unknown.
+    """
 
     health: SensorHealth
     since_ms: int
     last_ms: int | None
     sign_ms: int | None = None
+    drift_a_day: float | None = None
 
 
 class Learned(NamedTuple):
     """What is worth keeping of a sensor over a restart.
 
-    `memory` is its voice's; how busy it was in a day, and for how long (ms) it had not changed.
+    `memory` is its voice's; how busy it was in a day, for how long (ms) it had not changed, and how often a beam was
+    crossed.
     """
 
     memory: tuple[float, ...] = ()
     busy: float = 0.0
     steady_ms: int = 0
+    crossings: Crossings = NOBODY_CROSSED
 
 
 NOTHING_LEARNED = Learned()
@@ -58,18 +66,27 @@ class Ward:
         ailing = sum(one.health is not _OK for one in self.vitals.values())
         return f"<Ward of {len(self._sensors)} sensors, {ailing} ailing>"
 
-    def learned(self, time_ms: int) -> dict[str, tuple[float, int]]:
-        """Give of each sensor how busy it was, and for how long it has not changed."""
+    def learned(self, time_ms: int) -> dict[str, Learned]:
+        """Give what was learned of each sensor, but for its voice's memory."""
         for one in self.vitals.values():
             one.catch_up(time_ms)
-        return {sensor: (one.busy, time_ms - one.steady_ms) for sensor, one in self.vitals.items()}
+        return {
+            sensor: Learned(
+                busy=one.busy,
+                steady_ms=time_ms - one.steady_ms,
+                crossings=one.tally.crossings(time_ms) if isinstance(one, BeamVitals) else NOBODY_CROSSED,
+            )
+            for sensor, one in self.vitals.items()
+        }
 
     def start(self, time_ms: int, levels: Mapping[str, float], learned: Mapping[str, Learned]) -> None:
         """Begin: every sensor is well until it is looked at; one that was on or off all along may be stuck or dead."""
         self._started_ms = time_ms
         self.look_ms = look_ms = time_ms if learned else time_ms + LOOK_EVERY_MS
         self.vitals = {
-            one.id: Vitals(one, self._spaces[one.space], time_ms, levels.get(one.id, 0.0), look_ms)
+            one.id: (BeamVitals if one.kind in BEAMS else Vitals)(
+                one, self._spaces[one.space], time_ms, levels.get(one.id, 0.0), look_ms
+            )
             for one in self._sensors
         }
         self._groups = neighbours(self.vitals.values())
@@ -77,6 +94,8 @@ class Ward:
             known = learned.get(sensor, NOTHING_LEARNED)
             vitals.busy = known.busy
             vitals.steady_ms -= known.steady_ms if vitals.on or known.busy < _HARDLY_BUSY else 0
+            if isinstance(vitals, BeamVitals):
+                vitals.tally = Tally(known.crossings, time_ms)
 
     def hasten(self, vitals: Vitals, time_ms: int) -> None:
         """Look at a sensor soon that may have fallen ill."""
@@ -123,9 +142,22 @@ class Ward:
         """Give the last value of a sensor that could be true."""
         return self.vitals[sensor].value
 
-    def healths(self, time_ms: int) -> dict[str, Health]:
-        """Give how every sensor does at a moment."""
-        return {sensor.id: self._health(sensor, time_ms) for sensor in self._sensors}
+    def healths(self, time_ms: int, inside: Mapping[str, int]) -> dict[str, Health]:
+        """Give how every sensor does at a moment at which so many people are taken to be in each space."""
+        found = {sensor.id: self._health(sensor, time_ms) for sensor in self._sensors}
+        for own in self._drifts(time_ms, inside):
+            for beam in own.beams:
+                found[beam] = replace(found[beam], drift_a_day=own.a_day)
+        return found
+
+    def _drifts(self, time_ms: int, inside: Mapping[str, int]) -> Iterator[Drift]:
+        doors: dict[str, list[tuple[Sensor, Crossings]]] = {}
+        for one in self.vitals.values():
+            if isinstance(one, BeamVitals):
+                doors.setdefault(one.sensor.space, []).append((one.sensor, one.tally.crossings(time_ms)))
+        for space, beams in doors.items():
+            if (found := drift(space, beams, inside.get(space, 0))) is not None:
+                yield found
 
     def _health(self, sensor: Sensor, time_ms: int) -> Health:
         vitals = self.vitals.get(sensor.id)

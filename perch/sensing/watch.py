@@ -87,8 +87,8 @@ class Watch:
         memories: dict[str, tuple[float, ...]] = {}
         for one in self._begun():
             memories |= one.judge.memories(one.belief)
-        steady = self._ward.learned(self._now_ms)
-        return {sensor: Learned(memories.get(sensor, ()), *found) for sensor, found in steady.items()}
+        known = self._ward.learned(self._now_ms)
+        return {sensor: one._replace(memory=memories.get(sensor, ())) for sensor, one in known.items()}
 
     def start(
         self,
@@ -169,7 +169,8 @@ class Watch:
 
     def healths(self, time_ms: int) -> dict[str, Health]:
         """Give how every sensor does at a moment."""
-        return self._ward.healths(time_ms)
+        inside = {one.space: one.belief.occupancy.count or 0 for one in self._begun()}
+        return self._ward.healths(time_ms, inside)
 
     def _look(self, time_ms: int) -> list[Change]:
         """Look at every sensor: those that fell ill are left out, those that are well again are taken back."""
