@@ -8,9 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.access import Matter
-from api.assets import assets, text_of
+from api.assets import text_of
 from api.live import Live, Shown
-from api.page import no_such_site, page_words, spaces_of, template, visible_sites
+from api.page import no_such_site, page_words, spaces_of, visible_sites
+from api.pages.frame import frame_of, template
+from api.pages.languages import Language
 from api.parameters import TheLive, TheReader, required
 from api.problems import not_found
 from perch.model import Site, SpaceKind
@@ -31,11 +33,10 @@ async def audit_page(request: Request, live: TheLive, reader: TheReader) -> Resp
         return no_such_site(request, live, reader)
     spaces = spaces_of(live, reader, site)
     body = template("audit.html").render(
+        frame=frame_of(request, reader, "audit", {"site": site.id}, Language.ENGLISH),
         site=site,
         sites=sites,
         words=_words(),
-        assets=assets().path,
-        demo=request.app.state.demo,
         floors=list(_floors(site, spaces)),
         data=_data(live, site, spaces),
     )

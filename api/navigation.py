@@ -6,9 +6,16 @@ from urllib.parse import urlencode
 
 from api.access import Matter, Reader
 
-_PAGES = {"now": "/", "week": "/week", "planning": "/planning", "report": "/report"}
+_PAGES: Mapping[str, tuple[str, Matter]] = {
+    "now": ("/", Matter.LIVE),
+    "week": ("/week", Matter.HISTORY_OF_GROUPS),
+    "planning": ("/planning", Matter.HISTORY_OF_GROUPS),
+    "report": ("/report", Matter.HISTORY_OF_GROUPS),
+}
 _CARRIED = {
     "now": ("site", "kind"),
+    "find": ("site", "kind"),
+    "manage": ("site",),
     "week": ("site", "kind", "from", "to"),
     "planning": ("site", "kind", "from", "to"),
     "report": ("site", "from", "to"),
@@ -17,14 +24,15 @@ _CARRIED = {
 
 
 def ways(reader: Reader, current: str, asked: Mapping[str, str], words: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Give the pages that a reader may go to, with what was asked; none where there is only the one."""
-    if not reader.may_read(Matter.HISTORY_OF_GROUPS):
-        return []
+    """Give the pages that a reader may go to, with what was asked."""
     return [
-        {"href": _address(name, asked), "word": words[name], "current": name == current and "page"} for name in _PAGES
+        {"href": _address(name, asked), "word": words[name], "current": name == current and "page"}
+        for name, (_, matter) in _PAGES.items()
+        if reader.may_read(matter)
     ]
 
 
 def _address(name: str, asked: Mapping[str, str]) -> str:
     carried = {key: asked[key] for key in _CARRIED[name] if asked.get(key)}
-    return f"{_PAGES[name]}?{urlencode(carried)}" if carried else _PAGES[name]
+    path = _PAGES[name][0]
+    return f"{path}?{urlencode(carried)}" if carried else path

@@ -1,67 +1,55 @@
 """The page: the plan of a site and the same as a list, complete without a script, and then moved by one."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
-from api.access import Matter, Reader
-from api.assets import assets, text_of
+from api.access import Reader
+from api.assets import assets
 from api.door import question_of
 from api.drawings import Drawings
-from api.kept import Answer, AnswerResponse, Kept, tag_of
+from api.kept import Kept
 from api.live import Live, Shown
 from api.moments import day_at
-from api.navigation import ways
+from api.pages.frame import PageResponse, frame_of, is_page_wanted, page_answer, render, sent, template
+from api.pages.languages import Language, Words, language_of, words_in
+from api.pages.rows import FloorRows, Row, ZoneRows, hours_of, moment_of, row_of, tally_of
+from api.pages.wishes import FINER, asked, feature_field, href, seats_field, wish_of, zone_field
 from api.parameters import TheLive, TheReader
 from api.problems import not_found
-from api.rows import FloorRows, Row, ZoneRows, hours_of, moment_of, row_of, tally_of
+from api.selection import Selection
 from perch.contract import VALID_FOR_MS
+from perch.delivery.liveness import Instant
 from perch.model import Floor, Site, SpaceKind, State
 from perch.settings.holidays import closed_days
 
+__all__ = ["no_such_site", "page_words", "router", "spaces_of", "template", "visible_sites"]
+
 router = APIRouter(include_in_schema=False)
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the address asks to see; values that do not exist ask for nothing."""
-
-    site: str
-    floor: str | None
-    kind: str | None
-    state: str | None
-
-    def href(self, **changed: str | None) -> str:
-        """Give the address of this wish with some of it changed."""
-        wish = {"site": self.site, "floor": self.floor, "kind": self.kind, "state": self.state, **changed}
-        return "/?" + urlencode({name: value for name, value in wish.items() if value is not None})
-
-    def takes(self, shown: Shown) -> bool:
-        """Tell whether a space is asked for."""
-        return self.kind in (None, shown.place.space.kind) and self.state in (None, shown.occupancy.state)
+_OF_OTHER_PAGES = ("find", "manage", "space", "walls")
+"""What of the words the page's script never says."""
 
 
 @router.get("/")
 async def index(request: Request, live: TheLive, reader: TheReader) -> Response:
     """Show one site of the network."""
-    wish = _wish(request.query_params, live, reader)
-    if wish is None:
-        return no_such_site(request, live, reader)
-    context = _context(live, reader, wish, request.app.state.drawings)
-    context["ways"] = ways(reader, "now", {"site": wish.site, "kind": wish.kind or ""}, page_words()["pages"])
-    context["shows_history"] = reader.may_read(Matter.HISTORY_OF_SPACES)
-    body = template("index.html").render(demo=request.app.state.demo, **context).encode()
     kept: Kept = request.app.state.kept
-    answer = Answer(body, tag_of(body), b"text/html; charset=utf-8")
-    kept.put(question_of(request.scope), answer)
-    return AnswerResponse(answer)
+    reader_asked, path, query = question_of(request.scope)
+    question = (reader_asked, f"{path} {language_of(request)}", query)
+    answer = kept.get(question)
+    if answer is None:
+        wish = _wish(request, live, reader)
+        if wish is None:
+            return no_such_site(request, live, reader)
+        frame = frame_of(request, reader, "now", asked(wish))
+        look = Look(live, reader, wish, frame.words, live.now())
+        context = _context(look, request.app.state.drawings, frame.language)
+        answer = page_answer(render("index.html", frame, wall="wall" in request.query_params, **context))
+        kept.put(question, answer)
+    return PageResponse(answer, request)
 
 
 @router.get("/assets/{digest}/{name}")
@@ -76,23 +64,9 @@ async def asset(request: Request, digest: str, name: str) -> Response:
     return Response(found.body, headers=_FOREVER, media_type=found.media_type)
 
 
-@cache
-def page_words() -> dict[str, Any]:
-    """Give the words of the page."""
-    words: dict[str, Any] = json.loads(text_of("words.json"))
-    return words
-
-
-@cache
-def template(name: str) -> Template:
-    """Read a template."""
-    return _environment().get_template(name)
-
-
-@cache
-def _environment() -> Environment:
-    reading = FunctionLoader(text_of)
-    return Environment(loader=reading, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+def page_words() -> Words:
+    """Give the words of the page in English."""
+    return words_in(Language.ENGLISH)
 
 
 def visible_sites(live: Live, reader: Reader) -> list[Site]:
@@ -102,58 +76,71 @@ def visible_sites(live: Live, reader: Reader) -> list[Site]:
 
 def no_such_site(request: Request, live: Live, reader: Reader) -> Response:
     """Say that a site does not exist, and lead to those that do; whoever does not ask for a page gets a problem."""
-    asked, sites = request.query_params["site"][:64], visible_sites(live, reader)
-    if "text/html" not in request.headers.get("accept", ""):
-        raise not_found(f"there is no site {asked!r}; there are: {', '.join(site.id for site in sites)}")
-    body = template("missing.html").render(words=page_words(), assets=assets().path, asked=asked, sites=sites)
-    return Response(body, 404, {"Cache-Control": "no-store"}, "text/html; charset=utf-8")
+    missed, sites = request.query_params["site"][:64], visible_sites(live, reader)
+    if not is_page_wanted(request):
+        raise not_found(f"there is no site {missed!r}; there are: {', '.join(site.id for site in sites)}")
+    return sent(render("missing.html", frame_of(request, reader, "", {}), missed=missed, sites=sites), 404)
 
 
-def _wish(given: Mapping[str, str], live: Live, reader: Reader) -> Wish | None:
+def _wish(request: Request, live: Live, reader: Reader) -> Selection | None:
     """Read what is asked for, the first site by default; None where there is no such site."""
-    sites = live.directory.sites
-    visible = [site.id for site in visible_sites(live, reader)]
-    if not visible:
+    sites = visible_sites(live, reader)
+    if not sites:
         raise not_found("there is no site that you may see")
-    site = given.get("site") or visible[0]
-    if site not in visible:
-        return None
-    floors = [floor.id for floor in sites[site].floors]
-    return Wish(site, *(_one_of(given.get(name), known) for name, known in _known(floors)))
+    named = request.query_params.get("site")
+    site = next((site for site in sites if site.id == named), None if named else sites[0])
+    return None if site is None else replace(wish_of(request.query_params, [site]), site=site.id)
 
 
-def _known(floors: list[str]) -> tuple[tuple[str, list[str]], ...]:
-    return ("floor", floors), ("kind", list(SpaceKind)), ("state", list(State))
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Somebody looks at a site: who, for what, and in whose words."""
+
+    live: Live
+    reader: Reader
+    wish: Selection
+    words: Words
+    now: Instant
+
+    @property
+    def site(self) -> Site:
+        """The site that is looked at."""
+        return self.live.directory.sites[self.wish.site or ""]
+
+    def row(self, shown: Shown, *, hidden: bool = False) -> Row:
+        """Put a space into words."""
+        item = self.live.item_to(self.reader, shown, self.now)
+        return row_of(item, self.now.wall_ms, shown.place.time_zone, self.words, hidden=hidden)
 
 
-def _one_of(value: str | None, known: list[str]) -> str | None:
-    return value if value in known else None
-
-
-def _context(live: Live, reader: Reader, wish: Wish, drawings: Drawings) -> dict[str, Any]:
-    site, now = live.directory.sites[wish.site], live.now()
-    zone = live.directory.zone(site.id)
-    here = spaces_of(live, reader, site)
-    today = day_at(now.wall_ms, zone)
+def _context(look: Look, drawings: Drawings, language: Language) -> dict[str, Any]:
+    site, zone, now_ms = look.site, look.live.directory.zone(look.site.id), look.now.wall_ms
+    here = spaces_of(look.live, look.reader, site)
+    today = day_at(now_ms, zone)
     return {
         "site": site,
-        "words": page_words(),
-        "assets": assets().path,
-        "now": moment_of(now.wall_ms, now.wall_ms, zone),
-        "hours_today": hours_of(site, today, today in closed_days(site)),
-        "network": _network(live, reader),
-        "tally": tally_of(shown.occupancy.state for shown in here),
-        "choices": tuple(_choices(site, here, wish)),
-        "floors": tuple(_floor(live, floor, here, wish, drawings) for floor in site.floors),
+        "now": moment_of(now_ms, now_ms, zone, look.words),
+        "hours_today": hours_of(site, today, today in closed_days(site), look.words),
+        "network": _network(look.live, look.reader),
+        "tally": _by_name(shown.occupancy.state for shown in here),
+        "choices": tuple(_choices(site, here, look.wish, look.words)),
+        "finer": _finer(site, here, look.wish, look.words),
+        "floors": tuple(_floor(look, floor, here, drawings) for floor in site.floors),
         "data": {
             "site": site.id,
             "name": site.name,
             "zone": site.time_zone,
-            "now": now.wall_ms,
+            "now": now_ms,
             "valid": VALID_FOR_MS,
-            "words": page_words(),
+            "language": language,
+            "words": {name: word for name, word in look.words.items() if name not in _OF_OTHER_PAGES},
         },
     }
+
+
+def _by_name(states: Iterable[State]) -> dict[str, int]:
+    tally = tally_of(states)
+    return {"total": tally.total, "free": tally.free, "occupied": tally.occupied, "unknown": tally.unknown}
 
 
 def spaces_of(live: Live, reader: Reader, site: Site) -> list[Shown]:
@@ -176,8 +163,7 @@ def _network(live: Live, reader: Reader) -> list[dict[str, Any]]:
     ]
 
 
-def _choices(site: Site, here: list[Shown], wish: Wish) -> Iterator[dict[str, Any]]:
-    words = page_words()
+def _choices(site: Site, here: list[Shown], wish: Selection, words: Words) -> Iterator[dict[str, Any]]:
     kinds = [kind for kind in SpaceKind if any(shown.place.space.kind is kind for shown in here)]
     offered = {
         "floor": (words["all_floors"], [(floor.id, floor.name) for floor in site.floors], wish.floor),
@@ -190,18 +176,32 @@ def _choices(site: Site, here: list[Shown], wish: Wish) -> Iterator[dict[str, An
             yield {
                 "name": name,
                 "options": [
-                    {"value": value or "", "word": word, "href": wish.href(**{name: value}), "chosen": value == chosen}
+                    {"value": value or "", "word": word, "href": href("/", wish, **{name: value})}
+                    | {"chosen": value == chosen}
                     for value, word in options
                 ],
             }
 
 
-def _floor(live: Live, floor: Floor, here: list[Shown], wish: Wish, drawings: Drawings) -> FloorRows:
+def _finer(site: Site, here: list[Shown], wish: Selection, words: Words) -> dict[str, Any]:
+    """Give the form with what is asked for less often; the other choices travel with it unseen."""
+    spaces = [shown.place.space for shown in here]
+    known = asked(wish)
+    fields = [zone_field(wish, site, words), feature_field(wish, spaces, words), seats_field(wish, spaces, words)]
+    return {
+        "fields": [field for field in fields if len(field["options"]) > 1],
+        "open": any(name in known for name in FINER),
+        "kept": {name: value for name, value in known.items() if name not in FINER},
+        "clear": href("/", Selection(site=site.id)),
+    }
+
+
+def _floor(look: Look, floor: Floor, here: list[Shown], drawings: Drawings) -> FloorRows:
     of_floor = [shown for shown in here if shown.place.space.floor == floor.id]
-    plan, complaint = drawings.of(wish.site, floor.id)
-    marks = {shown.place.space.id: _mark(shown, wish) for shown in of_floor}
-    zones = [zone for zone in live.directory.sites[wish.site].zones if zone.floor == floor.id]
-    rows = ((zone.name, tuple(_rows(live, zone.id, of_floor, wish))) for zone in zones)
+    plan, complaint = drawings.of(look.site.id, floor.id)
+    marks = {shown.place.space.id: _mark(shown, look.wish) for shown in of_floor}
+    zones = [zone for zone in look.site.zones if zone.floor == floor.id]
+    rows = ((zone.name, tuple(_rows(look, zone.id, of_floor))) for zone in zones)
     return FloorRows(
         floor.id,
         floor.name,
@@ -209,18 +209,20 @@ def _floor(live: Live, floor: Floor, here: list[Shown], wish: Wish, drawings: Dr
         complaint,
         tally_of(shown.occupancy.state for shown in of_floor),
         tuple(ZoneRows(name, listed) for name, listed in rows if listed),
-        wish.floor not in (None, floor.id),
+        look.wish.floor not in (None, floor.id),
     )
 
 
-def _mark(shown: Shown, wish: Wish) -> str:
-    return str(shown.occupancy.state) if wish.takes(shown) else f"{shown.occupancy.state} off"
+def takes(wish: Selection, shown: Shown) -> bool:
+    """Tell whether a space is asked for, on whichever floor it is: a floor is shown or hidden as a whole."""
+    return replace(wish, floor=None).takes(shown.place.site, shown.place.space, shown.occupancy)
 
 
-def _rows(live: Live, zone: str, of_floor: list[Shown], wish: Wish) -> Iterator[Row]:
-    now = live.now()
+def _mark(shown: Shown, wish: Selection) -> str:
+    return str(shown.occupancy.state) if takes(wish, shown) else f"{shown.occupancy.state} off"
+
+
+def _rows(look: Look, zone: str, of_floor: list[Shown]) -> Iterator[Row]:
     for shown in of_floor:
         if shown.place.space.zone == zone:
-            age_seconds = live.item(shown, now).age_seconds
-            hidden = not wish.takes(shown)
-            yield row_of(shown.place, shown.occupancy, age_seconds, now.wall_ms, hidden, page_words())
+            yield look.row(shown, hidden=not takes(look.wish, shown))

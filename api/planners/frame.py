@@ -7,9 +7,8 @@ from urllib.parse import urlencode
 from fastapi import HTTPException, Request, Response
 
 from api.access import Reader
-from api.assets import assets
-from api.navigation import ways
-from api.page import page_words, template
+from api.pages.frame import frame_of, template
+from api.pages.languages import Language
 from api.planners.asking import USUAL_DAYS, Asked, Wish, is_day, kinds_of
 from api.planners.wording import say, words
 from api.problems import ParametersError
@@ -38,12 +37,11 @@ def answered(
         status = _status(error)
         context = {"heading": say(f"refused_{status}"), "causes": _causes(error), "form": form(asked, name)}
     file = f"{name}.html" if status == 200 else "refused.html"
+    texts = asked.texts if status == 200 else {"site": asked.site.id}
     body = template(file).render(
+        frame=frame_of(request, reader, name, texts, Language.ENGLISH),
         words=words(),
         site=asked.site,
-        assets=assets().path,
-        demo=request.app.state.demo,
-        ways=ways(reader, name, asked.texts if status == 200 else {"site": asked.site.id}, page_words()["pages"]),
         path=asked.path,
         **context,
     )

@@ -1,6 +1,6 @@
 // The page moves: one model of what the server said, one way to show it, in the list and on the plan.
 import { listen } from "./link.js";
-import { ago, clock, fill } from "./wording.js";
+import { ago, clock, fill, percent } from "./wording.js";
 
 const data = JSON.parse(document.getElementById("perch").textContent);
 const { words } = data;
@@ -8,10 +8,28 @@ const spaces = new Map(); // id -> { item, heard }, heard in ms of the server's 
 const agents = new Map(); // agent -> ids of its spaces
 const rows = new Map([...document.querySelectorAll(".row")].map((row) => [row.dataset.space, row]));
 const marks = new Map([...document.querySelectorAll(".plan .space")].map((mark) => [mark.id.slice(6), mark]));
-const wish = new URLSearchParams(location.search);
+const FILTERS = ["floor", "kind", "state", "zone", "feature", "min_capacity"];
+const wish = wished();
 const link = listen(data, { snapshot, space, agent, summary, differs, changed: paintLink });
 const dirty = new Set();
 let frame = 0;
+
+// A value that cannot be asks for nothing, as it does without a script.
+function wished() {
+  const asked = new URLSearchParams(location.search);
+  const cannot = {
+    floor: (floor) => !document.getElementById(`floor-${floor}`),
+    kind: (kind) => !(kind in words.kinds),
+    state: (state) => !(state in words.states),
+    min_capacity: (seats) => !(Number(seats) > 0),
+  };
+  const known = new URLSearchParams();
+  for (const name of FILTERS) {
+    const value = asked.get(name);
+    if (value && !cannot[name]?.(value)) known.set(name, value);
+  }
+  return known;
+}
 
 function snapshot(items, at) {
   const known = items.every((item) => rows.has(item.id));
@@ -83,7 +101,8 @@ function paintSpace(id, known) {
   say(row, ".note", words.reasons[item.reason]);
   row.querySelector(".note").hidden = item.state !== "unknown";
   say(row, ".heard", known.heard === null ? words.never : ago(words, link.now() - known.heard));
-  say(row, ".belief", `${Math.round(item.probability * 100)}%`);
+  row.querySelector(".evidence").hidden = known.heard === null && known.item.reason !== "never-reported"; // not for all
+  say(row, ".belief", percent(data.language, item.probability));
   say(row, ".count", item.count ?? "");
   row.querySelector(".people").hidden = item.count === null;
 }
@@ -93,8 +112,9 @@ function paintSince(place, since) {
   if (!since) return;
   const time = document.createElement("time");
   time.dateTime = since;
-  time.textContent = clock(since, link.now(), data.zone);
-  place.append(words.since.split("{time}")[0], time);
+  time.textContent = clock(data, since, link.now());
+  const [before, after] = words.since.split("{time}");
+  place.append(before, time, after);
 }
 
 function say(row, selector, text) {
@@ -103,7 +123,10 @@ function say(row, selector, text) {
 }
 
 function wanted(row) {
-  return ["kind", "state"].every((name) => !wish.get(name) || wish.get(name) === row.dataset[name]);
+  const has = row.dataset;
+  if (!["kind", "state", "zone"].every((name) => !wish.get(name) || wish.get(name) === has[name])) return false;
+  if (Number(has.seats) < Number(wish.get("min_capacity") ?? 0)) return false;
+  return !wish.get("feature") || has.features.split(";").includes(wish.get("feature"));
 }
 
 function paintFilters() {
@@ -120,6 +143,7 @@ function paintFilters() {
     }
   }
   for (const choice of document.querySelectorAll("[data-value]")) paintChoice(choice);
+  paintFiner();
 }
 
 function paintChoice(choice) {
@@ -163,7 +187,7 @@ function paintSite(id, number) {
   const card = document.querySelector(`[data-site="${id}"]`);
   if (!card) return;
   card.querySelector("b").textContent = number.free;
-  card.querySelector(".of").textContent = `of ${number.total}`;
+  card.querySelector(".of").textContent = fill(words.of_total, number);
   let x = 0;
   for (const state of Object.keys(words.states)) {
     const part = card.querySelector(`.part-${state}`);
@@ -209,7 +233,7 @@ function speak(text) {
 let wasQuiet = false;
 function paintLink() {
   const state = link.expired() ? "expired" : link.lost() ? "lost" : link.open() ? "live" : "connecting";
-  const since = clock(new Date(link.contact()).toISOString(), link.now(), data.zone);
+  const since = clock(data, link.contact(), link.now());
   const banner = document.querySelector(".banner");
   const gone = state === "lost" || state === "expired";
   document.body.dataset.link = document.querySelector(".link").dataset.link = state;
@@ -217,7 +241,7 @@ function paintLink() {
   const text = gone ? fill(words[state], { time: since }) : "";
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = !gone;
-  document.querySelector(".clock").textContent = clock(new Date(link.now()).toISOString(), link.now(), data.zone);
+  document.querySelector(".clock").textContent = clock(data, link.now(), link.now());
   if (link.quiet() || wasQuiet) touchAll(); // each second while nobody vouches, and once more afterwards
   if (link.quiet() && !wasQuiet) forgetOtherSites(); // of which only counts are known, and no times
   wasQuiet = link.quiet();
@@ -232,14 +256,41 @@ document.querySelector(".filters").addEventListener("click", (event) => {
 });
 addEventListener("popstate", follow);
 function follow() {
-  const now = new URLSearchParams(location.search);
-  for (const name of ["floor", "kind", "state"]) now.get(name) ? wish.set(name, now.get(name)) : wish.delete(name);
+  const now = wished();
+  for (const name of FILTERS) now.get(name) ? wish.set(name, now.get(name)) : wish.delete(name);
   paintFilters();
 }
 
+// What is asked for less often stands in a form, which needs no button here.
+const finer = document.querySelector(".finer form");
+finer?.classList.add("moved-by-script");
+finer?.addEventListener("change", ({ target }) => {
+  history.pushState(null, "", address(target.name, target.value));
+  follow();
+});
+finer?.querySelector(".clear").addEventListener("click", (event) => {
+  event.preventDefault();
+  history.pushState(null, "", event.target.href);
+  follow();
+});
+
+function paintFiner() {
+  for (const field of finer?.querySelectorAll("select, input") ?? []) {
+    field.value = wish.get(field.name) ?? (field.name === "site" ? data.site : "");
+  }
+}
+
+
 // A plan that is wider than the screen is moved by keys as well.
-for (const drawing of document.querySelectorAll(".drawing")) {
-  if (drawing.scrollWidth > drawing.clientWidth) drawing.tabIndex = 0;
+for (const button of document.querySelectorAll(".enlarge")) {
+  const drawing = button.closest(".drawing");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const large = drawing.classList.toggle("large");
+    button.setAttribute("aria-pressed", String(large));
+    if (large) drawing.tabIndex = 0;
+    else drawing.removeAttribute("tabindex");
+  });
 }
 
 // The plan and the list point at each other.

@@ -1,4 +1,4 @@
-// Texts from the words of the page: ages, times of a site, gaps filled in.
+// Texts from the words of the page: ages, times of a site, shares, gaps filled in. Numbers and names of days are Intl's.
 
 export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (gap, name) => values[name] ?? gap);
@@ -17,17 +17,23 @@ export function ago(words, ms) {
   return fill(words[name], { n: Math.floor(seconds / unit) });
 }
 
-// A moment as the hour of today, or with its day, in the time zone of the site.
-export function clock(moment, now, timeZone) {
-  const { year, month, day, weekday, hour, minute } = parts(moment, timeZone);
-  const today = parts(now, timeZone);
-  const days = (Date.parse(`${today.month} ${today.day} ${today.year} UTC`) - Date.parse(`${month} ${day} ${year} UTC`)) / 86_400_000;
-  const date = days === 0 ? "" : days > 0 && days < 7 ? `${weekday} ` : `${day} ${month} `;
-  return `${date}${hour}:${minute}`;
+// A share of three decimals; halves are rounded up.
+export function percent(language, share) {
+  const format = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
+  return format.format(Math.floor((Math.round(share * 1000) + 5) / 10) / 100);
 }
 
-function parts(moment, timeZone) {
-  const date = { weekday: "short", year: "numeric", month: "short", day: "numeric" };
-  const format = new Intl.DateTimeFormat("en-US", { ...date, hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
-  return Object.fromEntries(format.formatToParts(new Date(moment)).map(({ type, value }) => [type, value]));
+// A moment as the hour of today, or with its day, in the time zone of the site.
+export function clock({ words, language, zone }, moment, now) {
+  const date = new Date(moment);
+  const days = Math.round((day(now, zone) - day(moment, zone)) / 86_400_000);
+  const write = (options, tag = language) => new Intl.DateTimeFormat(tag, { ...options, timeZone: zone }).format(date);
+  const time = write({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, "en-GB");
+  if (days === 0) return time;
+  if (days > 0 && days < 7) return fill(words.on_weekday, { weekday: write({ weekday: "short" }), time });
+  return fill(words.on_date, { day: write({ day: "numeric" }, "en-GB"), month: write({ month: "short" }), time });
+}
+
+function day(moment, timeZone) {
+  return Date.parse(new Intl.DateTimeFormat("sv-SE", { timeZone }).format(new Date(moment)));
 }

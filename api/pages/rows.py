@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from api.directory import Place
 from api.moments import rfc3339
-from api.shapes import Tally
-from perch.model import Occupancy, OpenSpan, Reason, Site, Space, State
+from api.pages.languages import Words, count, say
+from api.shapes import SpaceItem, Tally
+from perch.model import OpenSpan, Reason, Site, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +21,21 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One space in the list."""
+    """One space in the list; `heard` is None where the reader is not told of it."""
 
     id: str
+    site: str
     name: str
     kind: str
+    zone: str
+    seats: int
+    features: str
     traits: str
     state: str
     word: str
     since: Moment | None
     why: str
-    heard: str
+    heard: str | None
     belief: str
     people: int | None
     hidden: bool
@@ -69,37 +72,44 @@ class FloorRows:
         return all(zone.hidden for zone in self.zones)
 
 
-def moment_of(wall_ms: int, now_ms: int, zone: ZoneInfo) -> Moment:
+def moment_of(wall_ms: int, now_ms: int, zone: ZoneInfo, words: Words) -> Moment:
     """Write a moment as the hour of today, or with its day."""
     moment, today = datetime.fromtimestamp(wall_ms // 1000, zone), datetime.fromtimestamp(now_ms // 1000, zone)
     days = (today.date() - moment.date()).days
-    form = "%H:%M" if days == 0 else "%a %H:%M" if 0 < days < 7 else f"{moment.day} %b %H:%M"
-    return Moment(rfc3339(wall_ms, zone), moment.strftime(form))
+    text = f"{moment:%H:%M}"
+    if 0 < days < 7:
+        text = say(words, "on_weekday", weekday=words["weekdays_short"][moment.weekday()], time=text)
+    elif days:
+        text = say(words, "on_date", day=moment.day, month=words["months_short"][moment.month - 1], time=text)
+    return Moment(rfc3339(wall_ms, zone), text)
 
 
-def ago(age_seconds: int | None, words: dict[str, Any]) -> str:
+def ago(age_seconds: int | None, words: Words) -> str:
     """Tell an age."""
     if age_seconds is None:
         return str(words["never"])
     steps = ((5, "ago_now", 1), (60, "ago_seconds", 1), (3600, "ago_minutes", 60), (86_400, "ago_hours", 3600))
     name, unit = next(((name, unit) for below, name, unit in steps if age_seconds < below), ("ago_days", 86_400))
-    return str(words[name]).replace("{n}", str(age_seconds // unit))
+    return say(words, name, n=age_seconds // unit)
 
 
-def traits(space: Space, words: dict[str, Any]) -> str:
+def percent(share: float, words: Words) -> str:
+    """Write a share of three decimals as the script does: halves are rounded up."""
+    return say(words, "percent", n=(round(share * 1000) + 5) // 10)
+
+
+def traits(capacity: int | None, features: Iterable[str], words: Words) -> str:
     """Tell how many people a space is for and what it has."""
-    seats = []
-    if space.capacity is not None and space.capacity > 1:
-        seats.append(str(words["people"]).replace("{n}", str(space.capacity)))
-    return " · ".join([*seats, *sorted(space.features)])
+    seats = [count(words, "people", capacity)] if capacity is not None and capacity > 1 else []
+    return " · ".join([*seats, *sorted(features)])
 
 
-def hours_of(site: Site, day: date, is_closed: bool) -> str:
+def hours_of(site: Site, day: date, is_closed: bool, words: Words) -> str:
     """Tell the opening hours of a day."""
     if not any(site.hours):
         return ""
     spans = () if is_closed else site.hours[day.weekday()]
-    return "open " + ", ".join(map(_span, spans)) if spans else "closed today"
+    return say(words, "open", spans=", ".join(map(_span, spans))) if spans else str(words["closed_today"])
 
 
 def _span(span: OpenSpan) -> str:
@@ -113,23 +123,25 @@ def tally_of(states: Iterable[State]) -> Tally:
     return Tally(len(counted), free, occupied, len(counted) - free - occupied)
 
 
-def row_of(
-    place: Place, said: Occupancy, age_seconds: int | None, now_ms: int, hidden: bool, words: dict[str, Any]
-) -> Row:
-    """Put one space into words."""
-    space = place.space
-    never = said.reason is Reason.NEVER_REPORTED
+def row_of(item: SpaceItem, now_ms: int, zone: ZoneInfo, words: Words, *, hidden: bool = False) -> Row:
+    """Put one space into words, as far as its item tells of it."""
+    never = item.reason == Reason.NEVER_REPORTED
+    since_ms = None if item.since is None else round(datetime.fromisoformat(item.since).timestamp() * 1000)
     return Row(
-        space.id,
-        space.name,
-        space.kind,
-        traits(space, words),
-        said.state,
-        words["states"][said.state],
-        None if never else moment_of(said.since_ms, now_ms, place.time_zone),
-        words["reasons"][said.reason],
-        ago(age_seconds, words),
-        f"{said.probability:.0%}",
-        said.count,
+        item.id,
+        item.site,
+        item.name,
+        item.kind,
+        item.zone,
+        item.capacity or 0,
+        ";".join(item.features),
+        traits(item.capacity, item.features, words),
+        item.state,
+        words["states"][item.state],
+        None if since_ms is None else moment_of(since_ms, now_ms, zone, words),
+        words["reasons"][item.reason],
+        ago(item.age_seconds, words) if never or item.age_seconds is not None else None,
+        percent(item.probability, words),
+        item.count,
         hidden,
     )

@@ -1,0 +1,1 @@
+"""The pages that everybody meets: what stands around them, in which language, and what an address asks of them."""

@@ -1,0 +1,104 @@
+"""What stands around every page: head, ways to other pages, words in the reader's language; and how it is sent."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from starlette.types import Message, Receive, Scope, Send
+
+from api.access import Reader
+from api.assets import assets, text_of
+from api.kept import Answer, AnswerResponse, tag_of
+from api.navigation import ways
+from api.pages.languages import NAMES, PARAMETER, Language, Words, language_of, remembering, words_in
+
+HTML = b"text/html; charset=utf-8"
+MOST_LANGUAGE_HREF = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The outside of a page; `home` is where its name leads, `languages` are the others that it speaks."""
+
+    language: Language
+    words: Words
+    assets: str
+    demo: bool
+    home: str
+    ways: list[dict[str, Any]]
+    languages: list[dict[str, str]]
+
+
+def frame_of(
+    request: Request, reader: Reader, current: str, asked: dict[str, str], only: Language | None = None
+) -> Frame:
+    """Put the outside of a page together; `only` names the one language that a page is written in."""
+    language = only or language_of(request)
+    words = words_in(language)
+    home = f"/?{urlencode({'site': asked['site']})}" if asked.get("site") else "/"
+    others = [] if only else [_address_in(other, request) for other in Language if other is not language]
+    demo: bool = request.app.state.demo
+    return Frame(language, words, assets().path, demo, home, ways(reader, current, asked, words["pages"]), others)
+
+
+def _address_in(language: Language, request: Request) -> dict[str, str]:
+    kept = [(name, text) for name, text in request.query_params.multi_items() if name != PARAMETER]
+    query = urlencode([*kept, (PARAMETER, language.value)])
+    path = request.url.path
+    href = f"{path}?{query}" if len(query) < MOST_LANGUAGE_HREF else f"{path}?{PARAMETER}={language}"
+    return {"language": language.value, "name": NAMES[language], "href": href}
+
+
+def render(name: str, frame: Frame, **context: Any) -> bytes:
+    """Write a page down."""
+    return template(name).render(frame=frame, words=frame.words, **context).encode()
+
+
+@cache
+def template(name: str) -> Template:
+    """Read a template."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    reading = FunctionLoader(text_of)
+    return Environment(loader=reading, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+class PageResponse(AnswerResponse):
+    """Sends a page, or 304 where the reader has it already; keeps the language that the address chose."""
+
+    def __init__(self, answer: Answer, request: Request) -> None:
+        super().__init__(answer)
+        self._more = [(b"vary", b"Accept-Language, Cookie")]
+        if request.query_params.get(PARAMETER) in set(Language):
+            self._more.append((b"set-cookie", remembering(language_of(request)).encode()))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write the page."""
+
+        async def with_more(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self._more]
+            await send(message)
+
+        await super().__call__(scope, receive, with_more)
+
+
+def page_answer(body: bytes) -> Answer:
+    """Take a page for an answer, tagged by what is in it."""
+    return Answer(body, tag_of(body), HTML)
+
+
+def is_page_wanted(request: Request) -> bool:
+    """Tell whether whoever asks reads pages, rather than problem documents."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def sent(body: bytes, status: int = 200) -> Response:
+    """Send a page that nobody keeps."""
+    return Response(body, status, {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"}, HTML.decode())
