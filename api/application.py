@@ -16,9 +16,11 @@ from api import (
     page,
     planning_resources,
 )
+from api.allowances import Allowances
 from api.audit_taps import Taps
 from api.door import Door
 from api.drawings import Drawings
+from api.gate import Gate
 from api.history_files import HistoryFiles
 from api.kept import Kept
 from api.live import Live
@@ -27,6 +29,9 @@ from api.openapi import DOCUMENT, describe
 from api.operations import Check
 from api.planners import planning_page, report_page, space_page, week_page
 from api.problems import declare_problems
+from perch.settings import Api
+
+UNLIMITED = Api(requests_per_minute=0)
 
 
 def build(
@@ -37,6 +42,7 @@ def build(
     *,
     health: Health = lambda: None,
     demo: bool = False,
+    settings: Api = UNLIMITED,
 ) -> ASGIApp:
     """Put the application together around what it serves.
 
@@ -48,7 +54,7 @@ def build(
     app.state.health = health
     app.state.demo = demo
     app.state.taps = taps
-    return serving(app, live, history)
+    return serving(app, live, history, settings)
 
 
 def with_routes() -> FastAPI:
@@ -83,10 +89,11 @@ def with_routes() -> FastAPI:
     return app
 
 
-def serving(app: FastAPI, live: Live, history: HistoryFiles) -> ASGIApp:
-    """Have an application serve a network, behind its door."""
+def serving(app: FastAPI, live: Live, history: HistoryFiles, settings: Api = UNLIMITED) -> ASGIApp:
+    """Have an application serve a network, behind its door and its gate."""
     app.state.live = live
     app.state.history = history
     app.state.drawings = Drawings(live.directory.sites.values())
     app.state.kept = kept = Kept(live.version_to, lambda: live.now().mono_ms)
-    return Door(app, live, kept)
+    allowances = Allowances(settings.requests_per_minute, lambda: live.now().mono_ms)
+    return Gate(Door(app, live, kept, allowances), settings.cors_origins)

@@ -4,6 +4,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Reader, is_own_name, reader_of
+from api.allowances import Allowances, RawHeaders, address_of
 from api.kept import Kept, Question, send_answer
 from api.live import Live
 from api.problems import problem
@@ -23,8 +24,9 @@ SAFETY_HEADERS = [
 class Door:
     """Wraps the application: decides the reader once, answers from what is kept, adds the safety headers to all."""
 
-    def __init__(self, app: ASGIApp, live: Live, kept: Kept) -> None:
+    def __init__(self, app: ASGIApp, live: Live, kept: Kept, allowances: Allowances) -> None:
         self._app = app
+        self._allowances = allowances
         self._live = live
         self._kept = kept
 
@@ -32,7 +34,7 @@ class Door:
         """Answer a request, or pass it on with its reader in `scope["state"]`."""
         if scope["type"] != "http":
             return
-        safely = _with_safety_headers(send)
+        safely = _with_headers(send, SAFETY_HEADERS)
         headers = Headers(scope=scope)
         if not is_own_name(_without_port(headers.get("host", ""))):
             await _MISDIRECTED(scope, receive, safely)
@@ -41,6 +43,11 @@ class Door:
             await _FOREIGN(scope, receive, safely)
             return
         reader = reader_of(headers.get("authorization"))
+        ruling = self._allowances.ask(address_of(scope))
+        safely = _with_headers(safely, ruling.headers)
+        if ruling.wait_s is not None:
+            await _TOO_MANY(scope, receive, safely)
+            return
         self._live.settle()
         if scope["method"] in _READING:
             answer = self._kept.get((reader, scope["path"], scope["query_string"]))
@@ -59,6 +66,7 @@ def _passed_on(scope: Scope, reader: Reader) -> Scope:
 
 _MISDIRECTED = problem(421, "this name is not of this machine; ask for localhost or 127.0.0.1")
 _FOREIGN = problem(403, "a page of another origin may not change anything here")
+_TOO_MANY = problem(429, "you ask more than is allowed; wait as long as Retry-After says, or listen to /api/v1/events")
 _READING = ("GET", "HEAD")
 
 
@@ -79,10 +87,10 @@ def _without_port(host: str) -> str:
     return host.partition(":")[0]
 
 
-def _with_safety_headers(send: Send) -> Send:
-    async def safely(message: Message) -> None:
+def _with_headers(send: Send, headers: RawHeaders) -> Send:
+    async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *SAFETY_HEADERS]
+            message["headers"] = [*message.get("headers", ()), *headers]
         await send(message)
 
-    return safely
+    return sending

@@ -14,6 +14,7 @@ from api.shapes import Problem, ProblemCause
 from perch.errors import InputError, PerchError, QuestionError
 
 MEDIA_TYPE = "application/problem+json"
+_HEADERS = {"Cache-Control": "no-store"}
 _LONGEST_ECHO = 100
 _log = logging.getLogger("perch.api")
 _encoder = msgspec.json.Encoder()
@@ -41,9 +42,14 @@ def problem(
     status: int, detail: str = "", errors: Iterable[ProblemCause] = (), headers: dict[str, str] | None = None
 ) -> Response:
     """Build an answer that says what is wrong."""
+    return Response(body_of(status, detail, errors), status, {**_HEADERS, **(headers or {})}, MEDIA_TYPE)
+
+
+def body_of(status: int, detail: str = "", errors: Iterable[ProblemCause] = ()) -> bytes:
+    """Write what is wrong."""
     known = HTTPStatus(status)
     body = Problem("about:blank", known.phrase, status, detail or _DETAILS.get(known, known.description), tuple(errors))
-    return Response(_encoder.encode(body), status, headers, MEDIA_TYPE)
+    return _encoder.encode(body)
 
 
 def not_found(what: str) -> HTTPException:

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import logging
 import os
+import resource
 import secrets
 import socket
 import threading
@@ -19,6 +20,7 @@ from api.history_files import HistoryFiles
 from api.history_influx import HistoryInInflux
 from api.live import SUBSCRIPTIONS, Live
 from api.readiness import checks_of
+from api.wire import wires
 from perch.adapters.collector_health import read_health
 from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
@@ -27,6 +29,13 @@ from perch.settings import Api, HistoryFrom, ServerSettings
 
 STOP_SEEN_S = 0.1
 GRACE_S = 1
+MOST_CONNECTIONS = 12_000
+OWN_FILES = 200
+"""What the process itself may have open: databases, plans, the broker, threads' pipes."""
+
+UNHEARD_MS = 60_000
+"""A reader whose machine has not confirmed what was sent to it for so long is gone."""
+
 _log = logging.getLogger("perch.api")
 
 
@@ -46,6 +55,7 @@ def listen(api: Api) -> socket.socket:
         raise PerchError(f"cannot listen on {api.host}: {error}", "correct host under [api]") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MS)
         listening.bind(address)
         listening.listen(2048)
     except OSError as error:
@@ -53,6 +63,15 @@ def listen(api: Api) -> socket.socket:
         raise _not_bound(api, error) from error
     listening.setblocking(False)
     return listening
+
+
+def room() -> int:
+    """Ask for as many open files as this process may have; gives how many connections that makes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + OWN_FILES
+    files = max(soft, wanted if hard == resource.RLIM_INFINITY else min(hard, wanted))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(OWN_FILES, min(MOST_CONNECTIONS, files - OWN_FILES))
 
 
 def _not_bound(api: Api, error: OSError) -> PerchError:
@@ -80,7 +99,9 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     connection = _connection(settings, live, asyncio.get_running_loop())
     checks = checks_of(connection, history, settings.data)
     demo = os.environ.get("PERCH_DEMO") == "1"
-    app = build(live, history, taps, checks, health=lambda: read_health(settings.data), demo=demo)
+    app = build(
+        live, history, taps, checks, health=lambda: read_health(settings.data), demo=demo, settings=settings.api
+    )
     server = _Server(_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     connection.start()
@@ -115,6 +136,7 @@ def _history(settings: ServerSettings) -> HistoryFiles:
 def _config(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # uvicorn has ASGI types of its own
+        http=wires(room()),
         log_config=None,
         log_level="warning",  # what it says of its own start would stand there as `uvicorn.error`
         access_log=False,

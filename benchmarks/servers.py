@@ -76,7 +76,7 @@ def write_server(where: Path, at: Broker, spaces: int, *, agents: int = 1, api_p
     config = where / "perch.toml"
     config.write_text(
         f'data = "{where}/data"\nsites = ["site.toml"]\n[broker]\nhost = "127.0.0.1"\nport = {at.port}\n'
-        f"[api]\nport = {api_port}\n"
+        f"[api]\nport = {api_port}\nrequests_per_minute = 0\n"
     )
     return config
 

@@ -201,7 +201,7 @@ class Served:
 
 def server_settings(broker_port: int, data: Path, *sites: Site) -> ServerSettings:
     """Make settings for an API on a free port."""
-    api = Api(LOOPBACK, free_port())
+    api = Api(LOOPBACK, free_port(), requests_per_minute=0)
     return ServerSettings(data, sites or (a_site(),), (), BrokerSettings(port=broker_port), None, api)
 
 

@@ -61,6 +61,8 @@ org = "venue"
 host = "0.0.0.0"
 port = 80
 public_summary = true
+cors_origins = ["https://intranet.example", "http://localhost:3000"]
+requests_per_minute = 0
 [retention]
 transitions_days = 0
 """
@@ -68,7 +70,9 @@ transitions_days = 0
     token = tmp_path / "token"
     assert settings.broker == Broker("broker", ca=token, username="collector", password_file=token)
     assert settings.influx == Influx("http://127.0.0.1:8086", token, "venue", "perch", "perch_zones")
-    assert settings.api == Api("0.0.0.0", 80, True)  # noqa: S104  # what the file says
+    pages = ("https://intranet.example", "http://localhost:3000")
+    expected = Api("0.0.0.0", 80, True, cors_origins=pages, requests_per_minute=0)  # noqa: S104  # what the file says
+    assert settings.api == expected
     assert settings.retention == Retention(0, 1825)
 
 
@@ -126,6 +130,10 @@ def test_an_influxdb_that_cannot_be_used_is_refused(tmp_path: Path, influx: str,
     [
         ("[retention]\ntransitions_days = -1", "[retention].transitions_days"),
         ("[api]\npublic_summary = 1", "[api].public_summary"),
+        ('[api]\ncors_origins = ["*"]', "[api].cors_origins"),
+        ('[api]\ncors_origins = ["https://intranet.example/"]', "[api].cors_origins"),
+        ('[api]\ncors_origins = ["https://Intranet.example"]', "[api].cors_origins"),
+        ("[api]\nrequests_per_minute = -1", "[api].requests_per_minute"),
         ('[broker]\npassword_file = "token"', "[broker].username"),
         ('[broker]\nprotocol = "4"', "[broker].protocol"),
         ("[brokr]", "brokr"),

@@ -1,6 +1,7 @@
 """`perch.toml`: collector and API, and the sites that they serve."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from perch.settings.reading import RefusedError, choice, flag, several, shown, t
 from perch.settings.site import load_site
 from perch.settings.table import Complaints, Table
 from perch.settings.values import Api, HistoryFrom, Influx, Retention, ServerSettings
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 def load_server(path: Path, environment: Mapping[str, str] = os.environ) -> ServerSettings:
@@ -99,6 +102,9 @@ def _api(table: Table, influx: Influx | None) -> Api:
         port=table.take("port", whole(0, 65_535), 8080),
         public_summary=table.take("public_summary", flag, False),
         history=table.take("history", choice(HistoryFrom), HistoryFrom.FILES),
+        cors_origins=table.take("cors_origins", several(web_origin), ()),
+        url=table.take("url", web_origin, None),
+        requests_per_minute=table.take("requests_per_minute", whole(0, 1_000_000), 1_200),
     )
     if api.history is HistoryFrom.INFLUX and influx is None:
         table.complain("history", "is to be read from InfluxDB, and none is named", "add [influx] with its url")
@@ -115,6 +121,14 @@ def _retention(table: Table) -> Retention:
     )
     table.finish()
     return retention
+
+
+def web_origin(value: object) -> str:
+    """Read the origin of web pages, as browsers name it."""
+    origin = text(value)
+    if not _ORIGIN.fullmatch(origin):
+        raise RefusedError(f"{shown(origin)} is no origin of web pages", "write it as https://intranet.example")
+    return origin
 
 
 def web_address(value: object) -> str:

@@ -74,12 +74,19 @@ class HistoryFrom(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where the API listens, whether `/summary` needs no key, and where it reads history."""
+    """Where the API listens, whether `/summary` needs no key, and where it reads history.
+
+    `url` is the origin at which readers reach it (`https://perch.hq.example`), None where only this machine's users do.
+    Pages of `cors_origins` may read it; one reader may ask `requests_per_minute` times (0: as often as it likes).
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     public_summary: bool = False
     history: HistoryFrom = HistoryFrom.FILES
+    cors_origins: tuple[str, ...] = ()
+    requests_per_minute: int = 1_200
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
