@@ -1,8 +1,10 @@
 """`perch simulate` makes a venue of any size, with all that is needed to sense it again and to score the result."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -13,10 +15,14 @@ from perch.adapters.csv_files import read_readings, read_states, read_truth, sur
 from perch.commands import run
 from perch.model import Reading, Site
 from perch.settings import load_sensing, load_site
-from perch.venue.instruments import silenced
+from perch.settings.holidays import closed_days
+from perch.venue.changes import lived_in
+from perch.venue.instruments import silenced, stuck
 from perch.venue.made import made_site
 from perch.venue.rig import PINS, sensing
+from perch.venue.simulation import Simulation
 from perch.venue.written import sensing_toml, site_toml, spaces_csv
+from tests.history_cases import day_ms
 
 FILES = (
     "faults.csv",
@@ -135,3 +141,54 @@ def test_a_sensor_that_dies_while_it_is_on_falls_back_and_returns_with_its_next_
         Reading(5, "b", 0.0),
         Reading(12, "a", 1.0),
     ]
+
+
+@pytest.fixture(scope="module")
+def year_end() -> Site:
+    """Eight weeks around New Year."""
+    return lived_in(made_site(60, 3), date(2026, 12, 1), 56, 3)
+
+
+def test_spaces_move_are_put_up_and_are_given_up_on_days_of_the_period(year_end: Site, tmp_path: Path) -> None:
+    dated = [row for row in year_end.spaces if row.valid_from or row.valid_until]
+    days = [day for row in dated for day in (row.valid_from, row.valid_until) if day]
+    assert all(date(2026, 12, 15) <= day < date(2027, 1, 12) for day in days)
+    ways = Counter((row.valid_from is None, row.valid_until is None) for row in dated if ids(year_end)[row.id] == 1)
+    assert set(ways) == {(True, False), (False, True)}
+    moved = [row for row in year_end.spaces if ids(year_end)[row.id] == 2]
+    assert moved
+    assert all(one.zone != other.zone for one, other in zip(moved[::2], moved[1::2], strict=True))
+    (tmp_path / "site.toml").write_text(site_toml(year_end))
+    (tmp_path / "spaces.csv").write_text(spaces_csv(year_end))
+    assert load_site(tmp_path / "site.toml") == year_end
+
+
+def ids(site: Site) -> Counter[str]:
+    return Counter(row.id for row in site.spaces)
+
+
+def test_nobody_comes_on_holidays_nor_where_no_space_stands(year_end: Site) -> None:
+    from_ms, until_ms = day_ms("Europe/Lisbon", date(2026, 12, 1)), day_ms("Europe/Lisbon", date(2027, 1, 26))
+    simulation = Simulation(year_end, from_ms, until_ms, 3, closed_days(year_end))
+    rows = {space: [row for row in year_end.spaces if row.id == space] for space in ids(year_end)}
+    zone, came = ZoneInfo("Europe/Lisbon"), set()
+    for presence in simulation.truth():
+        if presence.count:
+            day = datetime.fromtimestamp(presence.time_ms / 1000, zone).date()
+            came.add(day)
+            assert any(row.stands_on(day) for row in rows[presence.space]), presence
+    holidays = {date(2026, 12, 1), date(2026, 12, 8), date(2027, 1, 1), *(date(2026, 12, day) for day in range(24, 32))}
+    weekdays = {date(2026, 12, 1) + timedelta(days=passed) for passed in range(56)}
+    assert came == {day for day in weekdays - holidays if day.weekday() < 5}
+
+
+def test_a_sensor_that_sticks_says_that_somebody_is_there_until_it_is_replaced() -> None:
+    told = [
+        Reading(1, "a", 1.0),
+        Reading(2, "b", 1.0),
+        Reading(3, "a", 0.0),
+        Reading(6, "a", 1.0),
+        Reading(7, "a", 0.0),
+    ]
+    assert list(stuck(told, "a", 5, 9)) == [*told[:3], Reading(5, "a", 1.0), Reading(9, "a", 0.0)]
+    assert list(stuck(told, "a", 2, 7)) == [*told[:2], told[4]]

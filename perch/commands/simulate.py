@@ -16,8 +16,11 @@ from perch.adapters.csv_files import READINGS, STATES, TRUTH, state_line
 from perch.adapters.csv_times import format_time
 from perch.commands.examples import ExampleCommand
 from perch.errors import PerchError
-from perch.model import Reading
+from perch.model import Reading, is_id
 from perch.sensing import offline
+from perch.settings.holidays import closed_days
+from perch.venue.changes import lived_in
+from perch.venue.faults import DeadSensor
 from perch.venue.made import made_site
 from perch.venue.simulation import Simulation
 from perch.venue.written import sensing_toml, site_toml, spaces_csv
@@ -34,21 +37,29 @@ Day = click.DateTime(["%Y-%m-%d"])
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same venue and people.")
 @click.option("--start", type=Day, default="2026-01-05", show_default=True, help="The first day.")
 @click.option(
+    "--site", "name", default="venue", show_default=True, help="The site's id: another for each of a network."
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="A folder for the files, new or without them."
 )
-def simulate(spaces: int, days: int, seed: int, start: datetime, out: Path) -> None:
+def simulate(spaces: int, days: int, seed: int, start: datetime, name: str, out: Path) -> None:
     """Example: perch simulate --spaces 60 --days 28 --seed 1 --out venue
 
     Make up a venue and let people live in it: its configuration (site.toml, spaces.csv, sensing.toml), what its sensors
     read (readings.csv.gz), the transitions that Perch states from that (transitions.csv.gz), who really was there
-    (truth.csv.gz) and which sensors were dead (faults.csv).
+    (truth.csv.gz) and which sensors were dead or stuck (faults.csv). People stay away on the country's holidays and
+    between Christmas and New Year; from two weeks on the layout changes on the way, with dated rows.
     """
-    site = made_site(spaces, seed)
+    if not is_id(name):
+        raise click.UsageError(
+            f"--site {name!r} is no id: a letter or digit, then up to 31 of them or hyphens, lower case"
+        )
+    site = lived_in(made_site(spaces, seed, name), start.date(), days, seed)
     zone = ZoneInfo(site.time_zone)
     days_after = (datetime.combine(start.date() + timedelta(days=number), time(), zone) for number in (0, days))
     from_ms, until_ms = (int(moment.timestamp()) * 1000 for moment in days_after)
     _prepare(out)
-    _write(Simulation(site, from_ms, until_ms, seed), out)
+    _write(Simulation(site, from_ms, until_ms, seed, closed_days(site)), out)
     click.echo(f"{out} holds {spaces} spaces over {days} days. Sense it again with:")
     click.echo(f"  perch sense {out / 'readings.csv.gz'} --config {out / 'sensing.toml'}")
 
@@ -101,9 +112,10 @@ def _passing(readings: Iterable[Reading], file: TextIO) -> Iterator[Reading]:
 
 
 def _fault_lines(simulation: Simulation) -> Iterator[str]:
-    yield "sensor,from,until\n"
-    for dead in simulation.faults:
-        yield f"{dead.sensor},{format_time(dead.from_ms)},{format_time(dead.until_ms)}\n"
+    yield "sensor,fault,from,until\n"
+    for fault in simulation.faults:
+        what = "dead" if isinstance(fault, DeadSensor) else "stuck"
+        yield f"{fault.sensor},{what},{format_time(fault.from_ms)},{format_time(fault.until_ms)}\n"
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""What breaks in a venue now and then: agents that are off for a while, sensors that die and are replaced."""
+"""What breaks in a venue now and then: agents that are off for a while, sensors that die or stick and are replaced."""
 
 from dataclasses import dataclass
 
-from perch.model import Sensor
+from perch.model import Sensor, SensorKind
 from perch.venue.chance import between_ms, chance, exponential_ms, lognormal_ms
 
 DAY_MS = 86_400_000
@@ -13,6 +13,10 @@ CALM_MS = 2 * 3_600_000
 
 DEATHS = 0.4
 """So many agents have a sensor that dies, where there is time for it."""
+
+
+STUCK = 0.2
+"""So many agents have a sensor that sticks, where there is time for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,16 @@ class Outage:
 @dataclass(frozen=True, slots=True)
 class DeadSensor:
     """A sensor said nothing over [from_ms, until_ms), whatever happened in front of it."""
+
+    agent: str
+    sensor: str
+    from_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StuckSensor:
+    """A sensor said over [from_ms, until_ms) that somebody is there, whoever was."""
 
     agent: str
     sensor: str
@@ -59,3 +73,17 @@ def dead_sensors(
     for_ms = min(between_ms(rng, 9 * 86_400, 15 * 86_400), longest_ms)
     died_ms = from_ms + DAY_MS + int((longest_ms - for_ms) * rng.random())
     return [DeadSensor(agent, rng.choice(alone), died_ms, died_ms + for_ms)]
+
+
+def stuck_sensors(
+    site: str, agent: str, sensors: tuple[Sensor, ...], from_ms: int, until_ms: int, seed: int
+) -> list[StuckSensor]:
+    """Give which sensors of an agent were stuck within a window, for a day or a few; none of them is ever dead."""
+    rng = chance(seed, site, agent, "stuck")
+    dead = {one.sensor for one in dead_sensors(site, agent, sensors, from_ms, until_ms, seed)}
+    levels = [sensor.id for sensor in sensors if sensor.kind is SensorKind.PRESENCE and sensor.id not in dead]
+    spare_ms = until_ms - from_ms - 5 * DAY_MS
+    if not levels or spare_ms <= 0 or rng.random() >= STUCK:
+        return []
+    stuck_ms = from_ms + DAY_MS + int(spare_ms * rng.random())
+    return [StuckSensor(agent, rng.choice(levels), stuck_ms, stuck_ms + between_ms(rng, 86_400, 3 * 86_400))]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
+from itertools import chain
 from operator import attrgetter
 from random import Random
 
@@ -63,6 +64,35 @@ def silenced(readings: Iterable[Reading], sensor: str, from_ms: int, until_ms: i
         elif not from_ms <= reading.time_ms < until_ms and reading.value != level:
             level = reading.value
             yield reading
+
+
+def stuck(readings: Iterable[Reading], sensor: str, from_ms: int, until_ms: int) -> Iterator[Reading]:
+    """Let a sensor stick for a while: its output goes high and stays there, and is right again when it is replaced."""
+    level, rest = 0.0, iter(readings)
+    for reading in rest:
+        if reading.time_ms >= from_ms:
+            rest = chain((reading,), rest)
+            break
+        if reading.sensor == sensor:
+            level = reading.value
+        yield reading
+    else:
+        rest = iter(())
+    if not level:
+        yield Reading(from_ms, sensor, 1.0)
+    for reading in rest:
+        if reading.time_ms >= until_ms:
+            rest = chain((reading,), rest)
+            break
+        if reading.sensor == sensor:
+            level = reading.value
+        else:
+            yield reading
+    else:
+        rest = iter(())
+    if not level:
+        yield Reading(until_ms, sensor, 0.0)
+    yield from rest
 
 
 def _edges(sensor: Sensor, visit: Visit, rng: Random) -> Iterator[Reading]:

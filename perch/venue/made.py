@@ -19,15 +19,15 @@ FEATURES = ("monitor", "window", "standing", "quiet", "accessible")
 DAY = (OpenSpan(time(8), time(20)),)
 
 
-def made_site(spaces: int, seed: int) -> Site:
-    """Make up a site of so many spaces, with a floor for each forty of them."""
+def made_site(spaces: int, seed: int, name: str = "venue") -> Site:
+    """Make up a site of so many spaces, with a floor for each forty of them; `name` is its id."""
     crews = _crews(_spaces(spaces, chance(seed, "site")))
     floors = range(-(-spaces // FLOOR_SPACES))
     return Site(
-        id="venue",
+        id=name,
         name=f"A venue of {spaces} spaces",
         time_zone="Europe/Lisbon",
-        country=None,
+        country="PT",
         closed=(),
         hours=(DAY, DAY, DAY, DAY, DAY, (), ()),
         floors=tuple(Floor(f"f{number}", f"Floor {number}") for number in floors),

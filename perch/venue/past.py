@@ -18,9 +18,10 @@ from perch.sensing.hold import hold_ms
 from perch.sensing.voices import PRIOR
 from perch.venue import window
 from perch.venue.chance import chance
+from perch.venue.changes import rows_of
 from perch.venue.faults import DeadSensor, Outage, dead_sensors, outages
 from perch.venue.people import Presence
-from perch.venue.rig import sensing, spaces_of
+from perch.venue.rig import sensing
 from perch.venue.sensed import LEVELS, Sensed, sensed, without
 from perch.venue.simulation import Simulation
 from perch.venue.statements import states
@@ -104,9 +105,10 @@ def _past(site: Site, agent: str, from_ms: int, until_ms: int, closed: Container
     spaces, sensors = sensing(site, agent)
     dead = dead_sensors(site.id, agent, sensors, from_ms, until_ms, seed)
     past = []
-    for sensed_space, space in zip(spaces, spaces_of(site, agent), strict=True):
+    for sensed_space, rows in zip(spaces, rows_of(site, agent).values(), strict=True):
+        space = rows[-1]
         own = tuple(sensor for sensor in sensors if sensor.space == space.id)
-        visited = window.visits(site, space, from_ms, until_ms, closed, seed)
+        visited = window.visits(site, rows, from_ms, until_ms, closed, seed)
         rng = chance(seed, site.id, space.id, "past")
         held_ms = hold_ms(sensed_space)
         spans = sensed(space, own, visited, held_ms, rng, window.by_day(site))

@@ -1,6 +1,6 @@
 """A venue over some days, reading by reading: what `perch simulate` writes down."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -10,10 +10,11 @@ from operator import attrgetter
 from perch.model import Reading, SensedSpace, Sensor, Site, Space
 from perch.venue import window
 from perch.venue.chance import chance
-from perch.venue.faults import DeadSensor, dead_sensors
-from perch.venue.instruments import readings_of, silenced, together
+from perch.venue.changes import rows_of
+from perch.venue.faults import DeadSensor, StuckSensor, dead_sensors, stuck_sensors
+from perch.venue.instruments import readings_of, silenced, stuck, together
 from perch.venue.people import Presence, Visit, presences
-from perch.venue.rig import sensing, spaces_of
+from perch.venue.rig import sensing
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,14 @@ class Simulation:
         return tuple(replace(sensor, pin=None) for sensor in sensors)
 
     @cached_property
-    def faults(self) -> tuple[DeadSensor, ...]:
-        """Which sensors were dead when."""
+    def faults(self) -> tuple[DeadSensor | StuckSensor, ...]:
+        """Which sensors were dead or stuck when."""
         return tuple(
-            dead
+            fault
             for agent in self.site.agents
-            for dead in dead_sensors(
-                self.site.id, agent, sensing(self.site, agent)[1], self.from_ms, self.until_ms, self.seed
-            )
+            for sensors in [sensing(self.site, agent)[1]]
+            for breaking in (dead_sensors, stuck_sensors)
+            for fault in breaking(self.site.id, agent, sensors, self.from_ms, self.until_ms, self.seed)
         )
 
     def readings(self) -> Iterator[Reading]:
@@ -53,27 +54,29 @@ class Simulation:
         sensors: dict[str, list[Sensor]] = {}
         for sensor in self.sensors:
             sensors.setdefault(sensor.space, []).append(sensor)
-        return together(self._told(space, sensors[space.id]) for space in self._spaces())
+        return together(self._told(rows, sensors[rows[-1].id]) for rows in self._spaces())
 
     def truth(self) -> Iterator[Presence]:
         """Give who really is where, in order of time: nobody anywhere at first."""
-        yield from (Presence(self.from_ms, space.id, 0) for space in self._spaces())
+        yield from (Presence(self.from_ms, rows[-1].id, 0) for rows in self._spaces())
         yield from merge(*map(self._presences, self._spaces()), key=attrgetter("time_ms"))
 
-    def _spaces(self) -> Iterator[Space]:
-        return (space for agent in self.site.agents for space in spaces_of(self.site, agent))
+    def _spaces(self) -> Iterator[Sequence[Space]]:
+        return (rows for agent in self.site.agents for rows in rows_of(self.site, agent).values())
 
-    def _visits(self, space: Space) -> Iterator[Visit]:
-        return window.visits(self.site, space, self.from_ms, self.until_ms, self.closed, self.seed)
+    def _visits(self, rows: Sequence[Space]) -> Iterator[Visit]:
+        return window.visits(self.site, rows, self.from_ms, self.until_ms, self.closed, self.seed)
 
-    def _told(self, space: Space, sensors: list[Sensor]) -> Iterator[Reading]:
+    def _told(self, rows: Sequence[Space], sensors: list[Sensor]) -> Iterator[Reading]:
+        space = rows[-1]
         rng = chance(self.seed, self.site.id, space.id, "sensors")
-        told = readings_of(space, sensors, self._visits(space), rng, window.by_day(self.site))
-        for dead in self.faults:
-            if any(dead.sensor == sensor.id for sensor in sensors):
-                told = silenced(told, dead.sensor, dead.from_ms, dead.until_ms)
+        told = readings_of(space, sensors, self._visits(rows), rng, window.by_day(self.site))
+        for fault in self.faults:
+            if any(fault.sensor == sensor.id for sensor in sensors):
+                broken = silenced if isinstance(fault, DeadSensor) else stuck
+                told = broken(told, fault.sensor, fault.from_ms, fault.until_ms)
         return (reading for reading in told if reading.time_ms < self.until_ms)
 
-    def _presences(self, space: Space) -> Iterator[Presence]:
-        told = (presence for visit in self._visits(space) for presence in presences(visit))
+    def _presences(self, rows: Sequence[Space]) -> Iterator[Presence]:
+        told = (presence for visit in self._visits(rows) for presence in presences(visit))
         return (presence for presence in told if presence.time_ms < self.until_ms)

@@ -1,10 +1,11 @@
 """Visits over a stretch of days, as people really live them."""
 
-from collections.abc import Callable, Container, Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Container, Iterator, Sequence
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from perch.model import Site, Space
+from perch.venue.changes import standing
 from perch.venue.habits import visits_on
 from perch.venue.people import Visit
 
@@ -13,15 +14,13 @@ BY_DAY = range(8, 20)
 
 
 def visits(
-    site: Site, space: Space, from_ms: int, until_ms: int, closed: Container[date], seed: int
+    site: Site, rows: Sequence[Space], from_ms: int, until_ms: int, closed: Container[date], seed: int
 ) -> Iterator[Visit]:
-    """Give the visits of a space that touch a window, in order."""
-    day, last = _local_day(from_ms, site), _local_day(until_ms, site)
-    while day <= last:
+    """Give the visits of a space that touch a window, in order, of the days on which one of its rows is in force."""
+    for day, space in standing(rows, _local_day(from_ms, site), _local_day(until_ms, site)):
         for visit in visits_on(site, space, day, closed, seed):
             if visit.until_ms > from_ms and visit.from_ms < until_ms:
                 yield visit
-        day += timedelta(days=1)
 
 
 def by_day(site: Site) -> Callable[[int], bool]:

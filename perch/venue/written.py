@@ -12,9 +12,11 @@ from perch.settings.written import toml
 
 def site_toml(site: Site) -> str:
     """Write `site.toml` without its spaces, which stand in `spaces.csv`, and without plans."""
-    head = {"id": site.id, "name": site.name, "time_zone": site.time_zone}
+    head: dict[str, object] = {"id": site.id, "name": site.name, "time_zone": site.time_zone}
     if site.country:
         head["country"] = site.country
+    if site.closed:
+        head["closed"] = [f"{first}/{last}" for first, last in site.closed]
     return toml(
         {
             "site": head,
