@@ -1,4 +1,7 @@
-"""What is outermost of all: pages of other origins that may read (CORS), and a last word where all else failed."""
+"""What is outermost of all: pages of other origins that may read (CORS), and a last word where all else failed.
+
+Whatever does not say how it may be kept is not to be kept.
+"""
 
 import logging
 from collections.abc import Collection
@@ -78,8 +81,10 @@ class _Answering:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun = True
-            if self._headers:
-                message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+            headers = [*message.get("headers", ()), *self._headers]
+            if all(name != b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
+            message = {**message, "headers": headers}
         await self._send(message)
 
 

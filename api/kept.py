@@ -31,13 +31,16 @@ class Answer:
     media_type: bytes = b"application/json"
     zipped: bytes | None = None
 
+    def head(self) -> RawHeaders:
+        """Give the headers that a 304 has as well."""
+        vary = b"Accept-Encoding, Authorization, Cookie"
+        return [(b"cache-control", b"private, no-cache"), (b"etag", self.tag), (b"vary", vary)]
+
     def wire(self, zipping: bool) -> tuple[bytes, RawHeaders]:
         """Give the body to send, with its headers."""
         headers = [
             (b"content-type", self.media_type),
-            (b"cache-control", b"private, no-cache"),
-            (b"etag", self.tag),
-            (b"vary", b"Accept-Encoding, Authorization, Cookie"),
+            *self.head(),
         ]
         body = self.body
         if zipping and len(body) >= SMALLEST_ZIPPED_BYTES:
@@ -70,8 +73,7 @@ async def send_answer(answer: Answer, scope: Scope, send: Send) -> None:
     """Write an answer as the request's headers want it."""
     wanted = Headers(scope=scope)
     if _has(wanted.get("if-none-match"), answer.tag):
-        headers = [(b"etag", answer.tag), (b"cache-control", b"private, no-cache")]
-        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.start", "status": 304, "headers": answer.head()})
         await send({"type": "http.response.body", "body": b""})
         return
     body, headers = answer.wire("gzip" in wanted.get("accept-encoding", ""))

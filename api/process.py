@@ -20,7 +20,7 @@ from api.history_files import HistoryFiles
 from api.history_influx import HistoryInInflux
 from api.live import SUBSCRIPTIONS, Live
 from api.readiness import checks_of
-from api.wire import wires
+from api.wire import Crowd, wires
 from perch.adapters.collector_health import read_health
 from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
@@ -136,7 +136,7 @@ def _history(settings: ServerSettings) -> HistoryFiles:
 def _config(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # uvicorn has ASGI types of its own
-        http=wires(room()),
+        http=wires(Crowd(room())),
         log_config=None,
         log_level="warning",  # what it says of its own start would stand there as `uvicorn.error`
         access_log=False,

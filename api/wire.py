@@ -8,6 +8,7 @@ longest without asking anything makes room for who comes.
 
 import asyncio
 import functools
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -22,15 +23,22 @@ MOST_HEAD_BYTES = 32_768
 
 MOST_BODY_BYTES = 65_536
 MOST_PIPELINED = 32
-HEAD_S = 10.0
-"""From a connection's beginning, or from a request's first byte, to the end of its headers."""
 
-BODY_S = 20.0
-WRITE_S = 20.0
-"""How long an answer may wait for its reader to take anything of it."""
 
-LINGER_S = 1.0
-"""After a refusal what still comes is read and thrown away: closing at once would take the answer back."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a connection is waited for, in seconds.
+
+    `head_s` runs from its beginning, or from a request's first byte, to the end of the headers; `body_s` from there to
+    the end of the body; `write_s` is how long an answer may wait for its reader to take anything of it. After a refusal
+    what still comes is read and thrown away for `linger_s`: closing at once would take the answer back.
+    """
+
+    head_s: float = 10.0
+    body_s: float = 20.0
+    write_s: float = 20.0
+    linger_s: float = 1.0
+
 
 _REFUSALS = {
     HTTPStatus.BAD_REQUEST: "this is no HTTP request",
@@ -53,8 +61,9 @@ class RefusedError(Exception):
 class Crowd:
     """The connections of one server; `most` may be open at a time."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, patience: Patience = Patience()) -> None:
         self.most = most
+        self.patience = patience
         self.open = 0
         self._waiting: dict[Wire, None] = {}
 
@@ -109,7 +118,7 @@ class Wire(HttpToolsProtocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         if self._crowd.enter(self):
-            self._expect(HEAD_S)
+            self._expect(self._crowd.patience.head_s)
         else:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -153,10 +162,10 @@ class Wire(HttpToolsProtocol):
         """Set the time by which what has begun must be complete."""
         if self._is_in_head and self._head_bytes:
             if self._due is None:
-                self._expect(HEAD_S)
+                self._expect(self._crowd.patience.head_s)
         elif self._is_in_body:
             if was_in_head or self._due is None:
-                self._expect(BODY_S)
+                self._expect(self._crowd.patience.body_s)
         else:
             self._expect(None)
 
@@ -212,7 +221,7 @@ class Wire(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Give the reader some time to take what was written."""
         super().pause_writing()
-        self._unread = self.loop.call_later(WRITE_S, self.abort)
+        self._unread = self.loop.call_later(self._crowd.patience.write_s, self.abort)
 
     def resume_writing(self) -> None:
         """Go on: the reader takes it."""
@@ -252,12 +261,12 @@ class Wire(HttpToolsProtocol):
             self.cycle.message_event.set()
         self.flow.resume_reading()
         self.transport.write_eof()
-        self.loop.call_later(LINGER_S, self.transport.close)
+        self.loop.call_later(self._crowd.patience.linger_s, self.transport.close)
 
 
-def wires(most_connections: int) -> type[asyncio.Protocol]:
-    """Give what uvicorn makes connections with."""
-    return cast(type[asyncio.Protocol], functools.partial(Wire, Crowd(most_connections)))
+def wires(crowd: Crowd) -> type[asyncio.Protocol]:
+    """Give what uvicorn makes the connections of a crowd with."""
+    return cast(type[asyncio.Protocol], functools.partial(Wire, crowd))
 
 
 @functools.cache

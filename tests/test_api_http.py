@@ -191,6 +191,23 @@ def test_head_is_get_without_a_body(served: Served) -> None:
         assert (answer.status_code, answer.content) == (200, b"")
 
 
+def test_every_answer_says_how_it_may_be_kept(served: Served) -> None:
+    """Nothing may be kept by a cache that several people share; what is live may be kept to be asked for anew."""
+    kept = "private, no-cache"
+    live = [f"/api/v1/{name}" for name in ("sites", "summary", "spaces", "spaces/hq/d01", "agents", "sensors")]
+    for address, said in (
+        *((address, kept) for address in (*live, "/api/v1/definitions", "/")),
+        *((address, "no-store") for address in ("/healthz", "/readyz", "/metrics", "/nothing", "/api/v1/spaces?a=b")),
+        ("/api/v1/openapi.json", "no-store"),
+    ):
+        assert served.get(address).headers["cache-control"] == said, address
+    with served.client.stream("GET", "/api/v1/events") as events:
+        assert events.headers["cache-control"] == "no-store"
+    tag = served.get("/api/v1/sites").headers["etag"]
+    known = served.get("/api/v1/sites", if_none_match=tag).headers
+    assert (known["cache-control"], "Authorization" in known["vary"]) == (kept, True)
+
+
 def test_a_foreign_name_is_turned_away(served: Served) -> None:
     """Else a web page elsewhere could read through a visitor's browser by pointing its own name to this machine."""
     problem_of(served.get("/api/v1/spaces", host="perch.example"), 421)
