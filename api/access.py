@@ -1,37 +1,25 @@
-"""Who may read what: the one place where a request's reader, and with it the role, is decided.
-
-Keys come with a later release. Until then the API listens on loopback addresses only, so whoever reaches it sits at
-this machine and reads as `facilities`; a name in the `Host` header that is none of this machine's own is turned away,
-so that no foreign web page can read through a visitor's browser.
-"""
+"""Who may read what: the table, and what it means for sites and spaces."""
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from perch.errors import Complaint, InputError
+from perch.adapters.keys import Role
 from perch.model import Purpose, Space
-
-
-class Role(StrEnum):
-    """What a reader is there for."""
-
-    MEMBER = "member"
-    MANAGER = "manager"
-    FACILITIES = "facilities"
-    ADMIN = "admin"
 
 
 class Matter(StrEnum):
     """What can be read, or told."""
 
+    SUMMARY = "how many spaces are free"
     NETWORK = "sites and definitions"
     LIVE = "live states"
     EXACT_TIMES = "exact times of live states"
     LIVE_OF_ALL_PURPOSES = "live states of assigned and private spaces"
-    HISTORY_OF_GROUPS = "history by zone and wider"
+    HISTORY = "history by zone and wider"
+    HISTORY_OF_GROUPS = "history by zone and wider in exact numbers, and planning"
     HISTORY_OF_SPACES = "history of single spaces"
     FLEET = "agents and sensors"
     AUDIT = "the audit of accuracy"
@@ -39,29 +27,40 @@ class Matter(StrEnum):
 
 
 _READERS = frozenset({Role.MEMBER, Role.MANAGER, Role.FACILITIES})
+_MANAGERS = frozenset({Role.MANAGER, Role.FACILITIES})
 
-MAY_READ: Mapping[Matter, frozenset[Role]] = MappingProxyType(
+MAY_READ: Mapping[Matter, frozenset[Role | None]] = MappingProxyType(
     {
+        Matter.SUMMARY: _READERS | {None},
         Matter.NETWORK: frozenset(Role),
         Matter.LIVE: _READERS,
-        Matter.EXACT_TIMES: frozenset({Role.MANAGER, Role.FACILITIES}),
+        Matter.EXACT_TIMES: _MANAGERS,
         Matter.LIVE_OF_ALL_PURPOSES: frozenset({Role.FACILITIES}),
-        Matter.HISTORY_OF_GROUPS: frozenset({Role.MANAGER, Role.FACILITIES}),
+        Matter.HISTORY: _READERS,
+        Matter.HISTORY_OF_GROUPS: _MANAGERS,
         Matter.HISTORY_OF_SPACES: frozenset({Role.FACILITIES}),
-        Matter.FLEET: frozenset({Role.MANAGER, Role.FACILITIES, Role.ADMIN}),
+        Matter.FLEET: _MANAGERS | {Role.ADMIN},
         Matter.AUDIT: frozenset({Role.FACILITIES}),
-        Matter.AUDIT_TAPS: frozenset({Role.MANAGER, Role.FACILITIES}),
+        Matter.AUDIT_TAPS: _MANAGERS,
     }
 )
-"""Which roles may read what; taps are the one thing that can be told."""
+"""Which roles may read what, None being nobody known; taps are the one thing that can be told."""
+
+NOTED = frozenset({Matter.HISTORY_OF_SPACES, Matter.AUDIT})
+"""Who reads these with a key is written down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody who asks: a role, and the sites it is limited to (None: all)."""
+    """Somebody who asks: a role (None: nobody known), and the sites it is limited to (None: all).
 
-    role: Role
+    Readers of one role and the same sites are equal: they get the same answers, whatever key or login they came with.
+    """
+
+    role: Role | None
     sites: frozenset[str] | None = None
+    key: str | None = field(default=None, compare=False)
+    session: bytes | None = field(default=None, compare=False, repr=False)
 
     def may_read(self, matter: Matter) -> bool:
         """Tell whether the role covers a matter."""
@@ -76,32 +75,15 @@ class Reader:
         return self.may_see_site(site) and self.may_read(matter_of(space))
 
 
+AT_THIS_MACHINE = Reader(Role.FACILITIES)
+"""Whoever reaches an API that listens on loopback alone, before there is any key."""
+
+ANYBODY = Reader(None)
+
+
 def matter_of(space: Space) -> Matter:
     """Tell what the live state of a space belongs to."""
     return Matter.LIVE if space.purpose is Purpose.SHARED else Matter.LIVE_OF_ALL_PURPOSES
-
-
-_AT_THIS_MACHINE = Reader(Role.FACILITIES)
-
-
-def reader_of(authorization: str | None) -> Reader:
-    """Decide who asks; no header can change it until keys exist."""
-    del authorization
-    return _AT_THIS_MACHINE
-
-
-def require_loopback(host: str) -> None:
-    """Refuse to listen where others than this machine's users could read; raises InputError."""
-    if not is_own_name(host):
-        raise InputError(
-            (
-                Complaint(
-                    "[api] host",
-                    f"{host!r} can be reached from other machines, and this release has no keys to tell readers apart",
-                    'set host = "127.0.0.1"; keys, and with them other addresses, come with a later release',
-                ),
-            )
-        )
 
 
 def is_own_name(host: str) -> bool:

@@ -11,6 +11,7 @@ from api import (
     events_resource,
     history_resources,
     live_resources,
+    login_page,
     metrics,
     operations,
     page,
@@ -20,6 +21,7 @@ from api.allowances import Allowances
 from api.audit_taps import Taps
 from api.door import Door
 from api.drawings import Drawings
+from api.entrance import Entrance, open_entrance
 from api.gate import Gate
 from api.history_files import HistoryFiles
 from api.kept import Kept
@@ -29,6 +31,7 @@ from api.openapi import DOCUMENT, describe
 from api.operations import Check
 from api.planners import planning_page, report_page, space_page, week_page
 from api.problems import declare_problems
+from perch.adapters.readings_log import ReadingsLog
 from perch.settings import Api
 
 UNLIMITED = Api(requests_per_minute=0)
@@ -43,18 +46,22 @@ def build(
     health: Health = lambda: None,
     demo: bool = False,
     settings: Api = UNLIMITED,
+    entrance: Entrance | None = None,
+    readings: ReadingsLog | None = None,
 ) -> ASGIApp:
     """Put the application together around what it serves.
 
     `checks` are the parts that readiness depends on, `health` reads what the collector says of itself; `demo` says on
-    the page that its data are simulated.
+    the page that its data are simulated; `entrance` decides who comes in (None: everybody, as if at this machine), and
+    `readings` keeps who read what of single spaces.
     """
     app = with_routes()
     app.state.checks = checks
     app.state.health = health
     app.state.demo = demo
     app.state.taps = taps
-    return serving(app, live, history, settings)
+    app.state.readings = readings
+    return serving(app, live, history, settings, entrance)
 
 
 def with_routes() -> FastAPI:
@@ -76,6 +83,7 @@ def with_routes() -> FastAPI:
         audit_resource,
         operations,
         metrics,
+        login_page,
         page,
         audit_page,
         week_page,
@@ -89,11 +97,18 @@ def with_routes() -> FastAPI:
     return app
 
 
-def serving(app: FastAPI, live: Live, history: HistoryFiles, settings: Api = UNLIMITED) -> ASGIApp:
+def serving(
+    app: FastAPI,
+    live: Live,
+    history: HistoryFiles,
+    settings: Api = UNLIMITED,
+    entrance: Entrance | None = None,
+) -> ASGIApp:
     """Have an application serve a network, behind its door and its gate."""
     app.state.live = live
     app.state.history = history
     app.state.drawings = Drawings(live.directory.sites.values())
     app.state.kept = kept = Kept(live.version_to, lambda: live.now().mono_ms)
     allowances = Allowances(settings.requests_per_minute, lambda: live.now().mono_ms)
-    return Gate(Door(app, live, kept, allowances), settings.cors_origins)
+    app.state.entrance = entrance = entrance or open_entrance(lambda: live.now().mono_ms)
+    return Gate(Door(app, live, kept, allowances, entrance), settings.cors_origins)

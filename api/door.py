@@ -1,13 +1,19 @@
 """What every request passes first: whose name was called, who asks, and whether the answer is ready already."""
 
+from collections.abc import Hashable, Mapping
+from urllib.parse import quote
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import Reader, is_own_name, reader_of
+from api.access import ANYBODY, Reader
 from api.allowances import Allowances, RawHeaders, address_of
+from api.entrance import Entrance, Refused
 from api.kept import Kept, Question, send_answer
 from api.live import Live
+from api.origins import is_at_home
 from api.problems import problem
+from api.revoked import WhileAdmitted
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -16,19 +22,23 @@ CONTENT_POLICY = (
 SAFETY_HEADERS = [
     (b"content-security-policy", CONTENT_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 
 
 class Door:
-    """Wraps the application: decides the reader once, answers from what is kept, adds the safety headers to all."""
+    """Wraps the application: decides the reader once, answers from what is kept, adds the safety headers to all.
 
-    def __init__(self, app: ASGIApp, live: Live, kept: Kept, allowances: Allowances) -> None:
+    What takes long, as events do, ends when its reader would not be let in any more.
+    """
+
+    def __init__(self, app: ASGIApp, live: Live, kept: Kept, allowances: Allowances, entrance: Entrance) -> None:
         self._app = app
         self._allowances = allowances
         self._live = live
         self._kept = kept
+        self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on with its reader in `scope["state"]`."""
@@ -36,55 +46,78 @@ class Door:
             return
         safely = _with_headers(send, SAFETY_HEADERS)
         headers = Headers(scope=scope)
-        if not is_own_name(_without_port(headers.get("host", ""))):
+        if not self._entrance.names.know(headers.get("host", "")) and scope["path"] != "/healthz":
             await _MISDIRECTED(scope, receive, safely)
             return
-        if scope["method"] not in _READING and not _is_at_home(headers):
-            await _FOREIGN(scope, receive, safely)
-            return
-        reader = reader_of(headers.get("authorization"))
-        ruling = self._allowances.ask(address_of(scope))
+        admitted = self._entrance.admit(scope, headers)
+        ruling = self._allowances.ask(_who(admitted, scope))
         safely = _with_headers(safely, ruling.headers)
         if ruling.wait_s is not None:
             await _TOO_MANY(scope, receive, safely)
-            return
+        elif isinstance(admitted, Refused):
+            await self._refuse(admitted, scope, receive, safely)
+        elif scope["method"] not in _READING and not self._is_at_home(headers, admitted):
+            await _FOREIGN(scope, receive, safely)
+        else:
+            await self._let_in(admitted, scope, receive, safely)
+
+    async def _let_in(self, reader: Reader, scope: Scope, receive: Receive, send: Send) -> None:
         self._live.settle()
         if scope["method"] in _READING:
+            if reader == ANYBODY and scope["path"] == "/":
+                await self._app(_led_to_login(scope, None), receive, send)
+                return
             answer = self._kept.get((reader, scope["path"], scope["query_string"]))
             if answer is not None:
-                await send_answer(answer, scope, safely)
+                await send_answer(answer, scope, send)
                 return
-        await self._app(_passed_on(scope, reader), receive, safely)
+        while_admitted = WhileAdmitted(send, lambda: self._entrance.still_admits(reader))
+        await while_admitted.run(self._app, _passed_on(scope, {"reader": reader}), receive)
+
+    async def _refuse(self, refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+        """Show whoever wants a page where to log in; everybody else gets a problem document."""
+        wants_page = "text/html" in Headers(scope=scope).get("accept", "") and not scope["path"].startswith("/api/")
+        if refused.status in _LOGIN_HELPS and scope["method"] in _READING and wants_page:
+            await self._app(_led_to_login(scope, refused), receive, send)
+            return
+        await problem(refused.status, refused.why, headers=refused.headers)(scope, receive, send)
+
+    def _is_at_home(self, headers: Headers, reader: Reader) -> bool:
+        return is_at_home(headers, self._entrance.names, by_cookie=reader.session is not None)
 
 
-def _passed_on(scope: Scope, reader: Reader) -> Scope:
+def _who(admitted: Reader | Refused, scope: Scope) -> Hashable:
+    """Tell whose allowance is meant: a login's, or that of a key at one place; several people may share a key."""
+    if isinstance(admitted, Refused) or admitted.key is None:
+        return address_of(scope)
+    return admitted.session or (admitted.key, address_of(scope))
+
+
+def _led_to_login(scope: Scope, refused: Refused | None) -> Scope:
+    """Answer with the page where one logs in, in place of what was asked for."""
+    query = scope["query_string"].decode("latin-1")
+    wanted = f"{quote(scope['path'])}?{query}" if query else quote(scope["path"])
+    there = {**scope, "path": "/login", "raw_path": b"/login", "query_string": b""}
+    return _passed_on(there, {"reader": ANYBODY, "refused": refused, "wanted": wanted})
+
+
+def _passed_on(scope: Scope, said: Mapping[str, object]) -> Scope:
     """Let HEAD be answered as GET, whose body the server leaves out; a stream of events has no end to wait for."""
     as_get = scope["method"] == "HEAD" and not scope["path"].endswith("/events")
-    state = {**scope.get("state", {}), "reader": reader}
+    state = {**scope.get("state", {}), **said}
     return {**scope, "method": "GET" if as_get else scope["method"], "state": state}
 
 
-_MISDIRECTED = problem(421, "this name is not of this machine; ask for localhost or 127.0.0.1")
+_MISDIRECTED = problem(421, "this name is not of this server; ask for the one that url under [api] names, or localhost")
 _FOREIGN = problem(403, "a page of another origin may not change anything here")
 _TOO_MANY = problem(429, "you ask more than is allowed; wait as long as Retry-After says, or listen to /api/v1/events")
 _READING = ("GET", "HEAD")
-
-
-def _is_at_home(headers: Headers) -> bool:
-    """Tell whether a request that changes something comes from a page of this server, or from no page at all."""
-    origin = headers.get("origin")
-    return origin is None or origin.partition("://")[2] == headers.get("host")
+_LOGIN_HELPS = (401, 429)
 
 
 def question_of(scope: Scope) -> Question:
     """Give what an answer to this request may be kept under."""
     return scope["state"]["reader"], scope["path"], scope["query_string"]
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
 
 
 def _with_headers(send: Send, headers: RawHeaders) -> Send:

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
 from api import items
-from api.access import Matter, Reader
+from api.access import Matter, Reader, matter_of
 from api.door import question_of
 from api.kept import Answer, AnswerResponse, Kept, tag_of
 from api.live import Live, Shown
@@ -34,6 +34,8 @@ from api.shapes import AgentPage, SensorPage, SitePage, SpaceItem, SpacePage, Su
 from perch.model import State
 
 router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["live"])
+FEWEST_IN_PUBLIC = 5
+EVERYTHING = Selection()
 _encoder = msgspec.json.Encoder()
 
 
@@ -47,14 +49,13 @@ async def sites(request: Request, live: TheLive, reader: TheReader, page: ThePag
     return _keep(request, SitePage(tuple(listed), following, as_of(live, None)), content)
 
 
-@router.get("/summary", **may_be_known(answers(Summary)), dependencies=[required(Matter.LIVE)])
+@router.get("/summary", **may_be_known(answers(Summary)), dependencies=[required(Matter.SUMMARY)])
 async def summary(
     request: Request, live: TheLive, reader: TheReader, site: OptionalSite = None, kind: OptionalKind = None
 ) -> Response:
     """Count the free, occupied and unknown spaces, in all and by site and kind."""
     known_site(live, reader, site)
-    chosen = [shown for _, shown in visible(live, reader, Selection(site=site, kind=kind))]
-    answer = summarised(chosen, as_of(live, site))
+    answer = summarised(counted(live, reader, Selection(site=site, kind=kind)), as_of(live, site))
     return _keep(request, answer, _encoder.encode(msgspec.structs.replace(answer, as_of="")))
 
 
@@ -164,6 +165,23 @@ def visible(live: Live, reader: Reader, selection: Selection) -> Iterator[tuple[
         space = shown.place.space
         if reader.may_see(key[0], space) and selection.takes(key[0], space, shown.occupancy):
             yield key, shown
+
+
+def counted(live: Live, reader: Reader, selection: Selection = EVERYTHING) -> list[Shown]:
+    """Give the spaces that a reader's summary counts; without a key, only kinds of which a site has several.
+
+    Such a kind is left out of every figure, so that no difference of two of them is the state of a few spaces.
+    """
+    if reader.may_read(Matter.LIVE):
+        return [shown for _, shown in visible(live, reader, selection)]
+    shared = [shown for key, shown in live.all() if matter_of(shown.place.space) is Matter.LIVE]
+    sizes = Counter((shown.place.site, shown.place.space.kind) for shown in shared)
+    return [
+        shown
+        for shown in shared
+        if sizes[shown.place.site, shown.place.space.kind] >= FEWEST_IN_PUBLIC
+        and selection.takes(shown.place.site, shown.place.space, shown.occupancy)
+    ]
 
 
 def summarised(chosen: Iterable[Shown], moment: str) -> Summary:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from api.access import Matter, Reader
+from api.access import NOTED, Matter, Reader
 from api.live import Live
+from api.noting import denied, note
 from api.paging import LONGEST_CURSOR, MOST_ITEMS, Page, question
 from api.problems import ParametersError, causes_of, wrong
 from api.selection import Order, Selection
@@ -170,10 +171,15 @@ TheSelection = Annotated[Selection, Depends(selection_of)]
 
 
 def required(matter: Matter) -> Any:
-    """Let only those roles pass that may read a matter."""
+    """Let only those roles pass that may read a matter; some of it is noted."""
 
-    def check(reader: TheReader) -> None:
+    async def check(reader: TheReader) -> None:
         if not reader.may_read(matter):
-            raise HTTPException(403, f"your role does not include: {matter}")
+            raise denied(reader, matter)
 
-    return Depends(check)
+    def check_and_note(request: Request, reader: TheReader) -> None:
+        if not reader.may_read(matter):
+            raise denied(reader, matter)
+        note(request, reader)
+
+    return Depends(check_and_note if matter in NOTED else check)

@@ -13,18 +13,22 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from api.access import require_loopback
+from api.access import is_own_name
 from api.application import build
 from api.audit_taps import PURGE_S, Taps
+from api.entrance import Entrance
 from api.history_files import HistoryFiles
 from api.history_influx import HistoryInInflux
+from api.keys import Keys
 from api.live import SUBSCRIPTIONS, Live
+from api.origins import Names
 from api.readiness import checks_of
 from api.wire import Crowd, wires
 from perch.adapters.collector_health import read_health
 from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
-from perch.errors import PerchError, StorageError
+from perch.adapters.readings_log import ReadingsLog
+from perch.errors import Complaint, InputError, PerchError, StorageError
 from perch.settings import Api, HistoryFrom, ServerSettings
 
 STOP_SEEN_S = 0.1
@@ -41,7 +45,7 @@ _log = logging.getLogger("perch.api")
 
 def run(settings: ServerSettings, stop: threading.Event) -> None:
     """Serve until `stop` is set; raises PerchError where the address cannot be listened on."""
-    require_loopback(settings.api.host)
+    require_url(settings.api)
     with contextlib.closing(listen(settings.api)) as listening:
         asyncio.run(_serve(settings, listening, stop))
 
@@ -63,6 +67,19 @@ def listen(api: Api) -> socket.socket:
         raise _not_bound(api, error) from error
     listening.setblocking(False)
     return listening
+
+
+def require_url(api: Api) -> None:
+    """Refuse to listen where others can read what goes over the line, unless somebody said so; raises InputError."""
+    if api.url is None and not is_own_name(api.host):
+        what = f"{api.host!r} can be reached from other machines, and no url says how readers come, by TLS or without"
+        remedy = (
+            'keep host = "127.0.0.1", let a proxy in front do TLS, and set url = "https://perch.hq.example", the '
+            "address that readers use"
+        )
+        raise InputError((Complaint("[api] host", what, remedy),))
+    if api.url is not None and api.url.startswith("http://") and not is_own_name(api.host):
+        _log.warning("keys go over the line in the clear: %s is no https; put a proxy with TLS in front", api.url)
 
 
 def room() -> int:
@@ -98,18 +115,28 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     taps = Taps(settings.data, settings.retention.audit_days, lambda: live.now().mono_ms)
     connection = _connection(settings, live, asyncio.get_running_loop())
     checks = checks_of(connection, history, settings.data)
-    demo = os.environ.get("PERCH_DEMO") == "1"
+    keys = Keys(settings.data, lambda: live.now().wall_ms / 1000, lambda: live.now().mono_ms / 1000)
+    keys.look()
     app = build(
-        live, history, taps, checks, health=lambda: read_health(settings.data), demo=demo, settings=settings.api
+        live,
+        history,
+        taps,
+        checks,
+        health=lambda: read_health(settings.data),
+        demo=os.environ.get("PERCH_DEMO") == "1",
+        settings=settings.api,
+        entrance=_entrance(settings.api, keys, live),
+        readings=(readings := ReadingsLog(settings.data)),
     )
     server = _Server(_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     connection.start()
     keeping = asyncio.create_task(_keep_time(live))
-    purging = asyncio.create_task(_purge(taps, live))
+    purging = asyncio.create_task(_purge(taps, readings, live))
+    following = asyncio.create_task(keys.follow())
     _log.info("serving on http://%s:%s", *listening.getsockname()[:2])
     try:
-        while not (stop.is_set() or serving.done() or keeping.done()):
+        while not (stop.is_set() or serving.done() or keeping.done() or following.done()):
             connection.check()
             await asyncio.sleep(STOP_SEEN_S)
     finally:
@@ -117,13 +144,21 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
         server.should_exit = True
         keeping.cancel()
         purging.cancel()
+        following.cancel()
         await asyncio.to_thread(connection.stop, GRACE_S)
-        outcomes = await asyncio.gather(serving, keeping, purging, return_exceptions=True)
+        outcomes = await asyncio.gather(serving, keeping, purging, following, return_exceptions=True)
         history.close()
         _log.info("stopped")
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
+
+
+def _entrance(api: Api, keys: Keys, live: Live) -> Entrance:
+    entrance = Entrance(keys, Names(api.url), lambda: live.now().mono_ms, public_summary=api.public_summary)
+    if not entrance.is_open and not keys.any:
+        _log.warning("there is no key yet, so nobody can read: make one with perch key create")
+    return entrance
 
 
 def _history(settings: ServerSettings) -> HistoryFiles:
@@ -157,13 +192,14 @@ def _connection(settings: ServerSettings, live: Live, loop: asyncio.AbstractEven
     return Connection(settings.broker, name, subscriptions=SUBSCRIPTIONS, on_message=hand_over)
 
 
-async def _purge(taps: Taps, live: Live) -> None:
+async def _purge(taps: Taps, readings: ReadingsLog, live: Live) -> None:
     """Let go what is too old; a file that fails now may do better next time, and whoever taps is told."""
     while True:
         try:
             await asyncio.to_thread(taps.purge, live.now().wall_ms)
+            await asyncio.to_thread(readings.purge, live.now().wall_ms // 1000)
         except StorageError as error:
-            _log.warning("cannot let go of the audit's old looks: %s", error.what)
+            _log.warning("cannot let go of what is too old: %s", error.what)
         await asyncio.sleep(PURGE_S)
 
 

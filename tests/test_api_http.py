@@ -15,7 +15,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from api import access, process
+from api import process
 from api.application import build
 from api.audit_taps import Taps
 from api.history_files import HistoryFiles
@@ -225,17 +225,17 @@ def test_every_answer_forbids_what_a_page_of_perch_does_not_need(served: Served)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "perch.example", ""])  # noqa: S104 - to be refused
-def test_the_api_listens_on_loopback_only_until_there_are_keys(tmp_path: Path, host: str) -> None:
+def test_others_can_reach_the_api_only_where_somebody_said_how(tmp_path: Path, host: str) -> None:
     settings = replace(server_settings(1, tmp_path), api=Api(host, 0))
     with pytest.raises(InputError) as refused:
         process.run(settings, threading.Event())
     assert "[api] host" in str(refused.value)
-    assert "later release" in str(refused.value)
+    assert "https://" in str(refused.value)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_loopback_addresses_are_allowed(host: str) -> None:
-    access.require_loopback(host)
+    process.require_url(Api(host))
 
 
 def test_a_port_that_is_taken_is_said_with_what_to_do(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""By which names this server is called, and from which pages something may be changed."""
+
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+
+from api.access import is_own_name
+
+_HOME = frozenset({"same-origin", "none"})
+_PROXIED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """This machine's own names, and the origin at which others reach it (None: they do not)."""
+
+    url: str | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this machine's users are meant to reach it."""
+        return self.url is None
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether readers come by TLS, which ends at a proxy in front."""
+        return self.url is not None and self.url.startswith("https://")
+
+    def know(self, host: str) -> bool:
+        """Tell whether a `Host` header names this server."""
+        return self._is_public(host) or is_own_name(_without_port(host))
+
+    def origin(self, host: str) -> str:
+        """Give the origin of this server's own pages, as a browser that called it so writes it."""
+        return self.url if self.url is not None and self._is_public(host) else f"http://{host.lower()}"
+
+    def _is_public(self, host: str) -> bool:
+        return self.url is not None and _without_port(host).lower() == _without_port(self.url.partition("://")[2])
+
+
+def is_proxied(headers: Headers) -> bool:
+    """Tell whether a request was handed on for somebody elsewhere."""
+    return any(name in headers for name in _PROXIED)
+
+
+def is_at_home(headers: Headers, names: Names, *, by_cookie: bool) -> bool:
+    """Tell whether a request that changes something comes from a page of this server, or from no page at all.
+
+    Browsers say where from in `Sec-Fetch-Site` (to trustworthy origins), in `Origin` otherwise. Whoever says neither is
+    no browser of today, and comes with no cookie.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None and site not in _HOME:
+        return False
+    if origin is not None and origin != names.origin(headers.get("host", "")):
+        return origin == "null" and site == "same-origin"
+    return site is not None or origin is not None or not by_cookie
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
