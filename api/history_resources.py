@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from api.access import Matter, Reader
 from api.downloads import AnswerFormat, download
 from api.history_files import HistoryFiles
+from api.history_for_members import answer_for_members
 from api.moments import parse_moment, rfc3339, zone_of
+from api.noting import denied, note
 from api.openapi import answers, or_file, or_shape
 from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, complain, complain_of_site, required
 from api.problems import not_found, wrong
@@ -131,9 +134,10 @@ def transitions(
 @router.get(
     "/history/{metric}",
     **or_file(or_shape(answers(HistoryAnswer, 403, 404, 503), HourOfWeekAnswer), *FILES),
-    dependencies=[required(Matter.HISTORY_OF_GROUPS)],
+    dependencies=[required(Matter.HISTORY)],
 )
 def history(
+    request: Request,
     history: TheHistory,
     live: TheLive,
     reader: TheReader,
@@ -153,19 +157,22 @@ def history(
     """Answer a metric over a window, with the share of it that was really observed."""
     if metric not in DEFINITIONS:
         raise not_found(f"there is no metric {metric!r}; there are: {', '.join(sorted(DEFINITIONS))}")
-    _allow(reader, scope)
+    _allow(request, reader, scope)
     rules = SessionRules(round(merge_seconds * 1000), round(min_seconds * 1000))
     of_kind = None if kind is None else kind.value
     question = Question(metric, window.from_ms, window.to_ms, resolution, scope, hours, of_kind, zone, rules)
-    answer = history.answer(question, window.site, live.now().wall_ms)
+    answer_to = history.answer if reader.may_read(Matter.HISTORY_OF_GROUPS) else partial(answer_for_members, history)
+    answer = answer_to(question, window.site, live.now().wall_ms)
     if as_ is not AnswerFormat.JSON:
         return download(answer_table(answer, window.site), as_, metric, window.from_ms)
     return _json(_history(answer, window.site))
 
 
-def _allow(reader: Reader, scope: Scope) -> None:
-    if scope is Scope.SPACE and not reader.may_read(Matter.HISTORY_OF_SPACES):
-        raise HTTPException(403, f"your role does not include: {Matter.HISTORY_OF_SPACES}")
+def _allow(request: Request, reader: Reader, scope: Scope) -> None:
+    if scope is Scope.SPACE:
+        if not reader.may_read(Matter.HISTORY_OF_SPACES):
+            raise denied(reader, Matter.HISTORY_OF_SPACES)
+        note(request, reader)
 
 
 @router.get("/definitions", **answers(DefinitionPage), dependencies=[required(Matter.NETWORK)])

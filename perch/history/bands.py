@@ -1,0 +1,96 @@
+"""Answers in bands: how full it is where, without a number that could be anybody's.
+
+A value is told by the band that it lies in: `low` and `high` are the band's edges, `value` its middle. Coverage is told
+in tenths. Moments of peaks are left out. Groups of few spaces are left out as well: see `large_enough`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+
+from perch.history.layout import Standing, standings
+from perch.history.question import Answer, HourRow, Row, Scope
+from perch.model import Site
+
+FEWEST_SPACES = 5
+_RATIO = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_SECONDS = (0.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0, 86_400.0)
+_NUMBER = (0.0, *(step * 10.0**power for power in range(6) for step in (5.0, 10.0, 20.0)))
+_EDGES = {"ratio": _RATIO, "seconds": _SECONDS}
+BANDS = (
+    "These are bands: low and high are the edges of the band that a value lies in, value is its middle, and coverage "
+    "is in tenths."
+)
+FEW = f"Left out is what has fewer than {FEWEST_SPACES} shared spaces; assigned and private ones are not counted."
+
+
+def in_bands(answer: Answer, site: Site) -> Answer:
+    """Coarsen an answer about a site, and leave out groups that are too small."""
+    edges = _EDGES.get(answer.definition.unit, _NUMBER)
+    standing = standings(site)
+    question = answer.question
+    window = (question.from_ms, answer.to_ms)
+    rows = (_coarse(row, edges) for row in answer.rows if isinstance(row, Row))
+    kept = tuple(row for row in rows if _is_large(row.scope, (row.start_ms, row.end_ms), answer, standing))
+    hours = (_coarse_hour(row, edges) for row in answer.rows if isinstance(row, HourRow))
+    kept_hours = tuple(row for row in hours if _is_large(row.scope, window, answer, standing))
+    return replace(answer, rows=kept or kept_hours, warnings=(BANDS, FEW))
+
+
+def _is_large(name: str, window: tuple[int, int], answer: Answer, standing: Iterable[Standing]) -> bool:
+    question = answer.question
+    chosen = [
+        row
+        for row in standing
+        if question.kind in (None, row.space.kind)
+        and question.zone in (None, row.space.zone)
+        and name == _group(question.scope, row, name)
+    ]
+    return large_enough(chosen, *window)
+
+
+def _group(scope: Scope, row: Standing, whole: str) -> str:
+    space = row.space
+    return {Scope.ZONE: space.zone, Scope.FLOOR: space.floor, Scope.KIND: str(space.kind)}.get(scope, whole)
+
+
+def large_enough(rows: Iterable[Standing], from_ms: int, to_ms: int) -> bool:
+    """Tell whether enough spaces stand there at every moment of [from_ms, to_ms)."""
+    inside = [row for row in rows if row.from_ms < to_ms and row.to_ms > from_ms]
+    edges = sorted(
+        {from_ms, *(max(row.from_ms, from_ms) for row in inside), *(min(row.to_ms, to_ms) for row in inside)}
+    )
+    return all(
+        sum(row.from_ms <= start_ms < row.to_ms for row in inside) >= FEWEST_SPACES
+        for start_ms, _ in pairwise([*edges, to_ms])
+        if start_ms < to_ms
+    )
+
+
+def _coarse(row: Row, edges: tuple[float, ...]) -> Row:
+    low, high = _band(row.value, edges)
+    return Row(row.start_ms, row.end_ms, row.scope, _middle(low, high), _tenths(row.coverage), low, high)
+
+
+def _coarse_hour(row: HourRow, edges: tuple[float, ...]) -> HourRow:
+    low, high = _band(row.value, edges)
+    p50, p90, highest = (_middle(*_band(number, edges)) for number in (row.p50, row.p90, row.max))
+    hour, coverage = (row.weekday, row.hour, row.scope), _tenths(row.coverage)
+    return HourRow(*hour, _middle(low, high), coverage, low, high, p50, p90, highest, row.weeks)
+
+
+def _band(value: float | None, edges: tuple[float, ...]) -> tuple[float, float] | tuple[None, None]:
+    """Give the edges around a value; the last band ends with its last edge, and whatever lies beyond is in it."""
+    if value is None:
+        return None, None
+    place = min(max(bisect_right(edges, value), 1), len(edges) - 1)
+    return edges[place - 1], edges[place]
+
+
+def _middle(low: float | None, high: float | None) -> float | None:
+    return None if low is None or high is None else round((low + high) / 2, 3)
+
+
+def _tenths(coverage: float | None) -> float | None:
+    return None if coverage is None else int(coverage * 10) / 10
