@@ -29,7 +29,8 @@ from api.live import Live
 from api.metrics import Health
 from api.openapi import DOCUMENT, describe
 from api.operations import Check
-from api.planners import planning_page, report_page, space_page, week_page
+from api.pages import find, manage, space
+from api.planners import planning_page, report_page, week_page
 from api.problems import declare_problems
 from perch.adapters.readings_log import ReadingsLog
 from perch.settings import Api
@@ -88,7 +89,9 @@ def with_routes() -> FastAPI:
         audit_page,
         week_page,
         planning_page,
-        space_page,
+        find,
+        space,
+        manage,
         report_page,
     ):
         app.include_router(routes.router)

@@ -8,6 +8,8 @@ from api.access import Matter, Reader
 
 _PAGES: Mapping[str, tuple[str, Matter]] = {
     "now": ("/", Matter.LIVE),
+    "find": ("/find", Matter.LIVE),
+    "manage": ("/manage", Matter.FLEET),
     "week": ("/week", Matter.HISTORY_OF_GROUPS),
     "planning": ("/planning", Matter.HISTORY_OF_GROUPS),
     "report": ("/report", Matter.HISTORY_OF_GROUPS),

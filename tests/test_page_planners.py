@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from api.access import Matter, Reader, Role
 from api.navigation import ways
+from api.page import page_words
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
 from perch.model import SpaceKind
@@ -223,11 +224,16 @@ def test_a_space_that_never_was_and_a_history_that_is_not_there_are_said(
 
 
 def test_the_ways_between_pages_are_for_those_who_may_read_history(served: Served) -> None:
-    words = {"now": "Now", "week": "Week", "planning": "Planning", "report": "Report"}
+    words = page_words()["pages"]
     asked = {"site": "hq", "kind": "desk", "from": "2026-03-02", "share": "0.8"}
-    assert [way["href"] for way in ways(Reader(Role.MEMBER), "now", asked, words)] == ["/?site=hq&kind=desk"]
+    assert [way["href"] for way in ways(Reader(Role.MEMBER), "now", asked, words)] == [
+        "/?site=hq&kind=desk",
+        "/find?site=hq&kind=desk",
+    ]
     assert [way["href"] for way in ways(Reader(Role.MANAGER), "week", asked, words)] == [
         "/?site=hq&kind=desk",
+        "/find?site=hq&kind=desk",
+        "/manage?site=hq",
         "/week?site=hq&kind=desk&from=2026-03-02",
         "/planning?site=hq&kind=desk&from=2026-03-02",
         "/report?site=hq&from=2026-03-02",

@@ -52,7 +52,7 @@ def href(path: str, wish: Selection, **changed: str | None) -> str:
 def zone_field(wish: Selection, site: Site, words: Words) -> dict[str, Any]:
     """Give the field that asks for a zone."""
     known = {zone.id: zone.name for zone in site.zones}
-    return _field("zone", words["zone"], words["any_zone"], known, wish.zone)
+    return field("zone", words["zone"], words["any_zone"], known, wish.zone)
 
 
 def feature_field(wish: Selection, spaces: Iterable[Space], words: Words) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def feature_field(wish: Selection, spaces: Iterable[Space], words: Words) -> dic
     known = {feature: feature for feature in sorted({feature for space in spaces for feature in space.features})}
     if wish.feature is not None:
         known.setdefault(wish.feature, wish.feature)
-    return _field("feature", words["feature"], words["any_feature"], known, wish.feature)
+    return field("feature", words["feature"], words["any_feature"], known, wish.feature)
 
 
 def seats_field(wish: Selection, spaces: Iterable[Space], words: Words) -> dict[str, Any]:
@@ -69,10 +69,13 @@ def seats_field(wish: Selection, spaces: Iterable[Space], words: Words) -> dict[
     numbers = {*(seats for seats in SEATS if seats <= most), *filter(None, [wish.min_capacity])}
     known = {str(seats): say(words, "seats_from", n=seats) for seats in sorted(numbers)}
     chosen = None if wish.min_capacity is None else str(wish.min_capacity)
-    return _field("min_capacity", words["seats"], words["any_seats"], known, chosen)
+    return field("min_capacity", words["seats"], words["any_seats"], known, chosen)
 
 
-def _field(name: str, label: str, everything: str, known: Mapping[str, str], chosen: str | None) -> dict[str, Any]:
-    options = [{"value": "", "text": everything, "chosen": chosen is None}]
+def field(
+    name: str, label: str, anything: str, known: Mapping[str, str], chosen: str | None, *, everything: str = ""
+) -> dict[str, Any]:
+    """Give a field to choose from; `everything` is the value that asks for nothing."""
+    options = [{"value": everything, "text": anything, "chosen": chosen is None}]
     options += [{"value": value, "text": text, "chosen": value == chosen} for value, text in known.items()]
     return {"name": name, "label": label, "options": options}

@@ -6,14 +6,13 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
-from api.access import Matter, Reader
+from api.access import Reader
 from api.history_files import HistoryFiles
-from api.history_resources import TheHistory
+from api.live import Live
 from api.moments import parse_moment
 from api.page import page_words
-from api.parameters import TheLive, TheReader, required
 from api.planners import wording
 from api.planners.asking import Asked
 from api.planners.charts import Piece, Strip, timeline
@@ -25,16 +24,12 @@ from perch.history.calendar import DAY_MS, Calendar
 from perch.history.question import Hours, Question, Row
 from perch.model import Site, Space
 
-router = APIRouter(include_in_schema=False)
 MOST_DAYS = 31
 METRICS = ("time_used_ratio", "coverage")
 
 
-@router.get("/spaces/{site}/{space}", dependencies=[required(Matter.HISTORY_OF_SPACES)])
-def space_page(
-    request: Request, live: TheLive, reader: TheReader, history: TheHistory, site: str, space: str
-) -> Response:
-    """Show one space through time."""
+def space_page(request: Request, live: Live, reader: Reader, history: HistoryFiles, site: str, space: str) -> Response:
+    """Show one space through time, to a reader who may see that."""
     asked = Asked(request, live, reader, ("from", "to"))
     asked.texts["site"] = site
     return answered(request, reader, "space", asked, lambda: _context(asked, _found(asked, reader, space), history))
@@ -60,7 +55,7 @@ def _context(asked: Asked, space: Space, history: HistoryFiles) -> dict[str, Any
     found = stretches(site, space.id, from_ms, seen_ms, history.source()) if seen_ms > from_ms else []
     window = wording.window(from_ms, to_ms, calendar.zone)
     heading, more, warnings = _sentences(space, site, (from_ms, to_ms, asked.now_ms), history)
-    strips = list(_strips(found, calendar, from_ms, to_ms))
+    days = list(strips(found, calendar, from_ms, to_ms))
     query = {"site": site.id, "space": space.id, **asked.window(site, 1)}
     return {
         "form": form(asked, "space", 1),
@@ -71,9 +66,9 @@ def _context(asked: Asked, space: Space, history: HistoryFiles) -> dict[str, Any
         "space": space,
         "traits": say("space_traits", kind=words()["kind_names"][space.kind], zone=_zone_name(site, space)),
         "steps": list(_steps(asked, calendar, from_ms, to_ms)),
-        "picture": timeline(strips, say("space_label", name=space.name, window=window)) if found else "",
+        "picture": timeline(days, say("space_label", name=space.name, window=window)) if found else "",
         "states": page_words()["states"],
-        "rows": [_row(one, calendar, is_one_day=len(strips) == 1) for one in found],
+        "rows": [_row(one, calendar, is_one_day=len(days) == 1) for one in found],
         "counted": any(one.people is not None for one in found),
         "json": f"/api/v1/history/transitions?{urlencode(query)}",
         "definitions": definitions(METRICS),
@@ -106,7 +101,8 @@ def _sentences(
     return heading, say("space_observed", coverage=wording.percent(row.coverage), bounds=between), answer.warnings
 
 
-def _strips(found: Sequence[Stretch], calendar: Calendar, from_ms: int, to_ms: int) -> Iterator[Strip]:
+def strips(found: Sequence[Stretch], calendar: Calendar, from_ms: int, to_ms: int) -> Iterator[Strip]:
+    """Cut what was observed into days."""
     day = calendar.day_of(from_ms)
     while (start_ms := calendar.day_start_ms(day)) < to_ms:
         end_ms = calendar.day_start_ms(day + timedelta(days=1))

@@ -1,0 +1,72 @@
+"""Devices, sensors and alerts in the words of the manager's page."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from api.pages.attention import Alert, Weight
+from api.pages.languages import Words, count, filled, say
+from api.pages.rows import Moment, moment_of
+from api.shapes import AgentItem, SensorItem
+
+
+def agent_row(agent: AgentItem, now_ms: int, zone: ZoneInfo, words: Words) -> dict[str, Any]:
+    """Put a device into words."""
+    own = words["manage"]
+    return {
+        "id": agent.id,
+        "online": agent.online,
+        "state": own["online" if agent.online else "offline"],
+        "heard": _moment(agent.last_heard, now_ms, zone, words),
+        "never": own["never_heard"],
+        "version": agent.version or "",
+        "run": "" if agent.run is None else agent.run,
+        "outbox": "" if agent.outbox is None else agent.outbox,
+        "spaces": len(agent.spaces),
+        "trouble": agent.trouble or "",
+    }
+
+
+def sensor_row(
+    sensor: SensorItem, names: Mapping[str, str], now_ms: int, zone: ZoneInfo, words: Words
+) -> dict[str, Any]:
+    """Put an ill sensor into words."""
+    return {
+        "name": f"{sensor.agent}/{sensor.id}",
+        "space": sensor.space,
+        "space_name": names.get(sensor.space or "", sensor.space or ""),
+        "health": words["manage"]["health"][sensor.health],
+        "since": _moment(sensor.since, now_ms, zone, words),
+        "heard": _moment(sensor.last, now_ms, zone, words),
+        "never": words["manage"]["never_heard"],
+    }
+
+
+def alert_text(alert: Alert, now_ms: int, zone: ZoneInfo, words: Words) -> str:
+    """Say an alert."""
+    own = words["manage"]
+    spaces = count(own, "spaces", alert.spaces)
+    match alert.weight:
+        case Weight.PART:
+            return say(own, "alert_part", part=alert.subject, trouble=alert.said)
+        case Weight.DEVICE:
+            since = _moment(alert.said or None, now_ms, zone, words)
+            if since is None:
+                return say(own, "alert_agent_never", agent=alert.subject, spaces=spaces)
+            return say(own, "alert_agent", agent=alert.subject, since=since.text, spaces=spaces)
+        case Weight.TROUBLE:
+            return say(own, "alert_trouble", agent=alert.subject, trouble=alert.said)
+        case Weight.SENSOR:
+            agent, _, sensor = alert.subject.partition("/")
+            return say(own, "alert_sensor", sensor=sensor, agent=agent, health=own["health"][alert.said])
+        case Weight.UNSERVED:
+            return filled(own["alert_unserved"], spaces=count(own, "spaces_named", alert.spaces))
+        case Weight.FULL:
+            return say(own, "alert_full", kind=words["kinds"][alert.subject])
+
+
+def _moment(text: str | None, now_ms: int, zone: ZoneInfo, words: Words) -> Moment | None:
+    if text is None:
+        return None
+    return moment_of(round(datetime.fromisoformat(text).timestamp() * 1000), now_ms, zone, words)
