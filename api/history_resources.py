@@ -1,6 +1,7 @@
 """What was: metrics with their coverage, transitions of single spaces, and what each number means."""
 
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from datetime import tzinfo
 from functools import partial
 from typing import Annotated
@@ -117,7 +118,8 @@ def transitions(
     if as_ is not AnswerFormat.JSON:
         chosen = [row for row in standings(site) if row.space.id == space]
         table = transitions_of(chosen, site, window.from_ms, window.to_ms, history.source())
-        return download(table, as_, f"transitions-{space}", window.from_ms)
+        about = {"warnings": " ".join(history.caveats(window.from_ms))}
+        return download(replaced(table, about=about), as_, f"transitions-{space}", window.from_ms)
     rows = history.transitions(site, space, window.from_ms, window.to_ms)
     zone = zone_of(site.time_zone)
     answer = TransitionAnswer(
@@ -127,6 +129,7 @@ def transitions(
         rfc3339(window.from_ms, zone),
         rfc3339(window.to_ms, zone),
         tuple(_transition(row, site) for row in rows),
+        history.caveats(window.from_ms),
     )
     return _json(answer)
 

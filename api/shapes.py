@@ -260,6 +260,7 @@ class TransitionAnswer(Struct, frozen=True, rename={"from_": "from"}):
     from_: Moment
     to: Moment
     rows: tuple[TransitionRow, ...]
+    warnings: tuple[str, ...]
 
 
 class Part(Struct, frozen=True):

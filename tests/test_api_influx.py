@@ -97,10 +97,12 @@ def test_what_the_bucket_keeps_no_more_is_warned_of(
     influxdb.keep_days(influxdb.bucket, 30)
     alone = start(tmp_path, influxdb.settings)
     warned = "InfluxDB keeps all rows only from "
-    for question in QUESTIONS[0], QUESTIONS[6], QUESTIONS[7]:
+    for question in QUESTIONS[0], QUESTIONS[5], QUESTIONS[6], QUESTIONS[7]:
         assert any(warned in text for text in alone.json(f"/api/v1{question}")["warnings"]), question
     scenario = alone.client.post("/api/v1/planning/scenarios", json=SCENARIO).json()
     assert any(warned in text for text in scenario["warnings"])
+    for page in f"week?{WINDOW}", f"planning?{WINDOW}&remove=1", f"report?{WINDOW}", "spaces/hq/d01?from=2026-03-02&to=2026-03-09":
+        assert warned in alone.client.get(f"/{page}", headers={"Accept": "text/html"}).text, page
     recent = f"site=hq&from={LAST - timedelta(days=20)}&to={LAST}"
     assert not any(warned in text for text in alone.json(f"/api/v1/history/coverage?{recent}")["warnings"])
 

@@ -13,7 +13,7 @@ from perch.history.memory import MemoryHistory
 from perch.history.metrics import METRICS
 from perch.history.question import Answer, Hours, Question, Resolution, Scope
 from perch.history.told import Told
-from perch.model import QUARTER_MS, OpenSpan, Space, SpaceKind, State
+from perch.model import QUARTER_MS, OpenSpan, Reason, Space, SpaceKind, State
 from tests.history_cases import HOUR_MS, day_ms, marked, site, space, stated
 
 TUESDAY = date(2026, 9, 22)
@@ -85,9 +85,35 @@ def test_an_answer_warns_where_less_than_nine_tenths_were_observed() -> None:
     told = stated(START_MS + 8 * HOUR_MS, State.FREE), marked(START_MS + 10 * HOUR_MS, seq=2)
     assert "16.7%" in ask(DAY, *told).warnings[0]
     hourly = ask(replace(DAY, resolution=Resolution.HOUR), *told).warnings
-    assert "10 of 24 rows" in hourly[1]
+    assert hourly[1] == ("In 10 of 12 hours less than 90% of the time was observed: 2026-09-22 10:00 to 20:00.")
     full = stated(START_MS, State.FREE), marked(END_MS, seq=2)
     assert ask(DAY, *full).warnings == ()
+
+
+def test_what_was_not_observed_is_said_in_days_and_hours_and_by_whom() -> None:
+    """Two weeks from a Tuesday on: s1 is not observed for some hours, s2 from Thursday to Monday noon."""
+    fortnight = replace(DAY, to_ms=START_MS + 14 * 24 * HOUR_MS, zone="z1")
+
+    def told(name: str, agent: str, *dark: tuple[int, int]) -> list[Told]:
+        said: list[Told] = [stated(START_MS, State.FREE, space=name, agent=agent, seq=1)]
+        for place, (first, last) in enumerate(dark):
+            gone, back, seq = START_MS + first * HOUR_MS, START_MS + last * HOUR_MS, 2 * place + 2
+            said.append(stated(gone, State.UNKNOWN, space=name, agent=agent, seq=seq, reason=Reason.STARTING))
+            said.append(stated(back, State.FREE, space=name, agent=agent, seq=seq + 1))
+        return [*said, marked(fortnight.to_ms, agent=agent, seq=99)]
+
+    words = [*told("s1", "pi-1", (8, 10), (32, 34), (178, 179), (202, 203)), *told("s2", "pi-2", (48, 156))]
+
+    def warned(resolution: Resolution, *layout: Space) -> str:
+        asked = replace(fortnight, resolution=resolution, scope=Scope.SPACE)
+        return ask(asked, *words, layout=layout, now_ms=fortnight.to_ms + HOUR_MS).warnings[-1]
+
+    least, other = "less than 90% of the time was observed", space("s2", agent="pi-2")
+    assert warned(Resolution.TOTAL, space(), other) == f"In 1 of 2 spaces {least}: s2."
+    assert warned(Resolution.DAY, space(), other) == f"In 5 of 10 days {least}, of s1, s2: 2026-09-22 to 2026-09-28."
+    times = "2026-09-22 08:00 to 10:00, 2026-09-23 08:00 to 10:00, 2026-09-29 10:00 to 11:00 and 1 more"
+    assert warned(Resolution.HOUR, space()) == f"In 6 of 120 hours {least}: {times}."
+    assert warned(Resolution.HOUR, other) == f"In 28 of 120 hours {least}: 2026-09-24 08:00 to 2026-09-28 12:00."
 
 
 def test_where_nothing_stood_or_the_site_was_closed_there_is_no_number_and_it_says_so() -> None:

@@ -1,6 +1,7 @@
 """Planning: how many would have done, and what another number would mean."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -64,7 +65,8 @@ def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
 def size(wish: Wish, share: float, history: HistoryFiles) -> Sizing:
     """Ask how many would have done."""
     source, calendar = history.source(), history.calendar(wish.site.id)
-    return sizing(wish.site, wish.kind, wish.from_ms, wish.to_ms, share, source, calendar, wish.now_ms)
+    found = sizing(wish.site, wish.kind, wish.from_ms, wish.to_ms, share, source, calendar, wish.now_ms)
+    return replace(found, warnings=(*found.warnings, *history.caveats(wish.from_ms)))
 
 
 def heading(wish: Wish, found: Sizing, share: float) -> str:

@@ -16,8 +16,8 @@ from api.planners.charts import Cell, heat_map
 from api.planners.frame import answered, api_address, definitions, form
 from api.planners.numbers import Told, hours_asked, tell
 from api.planners.wording import say, words
-from perch.history.caveats import COVERAGE_WANTED
 from perch.history.question import Answer, HourRow, Question, Resolution
+from perch.history.unobserved import COVERAGE_WANTED
 
 router = APIRouter(include_in_schema=False)
 KNOWN = ("site", "kind", "from", "to")

@@ -1,6 +1,7 @@
 """What if: another number of spaces, read from a form and replayed beside what stands there."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from api.history_files import HistoryFiles
@@ -75,7 +76,8 @@ def told(asked: Asked, wish: Wish, changes: Sequence[Change], current: int, hist
     found = scenario(wish.site, wish.from_ms, wish.to_ms, changes, source, calendar, wish.now_ms)
     changed = current + sum(change.count if isinstance(change, Add) else 0 for change in changes)
     changed -= sum(len(change.spaces) if isinstance(change, Remove) else 0 for change in changes)
-    return {**fields, "result": _result(found, wish, current, changed)}
+    warned = replace(found, warnings=(*found.warnings, *history.caveats(wish.from_ms)))
+    return {**fields, "result": _result(warned, wish, current, changed)}
 
 
 def _result(found: Scenario, wish: Wish, current: int, changed: int) -> dict[str, Any]:

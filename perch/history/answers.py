@@ -48,7 +48,7 @@ def answer(
     metric = METRICS[question.metric]
     measured = metric.measure(about, source)
     rows = tuple(hour_rows(about, metric, measured)) if by_week else tuple(_rows(about, metric, measured))
-    warnings, parameters = tuple(caveats(metric, measured)), parameters_of(metric, question)
+    warnings, parameters = tuple(caveats(metric, measured, about)), parameters_of(metric, question)
     return Answer(metric.definition, question, to_ms, rows, warnings, parameters)
 
 

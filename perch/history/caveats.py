@@ -2,23 +2,20 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from perch.history.asked import Asked
 from perch.history.bookings import NoShows
 from perch.history.measure import Times
 from perch.history.metrics import Measured, Metric
 from perch.history.overruns import Overruns
+from perch.history.unobserved import COVERAGE_WANTED, unobserved
 from perch.history.uses import Uses
 from perch.history.visits import Visits
-
-COVERAGE_WANTED = 0.9
-"""Below this share of observed time an answer carries a warning."""
 
 _OF_SEATS = ("capacity_used_ratio", "fill_when_used")
 _OF_ROOMS = ("solo_share", "size_mismatch")
 
 
-def caveats(metric: Metric, measured: Measured) -> Iterator[str]:
+def caveats(metric: Metric, measured: Measured, about: Asked) -> Iterator[str]:
     """Say what is to be known of an answer beside its numbers."""
     known_ms, inventory_ms = measured.known_ms, measured.inventory_ms
     known, inventory = int(known_ms.sum()), int(inventory_ms.sum())
@@ -34,9 +31,7 @@ def caveats(metric: Metric, measured: Measured) -> Iterator[str]:
     if known < COVERAGE_WANTED * inventory:
         share = f"{known / inventory:.1%}"
         yield f"Only {share} of the time was observed; low and high say how far off a value may be."
-    poor = int(np.count_nonzero((inventory_ms > 0) & (known_ms < COVERAGE_WANTED * inventory_ms)))
-    if poor and inventory_ms.size > 1:
-        yield f"In {poor} of {inventory_ms.size} rows less than {COVERAGE_WANTED:.0%} of the time was observed."
+    yield from unobserved(about, known_ms, inventory_ms)
     yield from _of_metric(metric.definition.id, measured)
 
 

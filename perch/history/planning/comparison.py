@@ -15,11 +15,11 @@ from statistics import fmean
 from perch.history.answers import NO_BOOKINGS, answer
 from perch.history.asked import Bookings
 from perch.history.calendar import Calendar
-from perch.history.caveats import COVERAGE_WANTED
 from perch.history.definitions import OF_BOOKINGS
 from perch.history.intervals import student
 from perch.history.question import Answer, Hours, Question, Resolution, Row, Scope
 from perch.history.source import HistorySource
+from perch.history.unobserved import COVERAGE_WANTED
 from perch.model import Site
 
 LEAST_WEEKS = 4

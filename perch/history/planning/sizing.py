@@ -15,13 +15,13 @@ from perch.errors import QuestionError
 from perch.history.asked import Asked, asked, groups_of, rows_asked
 from perch.history.asking import check
 from perch.history.calendar import Calendar
-from perch.history.caveats import COVERAGE_WANTED
 from perch.history.crowd import Crowd, crowd, time_at_levels
 from perch.history.planning.demand import KINDS_BY_SIZE, demand
 from perch.history.planning.groups import GroupSize, rooms_by_group
 from perch.history.planning.quantiles import enough, unseen
 from perch.history.question import Hours, Question, Resolution
 from perch.history.source import HistorySource, Integers
+from perch.history.unobserved import COVERAGE_WANTED
 from perch.model import Site, SpaceKind
 
 LEAST_DAYS = 20
