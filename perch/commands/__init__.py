@@ -50,6 +50,7 @@ COMMANDS = {
     "projection": Entry("perch.commands.projection:projection", "Make history or InfluxDB anew.", "server"),
     "export": Entry("perch.commands.export:export", "Write the past to a CSV or Parquet file.", "export"),
     "audit": Entry("perch.commands.audit:audit", "Say how right Perch is, by what people saw.", "server"),
+    "key": Entry("perch.commands.key:key", "Make keys for readers, list them and take them back.", "server"),
     "chaos": Entry("perch.commands.chaos:chaos", "Break a whole Perch on purpose, and count.", "demo"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }
