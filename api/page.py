@@ -8,13 +8,12 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import Reader
 from api.assets import assets
-from api.door import question_of
 from api.drawings import Drawings
 from api.kept import Kept
 from api.live import Live, Shown
 from api.moments import day_at
-from api.pages.frame import PageResponse, frame_of, is_page_wanted, page_answer, render, sent, template
-from api.pages.languages import Language, Words, language_of, words_in
+from api.pages.frame import PageResponse, frame_of, is_page_wanted, page_answer, question_in, render, sent, template
+from api.pages.languages import Language, Words, words_in
 from api.pages.rows import FloorRows, Row, ZoneRows, hours_of, moment_of, row_of, tally_of
 from api.pages.wishes import FINER, asked, feature_field, href, seats_field, wish_of, zone_field
 from api.parameters import TheLive, TheReader
@@ -37,8 +36,7 @@ _OF_OTHER_PAGES = ("find", "manage", "space", "walls")
 async def index(request: Request, live: TheLive, reader: TheReader) -> Response:
     """Show one site of the network."""
     kept: Kept = request.app.state.kept
-    reader_asked, path, query = question_of(request.scope)
-    question = (reader_asked, f"{path} {language_of(request)}", query)
+    question = question_in(request)
     answer = kept.get(question)
     if answer is None:
         wish = _wish(request, live, reader)

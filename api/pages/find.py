@@ -7,12 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.access import Matter, Reader
-from api.door import question_of
 from api.kept import Kept
 from api.live import Live, Shown
 from api.live_resources import visible
-from api.pages.frame import PageResponse, frame_of, page_answer, render
-from api.pages.languages import Words, count, language_of, say
+from api.pages.frame import PageResponse, frame_of, page_answer, question_in, render
+from api.pages.languages import Words, count, say
 from api.pages.rows import moment_of, row_of
 from api.pages.wishes import asked, feature_field, field, href, seats_field, wish_of
 from api.parameters import TheLive, TheReader, required
@@ -31,8 +30,7 @@ ANY = "any"
 async def find_page(request: Request, live: TheLive, reader: TheReader) -> Response:
     """Show what fits."""
     kept: Kept = request.app.state.kept
-    of_reader, path, query = question_of(request.scope)
-    question = (of_reader, f"{path} {language_of(request)}", query)
+    question = question_in(request)
     answer = kept.get(question)
     if answer is None:
         sites = [site for site in live.directory.sites.values() if reader.may_see_site(site.id)]

@@ -11,7 +11,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.access import Reader
 from api.assets import assets, text_of
-from api.kept import Answer, AnswerResponse, tag_of
+from api.door import question_of
+from api.kept import Answer, AnswerResponse, Question, tag_of
 from api.navigation import ways
 from api.pages.languages import NAMES, PARAMETER, Language, Words, language_of, remembering, words_in
 
@@ -30,6 +31,7 @@ class Frame:
     home: str
     ways: list[dict[str, Any]]
     languages: list[dict[str, str]]
+    logged_in: bool
 
 
 def frame_of(
@@ -41,7 +43,16 @@ def frame_of(
     home = f"/?{urlencode({'site': asked['site']})}" if asked.get("site") else "/"
     others = [] if only else [_address_in(other, request) for other in Language if other is not language]
     demo: bool = request.app.state.demo
-    return Frame(language, words, assets().path, demo, home, ways(reader, current, asked, words["pages"]), others)
+    return Frame(
+        language,
+        words,
+        assets().path,
+        demo,
+        home,
+        ways(reader, current, asked, words["pages"]),
+        others,
+        reader.session is not None,
+    )
 
 
 def _address_in(language: Language, request: Request) -> dict[str, str]:
@@ -87,6 +98,12 @@ class PageResponse(AnswerResponse):
             await send(message)
 
         await super().__call__(scope, receive, with_more)
+
+
+def question_in(request: Request) -> Question:
+    """Give what a page may be kept under: it hangs on the language, and on whether one can log out."""
+    reader, path, query = question_of(request.scope)
+    return reader, f"{path} {language_of(request)} {reader.session is not None}", query
 
 
 def page_answer(body: bytes) -> Answer:

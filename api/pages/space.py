@@ -124,5 +124,5 @@ def _today(site: Site, shown: Shown, now_ms: int, history: HistoryFiles, words: 
     except PerchError:
         return {"trouble": words["space"]["today_gone"]}
     label = say(words["space"], "today_label", name=space.name)
-    picture = timeline([strips[0]._replace(name="")], label) if found else ""
+    picture = timeline(strips[:1], label) if found else ""
     return {"picture": picture, "trouble": "" if found else words["space"]["today_none"], "history": address}

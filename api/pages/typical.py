@@ -8,7 +8,7 @@ from functools import lru_cache
 from api.history_files import HistoryFiles
 from api.moments import day_at, parse_moment, zone_of
 from perch.history.question import HourRow, Hours, Question, Resolution, Row
-from perch.model import Site
+from perch.model import QUARTER_MS, Site
 
 WEEKS = 8
 FEWEST_WEEKS = 2
@@ -70,7 +70,7 @@ def usual_hours(history: HistoryFiles, site: Site, today: date, kind: str | None
 def _today(resolution: Resolution, site: Site, now_ms: int, history: HistoryFiles, kind: str | None) -> Sequence[Row]:
     zone = zone_of(site.time_zone)
     midnight_ms = parse_moment(day_at(now_ms, zone).isoformat(), zone)
-    if now_ms <= midnight_ms:
+    if now_ms - midnight_ms < QUARTER_MS:
         return ()
     asked = Question(METRIC, midnight_ms, now_ms, resolution, hours=Hours.ALL, kind=kind)
     return [row for row in history.answer(asked, site, now_ms).rows if isinstance(row, Row) and row.coverage]

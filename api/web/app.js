@@ -311,7 +311,8 @@ for (const [id, mark] of marks) {
   row.addEventListener("animationend", () => row.classList.remove("moved"));
 }
 
-document.querySelector(".sites [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
+if (document.body.matches(".wall")) import("./wall.js").then(({ hang }) => hang());
+else document.querySelector(".sites [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
 setInterval(touchAll, 10_000);
 setInterval(paintLink, 1_000);
 paintLink();
