@@ -9,7 +9,15 @@ from api.operations import Check
 from perch.adapters.influx_history import InfluxHistory
 from perch.history.source import HistorySource
 from perch.model import Site
-from perch.settings import Influx
+from perch.settings import HistoryFrom, Influx, ServerSettings
+
+
+def history_of(settings: ServerSettings) -> HistoryFiles:
+    """Give the way to history that a configuration names: the collector's files, or an InfluxDB."""
+    sites = {site.id: site for site in settings.sites}
+    if settings.api.history is HistoryFrom.INFLUX and settings.influx is not None:
+        return HistoryInInflux(sites, settings.influx)
+    return HistoryFiles(sites, settings.data)
 
 
 class HistoryInInflux(HistoryFiles):

@@ -17,8 +17,7 @@ from api.access import is_own_name
 from api.application import build
 from api.audit_taps import PURGE_S, Taps
 from api.entrance import Entrance
-from api.history_files import HistoryFiles
-from api.history_influx import HistoryInInflux
+from api.history_influx import history_of
 from api.keys import Keys
 from api.live import SUBSCRIPTIONS, Live
 from api.origins import Names
@@ -29,7 +28,7 @@ from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
 from perch.adapters.readings_log import ReadingsLog
 from perch.errors import Complaint, InputError, PerchError, StorageError
-from perch.settings import Api, HistoryFrom, ServerSettings
+from perch.settings import Api, ServerSettings
 
 STOP_SEEN_S = 0.1
 GRACE_S = 1
@@ -111,7 +110,7 @@ class _Server(uvicorn.Server):
 async def _serve(settings: ServerSettings, listening: socket.socket, stop: threading.Event) -> None:
     """Start up, loop until told to stop, shut down."""
     live = Live(settings.sites, now)
-    history = _history(settings)
+    history = history_of(settings)
     taps = Taps(settings.data, settings.retention.audit_days, lambda: live.now().mono_ms)
     connection = _connection(settings, live, asyncio.get_running_loop())
     checks = checks_of(connection, history, settings.data)
@@ -159,13 +158,6 @@ def _entrance(api: Api, keys: Keys, live: Live) -> Entrance:
     if not entrance.is_open and not keys.any:
         _log.warning("there is no key yet, so nobody can read: make one with perch key create")
     return entrance
-
-
-def _history(settings: ServerSettings) -> HistoryFiles:
-    sites = {site.id: site for site in settings.sites}
-    if settings.api.history is HistoryFrom.INFLUX and settings.influx is not None:
-        return HistoryInInflux(sites, settings.influx)
-    return HistoryFiles(sites, settings.data)
 
 
 def _config(app: object) -> uvicorn.Config:

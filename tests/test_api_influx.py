@@ -14,12 +14,14 @@ from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.adapters.influx import InfluxWriter
 from perch.adapters.influx_query import Bucket
+from perch.commands import run
 from perch.doctor.examining import examine
 from perch.doctor.server import server_checks
 from perch.errors import InputError
 from perch.history.eras import eras
 from perch.model import Site
 from perch.settings import Api, HistoryFrom, Influx, load_server
+from perch.venue.written import site_toml, spaces_csv
 from tests import parts
 from tests.parts import LOOPBACK, free_port
 from tests.serving import Served, a_site, parts_of, server_settings, serving
@@ -101,10 +103,39 @@ def test_what_the_bucket_keeps_no_more_is_warned_of(
         assert any(warned in text for text in alone.json(f"/api/v1{question}")["warnings"]), question
     scenario = alone.client.post("/api/v1/planning/scenarios", json=SCENARIO).json()
     assert any(warned in text for text in scenario["warnings"])
-    for page in f"week?{WINDOW}", f"planning?{WINDOW}&remove=1", f"report?{WINDOW}", "spaces/hq/d01?from=2026-03-02&to=2026-03-09":
+    for page in (
+        f"week?{WINDOW}",
+        f"planning?{WINDOW}&remove=1",
+        f"report?{WINDOW}",
+        "spaces/hq/d01?from=2026-03-02&to=2026-03-09",
+    ):
         assert warned in alone.client.get(f"/{page}", headers={"Accept": "text/html"}).text, page
     recent = f"site=hq&from={LAST - timedelta(days=20)}&to={LAST}"
     assert not any(warned in text for text in alone.json(f"/api/v1/history/coverage?{recent}")["warnings"])
+
+
+def test_what_is_exported_from_it_is_what_is_exported_from_the_collectors_file(
+    place: Site, tmp_path: Path, influxdb: parts.Influx, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "site.toml").write_text(site_toml(place))
+    (tmp_path / "spaces.csv").write_text(spaces_csv(place))
+    collect(tmp_path, place, influxdb.settings)
+    written = []
+    for history in ("files", "influx"):
+        text = SETTINGS.replace('"influx"', f'"{history}"') + f"[influx]\n{influxdb.toml}\n"
+        (tmp_path / "perch.toml").write_text(text)
+        for what in ("transitions", "sessions", "time_used_ratio"):
+            words = ["--site", "hq", "--from", "2026-03-02", "--to", "2026-04-27", "--what", what]
+            out = tmp_path / f"{history}-{what}.csv"
+            assert run(["export", *words, "--config", str(tmp_path / "perch.toml"), "-o", str(out)]) == 0
+            written.append(out.read_bytes())
+    assert written[:3] == written[3:]
+    assert min(map(len, written)) > 100
+    influxdb.keep_days(influxdb.bucket, 30)
+    capsys.readouterr()
+    words = ["--site", "hq", "--from", "2026-03-02", "--to", "2026-04-27", "--what", "coverage"]
+    assert run(["export", *words, "--config", str(tmp_path / "perch.toml"), "-o", str(tmp_path / "again.csv")]) == 0
+    assert "InfluxDB keeps all rows only from" in capsys.readouterr().err
 
 
 def test_an_influxdb_that_is_away_is_an_outage_with_what_to_do(start: Callable[..., Served], tmp_path: Path) -> None:

@@ -1,30 +1,28 @@
 """`perch export`: the past as a file for spreadsheets, pandas, polars and DuckDB."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
+from api.history_files import HistoryFiles
+from api.history_influx import history_of
 from api.moments import parse_moment
-from perch.adapters.booking_feeds import BookingFeeds
-from perch.adapters.history_store import HistoryReader
 from perch.adapters.instants import wall_ms
 from perch.adapters.table_files import check_target, write_table
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import print_json, warn
 from perch.commands.progress import Progress
-from perch.errors import Complaint, InputError, QuestionError, StorageError
-from perch.history import answers
+from perch.errors import Complaint, InputError, QuestionError
 from perch.history.calendar import Calendar
 from perch.history.definitions import DEFINITIONS
 from perch.history.question import Hours, Question, Resolution, Scope
-from perch.history.source import HistorySource, Horizon
+from perch.history.source import Horizon
 from perch.history.tables import Table, answer_table, layout_table, session_table, transition_table
 from perch.model import Site, SpaceKind
 from perch.settings import ServerSettings, load_server
-from perch.settings.holidays import closed_days
 
 TRANSITIONS, SESSIONS, LAYOUT = "transitions", "sessions", "layout"
 
@@ -70,8 +68,9 @@ def export(
 ) -> None:
     """Example: perch export --site hq --from 2026-03-02 --to 2026-04-27 -o transitions.parquet
 
-    Write the past to a file: .csv, .csv.gz or .parquet. Transitions of years are written as they are read. The
-    collector may run or not; a file of that name is replaced once the new one is whole.
+    Write the past to a file: .csv, .csv.gz or .parquet. Transitions of years are written as they are read. It is read
+    where the API reads it: from the collector's history.db, while the collector runs or not, or with [api] history =
+    "influx" from InfluxDB. A file of that name is replaced once the new one is whole.
     """
     _check_options(what, {"--resolution": resolution, "--scope": scope}, hours)
     check_target(output)
@@ -87,9 +86,9 @@ def export(
         kind,
         zone,
     )
-    with closing(_history(settings)) as history:
+    with closing(history_of(settings)) as history:
         if what in (TRANSITIONS, SESSIONS):
-            _check_begun(history.horizon(of.id), question, of)
+            _check_begun(history.source().horizon(of.id), question, of)
         table, warnings = _table(what, _Asked(question, of), history)
         with Progress() as progress:
             rows = write_table(table, output, lambda all_: progress.counted(all_, table.number, "pieces", 1))
@@ -134,13 +133,6 @@ def _moment(option: str, text: str, site: Site) -> int:
         raise InputError((Complaint(option, str(error), "see --help"),)) from None
 
 
-def _history(settings: ServerSettings) -> HistoryReader:
-    path = settings.data / "history.db"
-    if not path.exists():
-        raise StorageError(f"there is no {path}", "start the collector, which makes it, or check data in perch.toml")
-    return HistoryReader(path)
-
-
 def _check_begun(horizon: Horizon | None, question: Question, site: Site) -> None:
     """Refuse a window that lies before everything that was ever told."""
     if horizon is None:
@@ -150,15 +142,17 @@ def _check_begun(horizon: Horizon | None, question: Question, site: Site) -> Non
         raise QuestionError("to", f"the history of {site.id} begins on {first}", "ask for a later window")
 
 
-def _table(what: str, asked: _Asked, history: HistorySource) -> tuple[Table, tuple[str, ...]]:
+def _table(what: str, asked: _Asked, history: HistoryFiles) -> tuple[Table, tuple[str, ...]]:
+    """Give what is asked for, and what is to be known of it."""
     question, site, now_ms = asked.question, asked.site, wall_ms()
-    calendar = Calendar(site.time_zone, site.hours, closed_days(site))
-    if what == TRANSITIONS:
-        return transition_table(question, site, history, now_ms), ()
-    if what == SESSIONS:
-        return session_table(question, site, history, calendar, now_ms), ()
     if what == LAYOUT:
         return layout_table(question, site, now_ms), ()
-    booked = BookingFeeds().booked_for(question, site)
-    answer = answers.answer(question, site, history, calendar, now_ms, booked.bookings)
-    return answer_table(answer, site), (*answer.warnings, *booked.troubles)
+    if what not in (TRANSITIONS, SESSIONS):
+        answer = history.answer(question, site, now_ms)
+        return answer_table(answer, site), answer.warnings
+    source, warnings = history.source(), history.caveats(question.from_ms)
+    if what == TRANSITIONS:
+        table = transition_table(question, site, source, now_ms)
+    else:
+        table = session_table(question, site, source, history.calendar(site.id), now_ms)
+    return replace(table, about={**table.about, "warnings": " ".join(warnings)}), warnings
