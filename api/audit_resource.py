@@ -15,6 +15,7 @@ from api.history_files import HistoryFiles
 from api.history_resources import TheHistory
 from api.live import Live
 from api.moments import rfc3339
+from api.noting import note
 from api.openapi import answers, no_answer, same_shape, takes
 from api.parameters import (
     OptionalFloor,
@@ -60,7 +61,13 @@ TheTaps = Annotated[Taps, Depends(taps_of)]
 async def tap(request: Request, live: TheLive, reader: TheReader, taps: TheTaps, history: TheHistory) -> Response:
     """Tell what somebody sees in a space; answers what Perch said at that moment. A repeat is kept once."""
     given = read_tap(await read_object(request), live, reader)
-    said = await asyncio.to_thread(_from_history, live, history, given) if _is_old(live, given) else _live(live, given)
+    if not _is_old(live, given):
+        said = _live(live, given)
+    elif reader.may_read(Matter.HISTORY_OF_SPACES):
+        await asyncio.to_thread(note, request, reader)
+        said = await asyncio.to_thread(_from_history, live, history, given)
+    else:
+        said = None
     outcome = await taps.add(given, live.now().wall_ms)
     if outcome is Outcome.OTHER:
         raise HTTPException(409, "there is another tap under this id; make up one for each tap")

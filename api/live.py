@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from api import items
 from api.access import Matter, Reader, matter_of
@@ -186,6 +187,17 @@ class Live:
         """Give the item of an agent of the layout."""
         known, heard_ms, online = self.fleet.get(key), self.fleet.heard_ms(key), self.fleet.online(key, now)
         return items.agent_item(self.directory, key, known, heard_ms, online=online)
+
+    def sensor_items_to(self, reader: Reader, key: Key, now: Instant) -> list[SensorItem]:
+        """Give the same as a reader sees them: when a sensor last fired is for those who may see the state it made."""
+        return [
+            sensor if self._may_see(reader, key[0], sensor.space) else replace(sensor, last=None)
+            for sensor in self.sensor_items(key, now)
+        ]
+
+    def _may_see(self, reader: Reader, site: str, space: str | None) -> bool:
+        place = self.directory.places.get((site, space or ""))
+        return reader.may_read(Matter.LIVE_OF_ALL_PURPOSES) or (place is not None and reader.may_see(site, place.space))
 
     def sensor_items(self, key: Key, now: Instant) -> list[SensorItem]:
         """Give the items of an agent's sensors in order of their ids."""

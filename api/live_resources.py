@@ -122,7 +122,7 @@ async def sensors(
 ) -> Response:
     """List the sensors that agents told of."""
     now = live.now()
-    described = ((key, item) for key in _agents(live, reader, site) for item in live.sensor_items(key, now))
+    described = ((key, item) for key in _agents(live, reader, site) for item in live.sensor_items_to(reader, key, now))
     keyed = (((*key, item.id), item) for key, item in described)
     listed, following = _page(keyed, page)
     answer = SensorPage(tuple(listed), following, as_of(live, site))

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
+from api.access import Matter
 from api.openapi import answers
-from api.operations import Check
-from api.parameters import StrictRoute
+from api.operations import Check, may_operate
+from api.parameters import StrictRoute, TheReader, required
 from api.shapes import Readiness
 from perch.adapters.age import mark
 from perch.adapters.collector_health import CollectorHealth
@@ -19,12 +20,18 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[Mapping[str, str], float]
 Health = Callable[[], CollectorHealth | None]
 _SAMPLES = {"description": "Samples, a line each.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-_ROUTE = answers(Readiness)
+_ROUTE = answers(Readiness, 403)
 
 
-@router.get("/metrics", **{**_ROUTE, "responses": {**_ROUTE["responses"], 200: _SAMPLES}})
-def metrics(request: Request) -> Response:
+@router.get(
+    "/metrics",
+    **{**_ROUTE, "responses": {**_ROUTE["responses"], 200: _SAMPLES}},
+    dependencies=[required(Matter.FLEET)],
+)
+def metrics(request: Request, reader: TheReader) -> Response:
     """Give what Prometheus collects: counters begin anew with each start of the collector."""
+    if not may_operate(reader):
+        raise HTTPException(403, "these numbers are of all sites; ask with a key for all of them")
     checks: Sequence[tuple[str, Check]] = request.app.state.checks
     health: Health = request.app.state.health
     agents = [f"{site}/{agent}" for site, agent in request.app.state.live.directory.spaces_of]

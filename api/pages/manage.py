@@ -87,7 +87,7 @@ def _live_context(
     now, zone = live.now(), live.directory.zone(site.id)
     keys = [key for key in live.agents if key[0] == site.id]
     agents = [live.agent_item(key, now) for key in keys]
-    sensors = [sensor for key in keys for sensor in live.sensor_items(key, now)]
+    sensors = [sensor for key in keys for sensor in live.sensor_items_to(reader, key, now)]
     today = day_at(now.wall_ms, zone)
     moment = moment_of(now.wall_ms, now.wall_ms, zone, words)
     names = {space.id: space.name for space in site.spaces}

@@ -14,6 +14,7 @@ from api.history_resources import TheHistory
 from api.items import QUARTER_HOUR_MS
 from api.live import Live, Shown
 from api.moments import day_at, next_midnight_ms, parse_moment, zone_of
+from api.noting import note
 from api.pages.frame import Frame, frame_of, is_page_wanted, render, sent
 from api.pages.languages import PARAMETER, Words, say
 from api.pages.rows import ago, moment_of, row_of
@@ -38,6 +39,8 @@ async def space_page(
     if shown is not None and not reader.may_see(site, shown.place.space):
         shown = None
     asks_for_days = bool(set(request.query_params) - {PARAMETER})
+    if reader.may_read(Matter.HISTORY_OF_SPACES):
+        await run_in_threadpool(note, request, reader)
     if reader.may_read(Matter.HISTORY_OF_SPACES) and (asks_for_days or shown is None):
         return await run_in_threadpool(past.space_page, request, live, reader, history, site, space)
     if asks_for_days:
