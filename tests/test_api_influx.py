@@ -121,12 +121,12 @@ def test_what_is_exported_from_it_is_what_is_exported_from_the_collectors_file(
     (tmp_path / "spaces.csv").write_text(spaces_csv(place))
     collect(tmp_path, place, influxdb.settings)
     written = []
-    for history in ("files", "influx"):
-        text = SETTINGS.replace('"influx"', f'"{history}"') + f"[influx]\n{influxdb.toml}\n"
+    for source in ("files", "influx"):
+        text = SETTINGS.replace('"influx"', f'"{source}"') + f"[influx]\n{influxdb.toml}\n"
         (tmp_path / "perch.toml").write_text(text)
         for what in ("transitions", "sessions", "time_used_ratio"):
             words = ["--site", "hq", "--from", "2026-03-02", "--to", "2026-04-27", "--what", what]
-            out = tmp_path / f"{history}-{what}.csv"
+            out = tmp_path / f"{source}-{what}.csv"
             assert run(["export", *words, "--config", str(tmp_path / "perch.toml"), "-o", str(out)]) == 0
             written.append(out.read_bytes())
     assert written[:3] == written[3:]

@@ -49,7 +49,7 @@ def knows_country(code: str) -> bool:
         return False
     try:
         _public_holidays(code, 2026)
-    except NotImplementedError:
+    except NotImplementedError:  # the library's word for a country or a part of one that it does not know
         return False
     return True
 
