@@ -6,7 +6,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import ANYBODY, Reader
+from api.access import ANYBODY, Matter, Reader
 from api.allowances import Allowances, RawHeaders, address_of
 from api.entrance import Entrance, Refused
 from api.kept import Kept, Question, send_answer
@@ -64,8 +64,8 @@ class Door:
     async def _let_in(self, reader: Reader, scope: Scope, receive: Receive, send: Send) -> None:
         self._live.settle()
         if scope["method"] in _READING:
-            if reader == ANYBODY and scope["path"] == "/":
-                await self._app(_led_to_login(scope, None), receive, send)
+            if scope["path"] == "/" and not reader.may_read(Matter.LIVE):
+                await self._app(_led_to_login(scope, reader), receive, send)
                 return
             answer = self._kept.get((reader, scope["path"], scope["query_string"]))
             if answer is not None:
@@ -78,7 +78,7 @@ class Door:
         """Show whoever wants a page where to log in; everybody else gets a problem document."""
         wants_page = "text/html" in Headers(scope=scope).get("accept", "") and not scope["path"].startswith("/api/")
         if refused.status in _LOGIN_HELPS and scope["method"] in _READING and wants_page:
-            await self._app(_led_to_login(scope, refused), receive, send)
+            await self._app(_led_to_login(scope, ANYBODY, refused), receive, send)
             return
         await problem(refused.status, refused.why, headers=refused.headers)(scope, receive, send)
 
@@ -93,12 +93,12 @@ def _who(admitted: Reader | Refused, scope: Scope) -> Hashable:
     return admitted.session or (admitted.key, address_of(scope))
 
 
-def _led_to_login(scope: Scope, refused: Refused | None) -> Scope:
-    """Answer with the page where one logs in, in place of what was asked for."""
+def _led_to_login(scope: Scope, reader: Reader, refused: Refused | None = None) -> Scope:
+    """Answer with the page where one logs in and out, in place of what was asked for."""
     query = scope["query_string"].decode("latin-1")
     wanted = f"{quote(scope['path'])}?{query}" if query else quote(scope["path"])
     there = {**scope, "path": "/login", "raw_path": b"/login", "query_string": b""}
-    return _passed_on(there, {"reader": ANYBODY, "refused": refused, "wanted": wanted})
+    return _passed_on(there, {"reader": reader, "refused": refused, "wanted": wanted})
 
 
 def _passed_on(scope: Scope, said: Mapping[str, object]) -> Scope:

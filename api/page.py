@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.access import Reader
+from api.access import Matter, Reader
 from api.assets import assets
 from api.drawings import Drawings
 from api.kept import Kept
@@ -16,7 +16,7 @@ from api.pages.frame import PageResponse, frame_of, is_page_wanted, page_answer,
 from api.pages.languages import Language, Words, words_in
 from api.pages.rows import FloorRows, Row, ZoneRows, hours_of, moment_of, row_of, tally_of
 from api.pages.wishes import FINER, asked, feature_field, href, seats_field, wish_of, zone_field
-from api.parameters import TheLive, TheReader
+from api.parameters import TheLive, TheReader, required
 from api.problems import not_found
 from api.selection import Selection
 from perch.contract import VALID_FOR_MS
@@ -32,7 +32,7 @@ _OF_OTHER_PAGES = ("find", "manage", "space", "walls")
 """What of the words the page's script never says."""
 
 
-@router.get("/")
+@router.get("/", dependencies=[required(Matter.LIVE)])
 async def index(request: Request, live: TheLive, reader: TheReader) -> Response:
     """Show one site of the network."""
     kept: Kept = request.app.state.kept
