@@ -75,16 +75,6 @@ def test_every_metric_equals_the_one_worked_out_moment_by_moment(
     check(*asked(metric, case, *words))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("metric", METRICS)
-@settings(max_examples=400)
-@given(cases() | seated(), st.tuples(*QUESTIONS))
-def test_every_metric_equals_the_one_worked_out_moment_by_moment_at_length(
-    metric: str, case: Case, words: tuple[object, ...]
-) -> None:
-    check(*asked(metric, case, *words))
-
-
 @settings(max_examples=8)
 @given(seated(), st.sampled_from((0, 60_000, 1_800_000)), st.sampled_from((0, 1, 60_000, 7_200_000)))
 def test_what_a_session_is_can_be_said(case: Case, merge_ms: int, min_ms: int) -> None:
