@@ -9,6 +9,7 @@ from api import (
     audit_page,
     audit_resource,
     events_resource,
+    forecast_resource,
     history_resources,
     live_resources,
     login_page,
@@ -22,6 +23,7 @@ from api.audit_taps import Taps
 from api.door import Door
 from api.drawings import Drawings
 from api.entrance import Entrance, open_entrance
+from api.forecasts import Forecasts
 from api.gate import Gate
 from api.history_files import HistoryFiles
 from api.kept import Kept
@@ -80,6 +82,7 @@ def with_routes() -> FastAPI:
         live_resources,
         events_resource,
         history_resources,
+        forecast_resource,
         planning_resources,
         audit_resource,
         operations,
@@ -110,6 +113,7 @@ def serving(
     """Have an application serve a network, behind its door and its gate."""
     app.state.live = live
     app.state.history = history
+    app.state.forecasts = Forecasts(history)
     app.state.drawings = Drawings(live.directory.sites.values())
     app.state.kept = kept = Kept(live.version_to, lambda: live.now().mono_ms)
     allowances = Allowances(settings.requests_per_minute, lambda: live.now().mono_ms)
