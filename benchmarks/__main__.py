@@ -21,6 +21,7 @@ ALL = (
     "size",
     "scale",
     "planning",
+    "forecast",
     "influx",
     "telegraf",
     "clone",
