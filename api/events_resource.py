@@ -49,6 +49,7 @@ async def events(
         lambda: _snapshot(live, reader, selection),
         _number(last_event_id),
         live.now().wall_ms * 1000,
+        Sight.EXACT if reader.may_read(Matter.EXACT_TIMES) else Sight.COARSE,
     )
     return StreamingResponse(_stream(live, subscription), media_type="text/event-stream", headers=_HEADERS)
 
@@ -65,16 +66,13 @@ async def _stream(live: Live, subscription: Subscription) -> AsyncIterator[bytes
 def _wanted(reader: Reader, selection: Selection) -> Condition:
     """Take changes of the spaces that are asked for, and of the agents of their sites where the role reads agents."""
 
-    exact = Sight.EXACT if reader.may_read(Matter.EXACT_TIMES) else Sight.COARSE
-
-    def wants(subject: object) -> int:
+    def wants(subject: object) -> bool:
         if isinstance(subject, Place):
-            is_wanted = (
+            return (
                 selection.site in (None, subject.site)
                 and selection.kind in (None, subject.space.kind)
                 and reader.may_see(subject.site, subject.space)
             )
-            return exact if is_wanted else Sight.HIDDEN
         site = subject[0] if isinstance(subject, tuple) else ""
         return selection.site in (None, site) and reader.may_see_site(site) and reader.may_read(Matter.FLEET)
 

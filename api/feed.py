@@ -3,38 +3,45 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, replace
+from enum import Enum
 
 WINDOW_EVENTS = 5_000
 QUEUE_EVENTS = 1_000
 KEEP_ALIVE_S = 15.0
 
 
-class Sight(IntEnum):
-    """How a reader sees a subject: not at all, in coarse words, or as it is."""
+class Sight(Enum):
+    """How a reader sees what happens: in coarse words, or as it is."""
 
-    HIDDEN = 0
-    COARSE = 1
-    EXACT = 2
+    COARSE = "coarse"
+    EXACT = "exact"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened: `subject` is what a subscriber's condition is asked about."""
+    """Something that happened: `subject` is what a subscriber's condition is asked about.
+
+    In coarse words it has a number of its own, so that a gap between two tells of nothing that has none (then 0, and
+    `coarse` is empty). It is never larger than `id`.
+    """
 
     id: int
     subject: object
     frame: bytes
-    coarse: bytes
+    coarse_id: int = 0
+    coarse: bytes = b""
 
-    def seen(self, sight: int) -> bytes:
-        """Give the frame as it is seen; `True` sees as `EXACT` does."""
-        return self.coarse if sight is Sight.COARSE else self.frame
+    def number(self, sight: Sight) -> int:
+        """Give its number as it is seen."""
+        return self.id if sight is Sight.EXACT else self.coarse_id
+
+    def seen(self, sight: Sight) -> bytes:
+        """Give the frame as it is seen."""
+        return self.frame if sight is Sight.EXACT else self.coarse
 
 
-Condition = Callable[[object], int]
-"""Tells how a subject is seen, as `Sight` or bool."""
+Condition = Callable[[object], bool]
 
 
 def frame(name: str, number: int, data: bytes) -> bytes:
@@ -45,8 +52,9 @@ def frame(name: str, number: int, data: bytes) -> bytes:
 class Subscription:
     """One reader's queue; a reader that does not keep up is cut off and may resume with the last id it saw."""
 
-    def __init__(self, wants: Condition, frames: Iterator[bytes]) -> None:
+    def __init__(self, wants: Condition, frames: Iterator[bytes], sight: Sight = Sight.EXACT) -> None:
         self.wants = wants
+        self.sight = sight
         self.ended = False
         self._frames = deque(frames)
         self._ready = asyncio.Event()
@@ -111,6 +119,7 @@ class Feed:
         self._window: deque[Event] = deque(maxlen=WINDOW_EVENTS)
         self._subscriptions: set[Subscription] = set()
         self.last_id = first_id
+        self.last_coarse_id = first_id
 
     def __repr__(self) -> str:
         return f"<Feed at {self.last_id}, {len(self._subscriptions)} readers>"
@@ -121,38 +130,51 @@ class Feed:
         return len(self._subscriptions)
 
     def publish(self, name: str, subject: object, data: bytes, at_us: int = 0, coarse: bytes | None = None) -> None:
-        """Number an event and give it to whoever wants it; `coarse` is what is told where sight is coarse."""
+        """Number an event and give it to whoever wants it; `coarse` is what coarse sight is told, if anything."""
         self.last_id = max(self.last_id + 1, at_us)
         if len(self._window) == WINDOW_EVENTS:
             self._first_id = self._window[0].id
-        exact = frame(name, self.last_id, data)
-        event = Event(self.last_id, subject, exact, exact if coarse is None else frame(name, self.last_id, coarse))
+        event = Event(self.last_id, subject, frame(name, self.last_id, data))
+        if coarse is not None:
+            self.last_coarse_id = number = max(self.last_coarse_id + 1, at_us)
+            event = replace(event, coarse_id=number, coarse=frame(name, number, coarse))
         self._window.append(event)
         for subscription in tuple(self._subscriptions):
-            sight = subscription.wants(subject)
-            if sight and not subscription.put(event.seen(sight)):
+            told = event.seen(subscription.sight)
+            if told and subscription.wants(subject) and not subscription.put(told):
                 self._subscriptions.discard(subscription)
 
-    def missed_since(self, number: int) -> tuple[Event, ...] | None:
+    def missed_since(self, number: int, sight: Sight = Sight.EXACT) -> tuple[Event, ...] | None:
         """Give what came after an event, None where that cannot be told any more."""
         if not self._first_id <= number <= self.last_id:
             return None
-        return tuple(event for event in self._window if event.id > number)
+        return tuple(event for event in self._window if event.number(sight) > number)
 
     def subscribe(
-        self, wants: Condition, snapshot: Callable[[], bytes], last_seen: int | None, at_us: int = 0
+        self,
+        wants: Condition,
+        snapshot: Callable[[], bytes],
+        last_seen: int | None,
+        at_us: int = 0,
+        sight: Sight = Sight.EXACT,
     ) -> Subscription:
         """Open a subscription, resumed after `last_seen`; where that cannot be, it starts with `reset` and snapshot."""
-        missed = None if last_seen is None else self.missed_since(last_seen)
+        missed = None if last_seen is None else self.missed_since(last_seen, sight)
         if missed is not None:
-            frames = [event.seen(sight) for event in missed if (sight := wants(event.subject))]
+            frames = [event.seen(sight) for event in missed if wants(event.subject)]
         else:
-            self.last_id = max(self.last_id, at_us)
-            reset = [] if last_seen is None else [frame("reset", self.last_id, b"{}")]
-            frames = [*reset, frame("snapshot", self.last_id, snapshot())]
-        subscription = Subscription(wants, iter(frames))
+            number = self._number_now(sight, at_us)
+            reset = [] if last_seen is None else [frame("reset", number, b"{}")]
+            frames = [*reset, frame("snapshot", number, snapshot())]
+        subscription = Subscription(wants, iter(frames), sight)
         self._subscriptions.add(subscription)
         return subscription
+
+    def _number_now(self, sight: Sight, at_us: int) -> int:
+        """Number the present moment, after all that has happened."""
+        self.last_id = max(self.last_id, at_us)
+        self.last_coarse_id = max(self.last_coarse_id, at_us)
+        return self.last_id if sight is Sight.EXACT else self.last_coarse_id
 
     def leave(self, subscription: Subscription) -> None:
         """Close a subscription."""
@@ -172,7 +194,7 @@ class Feed:
 
     def _forget(self) -> None:
         self.last_id += 1
-        self._first_id = self.last_id
+        self._first_id = self.last_coarse_id = self.last_id
         self._window.clear()
 
     def end(self) -> None:

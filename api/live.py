@@ -138,8 +138,9 @@ class Live:
     def _changed(self, keys: Iterable[Key], now: Instant) -> None:
         for key in keys:
             self._shown[key] = shown = self._show(key)
-            self._count(key[0], matter_of(shown.place.space))
-            exact, coarse = _encoder.encode(self.item(shown, now)), _encoder.encode(shown.coarse)
+            self._count(key[0], matter := matter_of(shown.place.space))
+            exact = _encoder.encode(self.item(shown, now))
+            coarse = _encoder.encode(shown.coarse) if matter is Matter.LIVE else None
             self.feed.publish("space", shown.place, exact, now.wall_ms * 1000, coarse)
 
     def _tell_of_agents(self, keys: Iterable[Key], now: Instant) -> None:
