@@ -10,7 +10,7 @@ from api.operations import Check
 from perch.adapters.booking_feeds import Booked, BookingFeeds
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal_reader import JournalReader
-from perch.errors import StorageError
+from perch.errors import QuestionError, StorageError
 from perch.history import answers, audit, looks
 from perch.history.audit import Asked
 from perch.history.calendar import Calendar
@@ -43,7 +43,16 @@ class HistoryFiles:
         """Answer a question about a site; raises QuestionError as well."""
         booked = self.booked(question, site)
         answer = answers.answer(question, site, self.source(), self._calendar(site.id), now_ms, booked.bookings)
+        if not any(row.coverage for row in answer.rows):
+            self.require_begun(site, answer.to_ms)
         return replace(answer, warnings=(*answer.warnings, *booked.troubles, *self.caveats(question.from_ms)))
+
+    def require_begun(self, site: Site, to_ms: int, parameter: str = "to") -> None:
+        """Refuse a window that ends before all that was ever told of a site; raises QuestionError."""
+        horizon = self.source().horizon(site.id)
+        if horizon is not None and to_ms <= horizon.first_ms:
+            first = self._calendar(site.id).day_of(horizon.first_ms)
+            raise QuestionError(parameter, f"the history of {site.id} begins on {first}", "ask for a later window")
 
     def booked(self, question: Question, site: Site) -> Booked:
         """Give the bookings that a question needs, from the site's calendars."""

@@ -38,7 +38,7 @@ from perch.history.layout import standings
 from perch.history.question import Answer, Definition, HourRow, Hours, Question, Resolution, Row, Scope, SessionRules
 from perch.history.source import StateRow
 from perch.history.tables import answer_table, transitions_of
-from perch.model import ID_PATTERN, Site, SpaceKind
+from perch.model import ID_PATTERN, Site, Space, SpaceKind
 
 router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["history"])
 _encoder = msgspec.json.Encoder()
@@ -115,6 +115,8 @@ def transitions(
     site = window.site
     if all(known.id != space for known in site.spaces):
         raise not_found(f"there never was a space {site.id}/{space}")
+    history.require_begun(site, window.to_ms)
+    _require_there(site, space, window)
     if as_ is not AnswerFormat.JSON:
         chosen = [row for row in standings(site) if row.space.id == space]
         table = transitions_of(chosen, site, window.from_ms, window.to_ms, history.source())
@@ -132,6 +134,19 @@ def transitions(
         history.caveats(window.from_ms),
     )
     return _json(answer)
+
+
+def _require_there(site: Site, space: str, window: Window) -> None:
+    """Refuse a window in which a space did not stand there; raises ParametersError."""
+    rows = [row for row in standings(site) if row.space.id == space]
+    if not any(row.from_ms < window.to_ms and window.from_ms < row.to_ms for row in rows):
+        days = " and ".join(_days(row.space) for row in rows)
+        raise wrong("from", f"{space} did not stand there in this window, but {days}; ask for a window of those")
+
+
+def _days(row: Space) -> str:
+    said = (row.valid_from and f"from {row.valid_from}", row.valid_until and f"until {row.valid_until}")
+    return " ".join(word for word in said if word) or "always"
 
 
 @router.get(

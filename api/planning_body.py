@@ -1,7 +1,7 @@
 """Reading a scenario: every value by its path, and what to write instead."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from api.planning_shapes import ChangeAsked, ScenarioAsked
 from api.problems import wrong
 from perch.history.planning.scenario import Add, Change, Convert, Open, Remove
+from perch.model import Site
 from perch.settings.hours import WEEKDAYS, spans
 from perch.settings.reading import RefusedError
 
@@ -26,18 +27,23 @@ def read_scenario(given: Mapping[str, Any]) -> ScenarioAsked:
         raise wrong(path[1] if path else "body", what) from None
 
 
-def read_changes(asked: ScenarioAsked) -> Iterator[Change]:
-    """Give the changes; raises ParametersError."""
+def read_changes(asked: ScenarioAsked, site: Site) -> Iterator[Change]:
+    """Give the changes of a site; raises ParametersError."""
+    zones = [zone.id for zone in site.zones]
     for number, change in enumerate(asked.changes):
-        yield _change(change, f"changes[{number}]")
+        yield _change(change, f"changes[{number}]", zones)
 
 
-def _change(asked: ChangeAsked, where: str) -> Change:
+def _change(asked: ChangeAsked, where: str, zones: Sequence[str]) -> Change:
     if sum(one is not None for one in (asked.remove, asked.add, asked.convert, asked.hours)) != 1:
         raise wrong(where, "is not exactly one of remove, add, convert and hours; write a change for each")
+    if asked.remove == [] or asked.hours == {}:
+        raise wrong(f"{where}.{'hours' if asked.remove is None else 'remove'}", "is empty; name at least one")
     if asked.remove is not None:
         return Remove(tuple(asked.remove))
     if asked.add is not None:
+        if asked.add.zone not in (None, *zones):
+            raise wrong(f"{where}.add.zone", f"there is no zone {asked.add.zone!r}; there are: {', '.join(zones)}")
         return Add(asked.add.kind, asked.add.count, asked.add.capacity)
     if asked.convert is not None:
         return Convert(asked.convert.space, asked.convert.kind, asked.convert.count, asked.convert.capacity)

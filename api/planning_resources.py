@@ -62,6 +62,7 @@ def how_many(
     """Say how many spaces of a kind would do on a share of days and of open time, and what fewer would mean."""
     site, calendar = window.site, history.calendar(window.site.id)
     now_ms = live.now().wall_ms
+    history.require_begun(site, window.to_ms)
     found = sizing(site, kind, window.from_ms, window.to_ms, share, history.source(), calendar, now_ms)
     found = replace(found, warnings=(*found.warnings, *history.caveats(window.from_ms)))
     return _json(_sizing(found, window, kind, share))
@@ -75,9 +76,10 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
     site = live.directory.sites[asked.site]
     zone = zone_of(site.time_zone)
     from_ms, to_ms = moment_in("from", asked.from_, zone), moment_in("to", asked.to, zone)
-    changes, now_ms = tuple(read_changes(asked)), live.now().wall_ms
+    changes, now_ms = tuple(read_changes(asked, site)), live.now().wall_ms
     if not changes:
         raise wrong("changes", "there are none; name at least one")
+    await asyncio.to_thread(history.require_begun, site, to_ms)
     source, calendar = history.source(), history.calendar(site.id)
     found = await asyncio.to_thread(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
     caveats = await asyncio.to_thread(history.caveats, from_ms)
@@ -132,6 +134,7 @@ def before_and_after(
     of = Compared(metric, periods.before, periods.after, zone, control_zone)
     booked = history.booked(Question(metric, periods.before[0], periods.after[1]), site)
     now_ms = live.now().wall_ms
+    history.require_begun(site, periods.before[1], "before_to")
     found = compare(of, site, history.source(), history.calendar(site.id), now_ms, booked.bookings)
     warnings = (*found.warnings, *booked.troubles, *history.caveats(periods.before[0]))
     numbers = (found.before, found.after, found.difference, found.interval, found.weeks, warnings)

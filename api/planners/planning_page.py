@@ -64,6 +64,7 @@ def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
 
 def size(wish: Wish, share: float, history: HistoryFiles) -> Sizing:
     """Ask how many would have done."""
+    history.require_begun(wish.site, wish.to_ms)
     source, calendar = history.source(), history.calendar(wish.site.id)
     found = sizing(wish.site, wish.kind, wish.from_ms, wish.to_ms, share, source, calendar, wish.now_ms)
     return replace(found, warnings=(*found.warnings, *history.caveats(wish.from_ms)))

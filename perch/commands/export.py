@@ -16,10 +16,8 @@ from perch.commands.examples import ExampleCommand
 from perch.commands.output import print_json, warn
 from perch.commands.progress import Progress
 from perch.errors import Complaint, InputError, QuestionError
-from perch.history.calendar import Calendar
 from perch.history.definitions import DEFINITIONS
 from perch.history.question import Hours, Question, Resolution, Scope
-from perch.history.source import Horizon
 from perch.history.tables import Table, answer_table, layout_table, session_table, transition_table
 from perch.model import Site, SpaceKind
 from perch.settings import ServerSettings, load_server
@@ -88,7 +86,7 @@ def export(
     )
     with closing(history_of(settings)) as history:
         if what in (TRANSITIONS, SESSIONS):
-            _check_begun(history.source().horizon(of.id), question, of)
+            _require_history(history, question, of)
         table, warnings = _table(what, _Asked(question, of), history)
         with Progress() as progress:
             rows = write_table(table, output, lambda all_: progress.counted(all_, table.number, "pieces", 1))
@@ -133,13 +131,12 @@ def _moment(option: str, text: str, site: Site) -> int:
         raise InputError((Complaint(option, str(error), "see --help"),)) from None
 
 
-def _check_begun(horizon: Horizon | None, question: Question, site: Site) -> None:
+def _require_history(history: HistoryFiles, question: Question, site: Site) -> None:
     """Refuse a window that lies before everything that was ever told."""
-    if horizon is None:
+    if history.source().horizon(site.id) is None:
         raise QuestionError("site", f"{site.id} has no history yet", "see that its agents reach the collector")
-    if question.from_ms < question.to_ms <= horizon.first_ms:
-        first = Calendar(site.time_zone, site.hours).day_of(horizon.first_ms)
-        raise QuestionError("to", f"the history of {site.id} begins on {first}", "ask for a later window")
+    if question.from_ms < question.to_ms:
+        history.require_begun(site, question.to_ms)
 
 
 def _table(what: str, asked: _Asked, history: HistoryFiles) -> tuple[Table, tuple[str, ...]]:
