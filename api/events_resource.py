@@ -12,10 +12,10 @@ from api.directory import Place
 from api.feed import Condition, Sight, Subscription
 from api.live import Live
 from api.live_resources import visible
-from api.openapi import answers
+from api.openapi import streams
 from api.parameters import OptionalKind, OptionalSite, StrictRoute, TheLive, TheReader, known_site, required
 from api.selection import Selection
-from api.shapes import Snapshot
+from api.shapes import AgentItem, Reset, Snapshot, SpaceItem
 
 router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["live"])
 _encoder = msgspec.json.Encoder()
@@ -25,7 +25,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 @router.get(
     "/events",
-    **answers(Snapshot, media_type="text/event-stream"),
+    **streams(snapshot=Snapshot, space=SpaceItem, agent=AgentItem, reset=Reset),
     response_class=StreamingResponse,
     dependencies=[required(Matter.LIVE)],
 )
@@ -45,7 +45,7 @@ async def events(
     known_site(live, reader, site)
     selection = Selection(site=site, kind=kind)
     subscription = live.feed.subscribe(
-        _wanted(reader, selection),
+        wanted(reader, selection),
         lambda: _snapshot(live, reader, selection),
         _number(last_event_id),
         live.now().wall_ms * 1000,
@@ -63,7 +63,7 @@ async def _stream(live: Live, subscription: Subscription) -> AsyncIterator[bytes
         live.feed.leave(subscription)
 
 
-def _wanted(reader: Reader, selection: Selection) -> Condition:
+def wanted(reader: Reader, selection: Selection) -> Condition:
     """Take changes of the spaces that are asked for, and of the agents of their sites where the role reads agents."""
 
     def wants(subject: object) -> bool:

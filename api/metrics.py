@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from api.access import Matter
 from api.openapi import answers
@@ -26,6 +27,7 @@ _ROUTE = answers(Readiness, 403)
 @router.get(
     "/metrics",
     **{**_ROUTE, "responses": {**_ROUTE["responses"], 200: _SAMPLES}},
+    response_class=PlainTextResponse,
     dependencies=[required(Matter.FLEET)],
 )
 def metrics(request: Request, reader: TheReader) -> Response:

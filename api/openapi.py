@@ -6,6 +6,7 @@ import msgspec
 from fastapi import FastAPI
 
 from api import audit_shapes, forecast_shapes, planning_shapes, shapes
+from api.finishing import finish
 from api.problems import MEDIA_TYPE
 
 DOCUMENT = "/api/v1/openapi.json"
@@ -33,10 +34,20 @@ def takes(shape: type) -> dict[str, Any]:
     return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
 
 
-def answers(shape: type, *problems: int, media_type: str = "application/json") -> dict[str, Any]:
+def answers(shape: type, *problems: int) -> dict[str, Any]:
     """Describe a route that answers with a shape, and which problems it may report instead."""
-    good = {"description": _first_line(shape), "content": {media_type: {"schema": _reference_to(shape)}}}
+    good = {"description": _first_line(shape), "content": {"application/json": {"schema": _reference_to(shape)}}}
     return {"response_model": None, "responses": {200: good, **{status: _bad(status) for status in (422, *problems)}}}
+
+
+def streams(**events: type) -> dict[str, Any]:
+    """Describe a route that streams events, each with data of a shape."""
+    schema = {"type": "string", "x-event-data": {name: _reference_to(shape) for name, shape in events.items()}}
+    good = {
+        "description": "Server-sent events: the name of each, and the JSON in its `data`, as `x-event-data` says.",
+        "content": {"text/event-stream": {"schema": schema}},
+    }
+    return {"response_model": None, "responses": {200: good, 422: _bad(422)}}
 
 
 def or_shape(route: dict[str, Any], shape: type) -> dict[str, Any]:
@@ -100,6 +111,7 @@ def describe(app: FastAPI) -> None:
             components.update(schemas)
             for unused in ("HTTPValidationError", "ValidationError"):
                 components.pop(unused, None)
+            finish(described, {shape.__name__: shape for shape in _SHAPES})
             app.openapi_schema = described
         return app.openapi_schema
 

@@ -164,6 +164,10 @@ class Snapshot(Struct, frozen=True):
     items: tuple[SpaceItem, ...]
 
 
+class Reset(Struct, frozen=True):
+    """Nothing: what a reader of events knew does not hold any more, and a snapshot follows."""
+
+
 class AnswerDefinition(Struct, frozen=True):
     """Which metric in which version an answer used."""
 
