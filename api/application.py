@@ -17,6 +17,7 @@ from api import (
     operations,
     page,
     planning_resources,
+    watches_resource,
 )
 from api.allowances import Allowances
 from api.audit_taps import Taps
@@ -34,6 +35,7 @@ from api.operations import Check
 from api.pages import find, manage, space
 from api.planners import planning_page, report_page, week_page
 from api.problems import declare_problems
+from api.watches import Watches
 from perch.adapters.readings_log import ReadingsLog
 from perch.settings import Api
 
@@ -51,12 +53,13 @@ def build(
     settings: Api = UNLIMITED,
     entrance: Entrance | None = None,
     readings: ReadingsLog | None = None,
+    watches: Watches | None = None,
 ) -> ASGIApp:
     """Put the application together around what it serves.
 
     `checks` are the parts that readiness depends on, `health` reads what the collector says of itself; `demo` says on
     the page that its data are simulated; `entrance` decides who comes in (None: everybody, as if at this machine), and
-    `readings` keeps who read what of single spaces.
+    `readings` keeps who read what of single spaces; `watches` tells whoever asked to be told.
     """
     app = with_routes()
     app.state.checks = checks
@@ -64,6 +67,7 @@ def build(
     app.state.demo = demo
     app.state.taps = taps
     app.state.readings = readings
+    app.state.watches = watches
     return serving(app, live, history, settings, entrance)
 
 
@@ -85,6 +89,7 @@ def with_routes() -> FastAPI:
         forecast_resource,
         planning_resources,
         audit_resource,
+        watches_resource,
         operations,
         metrics,
         login_page,

@@ -132,6 +132,13 @@ class Entrance:
             return ANYBODY
         return NO_KEY
 
+    def reader_by(self, id_: str | None) -> Reader | None:
+        """Give as whom somebody is told of things who asked for it with a key, or needed none; None: not any more."""
+        key = self.keys.get(id_)
+        if id_ is None or key is None:
+            return AT_THIS_MACHINE if id_ is None and self.is_open else None
+        return Reader(key.role, key.sites, key.id) if self.keys.holds(key.id, None) else None
+
     def still_admits(self, reader: Reader) -> bool:
         """Tell whether somebody who was let in once would be let in again, as long answers ask."""
         if reader.key is not None:

@@ -22,11 +22,14 @@ from api.keys import Keys
 from api.live import SUBSCRIPTIONS, Live
 from api.origins import Names
 from api.readiness import checks_of
+from api.watches import Watches
 from api.wire import Crowd, wires
 from perch.adapters.collector_health import read_health
 from perch.adapters.instants import now
 from perch.adapters.mqtt import Connection, Received
 from perch.adapters.readings_log import ReadingsLog
+from perch.adapters.watches_file import WatchesFile
+from perch.adapters.webhooks import Destinations
 from perch.errors import Complaint, InputError, PerchError, StorageError
 from perch.settings import Api, ServerSettings
 
@@ -116,6 +119,9 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     checks = checks_of(connection, history, settings.data)
     keys = Keys(settings.data, lambda: live.now().wall_ms / 1000, lambda: live.now().mono_ms / 1000)
     keys.look()
+    entrance = _entrance(settings.api, keys, live)
+    watches = _watches(settings, live, entrance)
+    await watches.begin()
     app = build(
         live,
         history,
@@ -124,8 +130,9 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
         health=lambda: read_health(settings.data),
         demo=os.environ.get("PERCH_DEMO") == "1",
         settings=settings.api,
-        entrance=_entrance(settings.api, keys, live),
+        entrance=entrance,
         readings=(readings := ReadingsLog(settings.data)),
+        watches=watches,
     )
     server = _Server(_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -133,9 +140,10 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     keeping = asyncio.create_task(_keep_time(live))
     purging = asyncio.create_task(_purge(taps, readings, live))
     following = asyncio.create_task(keys.follow())
+    watching = asyncio.create_task(watches.follow())
     _log.info("serving on http://%s:%s", *listening.getsockname()[:2])
     try:
-        while not (stop.is_set() or serving.done() or keeping.done() or following.done()):
+        while not (stop.is_set() or serving.done() or keeping.done() or following.done() or watching.done()):
             connection.check()
             await asyncio.sleep(STOP_SEEN_S)
     finally:
@@ -144,8 +152,9 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
         keeping.cancel()
         purging.cancel()
         following.cancel()
+        watching.cancel()
         await asyncio.to_thread(connection.stop, GRACE_S)
-        outcomes = await asyncio.gather(serving, keeping, purging, following, return_exceptions=True)
+        outcomes = await asyncio.gather(serving, keeping, purging, following, watching, return_exceptions=True)
         history.close()
         _log.info("stopped")
     for outcome in outcomes:
@@ -158,6 +167,11 @@ def _entrance(api: Api, keys: Keys, live: Live) -> Entrance:
     if not entrance.is_open and not keys.any:
         _log.warning("there is no key yet, so nobody can read: make one with perch key create")
     return entrance
+
+
+def _watches(settings: ServerSettings, live: Live, entrance: Entrance) -> Watches:
+    destinations = Destinations(settings.api.webhook_origins, settings.api.webhook_inside)
+    return Watches(WatchesFile(settings.data), destinations, live, entrance.reader_by)
 
 
 def _config(app: object) -> uvicorn.Config:

@@ -17,7 +17,7 @@ Law = Callable[[Tree], list[str]]
 
 SHELLS = ("sensor_agent", "collector", "api", "dashboards")
 PACKAGES = ("perch", *SHELLS)
-PURE_PACKAGES = ("perch.sensing", "perch.delivery", "perch.history")
+PURE_PACKAGES = ("perch.sensing", "perch.delivery", "perch.history", "perch.watching")
 GROUND = ("perch.errors", "perch.model", "perch.codes")
 PURE_ROOMS = (*GROUND, "perch.contract", *PURE_PACKAGES)
 MIDDLE = (*PURE_PACKAGES, "perch.contract", "perch.settings", "perch.venue")

@@ -145,7 +145,12 @@ def test_every_route_says_how_it_refuses(document: Any) -> None:
     assert len(set(names)) == len(names)
     not_reading = {(path, method) for path, method, _ in routes if method != "get"}
     scenarios = ("/api/v1/planning/scenarios", "post")  # asks with a body, and changes nothing
-    assert not_reading == {("/api/v1/audit", "post"), ("/api/v1/audit/{id}", "delete"), scenarios}
+    watches = {
+        ("/api/v1/watches", "post"),
+        ("/api/v1/watches/{id}", "delete"),
+        ("/api/v1/watches/{id}/replay", "post"),
+    }
+    assert not_reading == {("/api/v1/audit", "post"), ("/api/v1/audit/{id}", "delete"), scenarios} | watches
 
 
 def test_whatever_is_json_has_an_example_that_fits(document: Any) -> None:

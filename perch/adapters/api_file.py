@@ -1,4 +1,4 @@
-"""`api.db`: what belongs to the API alone: keys, sessions and who read what; of every key and session only a hash.
+"""`api.db`: what belongs to the API alone: keys, sessions, who read what, watches; of keys and sessions only a hash.
 
 The API writes it, and so does `perch key`: two programs. So it is opened for each call and kept with a rollback
 journal, which any number of programs may use; with a log (WAL), two that checkpoint at once can lose what was committed
@@ -23,7 +23,18 @@ CREATE TABLE key (
 ) WITHOUT ROWID;
 CREATE TABLE session (hash BLOB PRIMARY KEY, key TEXT NOT NULL, until_s INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX session_of ON session (key, until_s);
-CREATE TABLE reading (number INTEGER PRIMARY KEY, at_s INTEGER NOT NULL, key TEXT NOT NULL, what TEXT NOT NULL)
+CREATE TABLE reading (number INTEGER PRIMARY KEY, at_s INTEGER NOT NULL, key TEXT NOT NULL, what TEXT NOT NULL);
+CREATE TABLE watch (
+    id TEXT PRIMARY KEY, key TEXT, name TEXT NOT NULL, wish TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL,
+    created_ms INTEGER NOT NULL, holds TEXT NOT NULL, disabled TEXT, well_ms INTEGER
+) WITHOUT ROWID;
+CREATE TABLE post (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, watch TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    type TEXT NOT NULL, body TEXT NOT NULL, standing TEXT NOT NULL, attempts INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+    said TEXT
+);
+CREATE INDEX post_of ON post (watch, cursor);
+CREATE INDEX post_due ON post (due_ms) WHERE standing = 'waiting'
 """
 _OWNER_ONLY = 0o600
 _ROOT = 0

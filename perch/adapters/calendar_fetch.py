@@ -5,15 +5,14 @@ not: a redirect is followed to the same host, or to a public address, and the co
 looked at.
 """
 
-import socket
 import time
-from ipaddress import ip_address
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from perch.adapters.calendar_times import MOST_BYTES
+from perch.adapters.pinned import is_public, numbers_of, pool, port_of
 from perch.errors import PerchError, UnavailableError
 
 MOST_REDIRECTS = 3
@@ -42,24 +41,16 @@ def _ask(address: str, *, trusted: bool) -> urllib3.BaseHTTPResponse:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UnavailableError("its server redirects to what is no web address", _REMEDY)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    numbers = [str(found[4][0]) for found in socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)]
-    if not trusted and not all(ip_address(number).is_global for number in numbers):
+    port = port_of(parts.scheme, parts.port)
+    numbers = numbers_of(parts.hostname, port)
+    if not trusted and not all(map(is_public, numbers)):
         raise UnavailableError("its server redirects to an address that is not public", _REMEDY)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
     headers = {"Host": host, "Accept": "text/calendar", "Accept-Encoding": "identity", "User-Agent": "Perch"}
-    pool = _pool(parts.scheme, parts.hostname, numbers[0], port)
-    return pool.urlopen("GET", path, headers=headers, redirect=False, preload_content=False, decode_content=False)
-
-
-def _pool(scheme: str, host: str, number: str, port: int) -> urllib3.HTTPConnectionPool:
-    """Make a connection to an address that was looked up already; certificates are of the host."""
-    timeout = urllib3.Timeout(ANSWER_S)
-    if scheme == "http":
-        return urllib3.HTTPConnectionPool(number, port, timeout=timeout, retries=False)
-    return urllib3.HTTPSConnectionPool(
-        number, port, timeout=timeout, retries=False, server_hostname=host, assert_hostname=host
+    connections = pool(parts.scheme, parts.hostname, numbers[0], port, ANSWER_S)
+    return connections.urlopen(
+        "GET", path, headers=headers, redirect=False, preload_content=False, decode_content=False
     )
 
 

@@ -104,6 +104,8 @@ def _api(table: Table, influx: Influx | None) -> Api:
         history=table.take("history", choice(HistoryFrom), HistoryFrom.FILES),
         cors_origins=table.take("cors_origins", several(web_origin), ()),
         url=table.take("url", web_origin, None),
+        webhook_origins=table.take("webhook_origins", several(web_origin), ()),
+        webhook_inside=table.take("webhook_inside", several(web_origin), ()),
         requests_per_minute=table.take("requests_per_minute", whole(0, 1_000_000), 1_200),
     )
     if api.history is HistoryFrom.INFLUX and influx is None:

@@ -78,6 +78,7 @@ class Api:
 
     `url` is the origin at which readers reach it (`https://perch.hq.example`), None where only this machine's users do.
     Pages of `cors_origins` may read it; one reader may ask `requests_per_minute` times (0: as often as it likes).
+    Messages of watches go to `webhook_origins`, and to `webhook_inside` also where those are machines in the house.
     """
 
     host: str = "127.0.0.1"
@@ -87,6 +88,8 @@ class Api:
     cors_origins: tuple[str, ...] = ()
     requests_per_minute: int = 1_200
     url: str | None = None
+    webhook_origins: tuple[str, ...] = ()
+    webhook_inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
