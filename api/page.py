@@ -190,7 +190,7 @@ def _finer(site: Site, here: list[Shown], wish: Selection, words: Words) -> dict
         "fields": [field for field in fields if len(field["options"]) > 1],
         "open": any(name in known for name in FINER),
         "kept": {name: value for name, value in known.items() if name not in FINER},
-        "clear": href("/", Selection(site=site.id)),
+        "without": href("/", Selection(site=site.id)),
     }
 
 

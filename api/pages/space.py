@@ -96,7 +96,7 @@ def _device(live: Live, shown: Shown, words: Words) -> dict[str, Any]:
     """Tell of the agent that serves a space, and of its sensors there."""
     agent = live.directory.homes.get(shown.place.key)
     if not agent:
-        return {"name": ""}
+        return {"name": "", "sensors": []}
     key, now = (shown.place.site, agent), live.now()
     item, heard_ms = live.agent_item(key, now), live.fleet.heard_ms(key)
     age = None if heard_ms is None else max(0, now.wall_ms - heard_ms) // 1000

@@ -46,12 +46,28 @@ function put(page) {
     const open = [...old.querySelectorAll("details[open][id]")].map((one) => one.id);
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     const href = focused?.getAttribute("href");
+    const before = said(old);
     old.dataset.shown = fresh.innerHTML;
     old.replaceChildren(...fresh.childNodes);
+    if (said(old) !== before) speak(said(old));
     open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
     if (href) [...old.querySelectorAll("a")].find((one) => one.getAttribute("href") === href)?.focus({ preventScroll: true });
     else if (focused?.id) document.getElementById(focused.id)?.focus({ preventScroll: true });
   }
+}
+
+function said(part) {
+  return part.querySelector("[data-say]")?.textContent ?? "";
+}
+
+// Screen readers are told the one sentence of the page, politely, when it differs and has settled.
+let speaking = 0;
+function speak(text) {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => {
+    const place = document.querySelector(".spoken");
+    if (place && place.textContent !== text) place.textContent = text;
+  }, 2_000);
 }
 
 // What is offered to choose from hangs on what is chosen.
