@@ -19,7 +19,8 @@ class Follower:
 
     `then` is another one that is made from what this one makes, and is woken when there is something new. Now and then
     it looks again where its projection stands, so that what was lost meanwhile is noticed and made anew. `gather_s` is
-    how long events may gather before they are projected together. `hangs` says what it waits for, if for long.
+    how long events may gather before they are projected together. `hangs` says what it waits for, if for long; `rest`
+    does what can wait until there is nothing to project.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class Follower:
         tally: Callable[[], Tally] = Tally,
         gather_s: float = 0.0,
         hangs: Callable[[], UnavailableError | None] = lambda: None,
+        rest: Callable[[], bool] = lambda: False,
     ) -> None:
         self.name = name
         self.tally = tally
         self._trouble: UnavailableError | None = None
         self._hangs = hangs
+        self._rest = rest
         self._log = log
         self._watched = _Watched(followed, self._wake_next)
         self._next = then
@@ -99,6 +102,7 @@ class Follower:
                 self._note,
                 doubted=self._is_doubted,
                 gather_seconds=self._gather_s,
+                rest=self._rest,
             )
         except BaseException as error:
             self._failure = error

@@ -36,7 +36,7 @@ def followers_of(
     news = Remembered(log_of_history, recent)
     if settings.influx is None:
         alone = HistoryProjection(store, log_of_history, log_of_history.end)
-        return (Follower("history", news, alone, stopping),)
+        return (Follower("history", news, alone, stopping, rest=store.fold),)
     history = files.enter_context(HistoryReader(history_path))
     log_of_influx = files.enter_context(JournalReader(log_path))
     patience = Patience(settings.influx)
@@ -57,7 +57,7 @@ def followers_of(
     )
     into_history = HistoryProjection(store, log_of_history, lambda: influx.position)
     return (
-        Follower("history", news, into_history, stopping, then=influx),
+        Follower("history", news, into_history, stopping, then=influx, rest=store.fold),
         influx,
     )
 

@@ -135,11 +135,13 @@ def run(
     retry_seconds: Sequence[float] = RETRY_SECONDS,
     doubted: Callable[[], bool] = lambda: False,
     gather_seconds: float = 0.0,
+    rest: Callable[[], bool] = lambda: False,
 ) -> None:
     """Follow the log until `stop`; whoever sets that, or adds to the log, sets `wake` too.
 
     `trouble` hears of each failure that is retried, and None once it is over. `doubted` tells whether it is time to
     look again where the projection stands. While it keeps up, entries gather for `gather_seconds` between batches.
+    `rest` does a little of what can wait until there is nothing to project, and tells whether there may be more of it.
     Raises what is not worth a retry.
     """
     position: int | None = None
@@ -161,6 +163,7 @@ def run(
             failures = 0
             trouble(None)
         if position == before and not stop.is_set():
-            wake.wait(IDLE_SECONDS)
+            if not rest():
+                wake.wait(IDLE_SECONDS)
         elif position - before < BATCH_ENTRIES and log.end() - position < MANY_ENTRIES:
             stop.wait(gather_seconds)

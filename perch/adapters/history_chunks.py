@@ -20,7 +20,7 @@ def chunks_of(db: sqlite3.Connection, series: int, from_ms: int, to_ms: int) -> 
     """Read the chunks that a window of a series meets, the one before them, and the one after."""
     first, last = file.chunk_range(series)
     keys = first, file.chunk_key(series, from_ms), file.chunk_key(series, to_ms), last
-    return db.execute(_CHUNKS, keys).fetchall()
+    return [(key, file.opened(rows)) for key, rows in db.execute(_CHUNKS, keys)]
 
 
 def time_in(body: bytes, place: int) -> int:

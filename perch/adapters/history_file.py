@@ -2,10 +2,15 @@
 
 A chunk holds the rows of one series (what one agent says of one space, or its marks) over one week, in order of (time,
 seq). Its key puts the chunks of a series next to each other in order of time, so that a window is one range of the
-table, and a late event rewrites one chunk. A state row takes 23 bytes.
+table, and a late event rewrites one chunk. A state row takes 23 bytes; once the next chunk of its series has begun, it
+is packed to about a third. The first byte of a chunk says which.
+
+A sheet holds a day of a site in order of time, see `perch.history.sheets`; its stamp is drawn by lot, never to be met
+again, whatever becomes of the file.
 """
 
 import struct
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +18,7 @@ import numpy.typing as npt
 
 from perch.history.source import Integers
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA = """
 CREATE TABLE cursor (journal TEXT NOT NULL, position INTEGER NOT NULL);
 CREATE TABLE site (id TEXT PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -50,11 +55,15 @@ CREATE TABLE telling (
     site TEXT NOT NULL, agent TEXT NOT NULL, teller TEXT NOT NULL, named TEXT NOT NULL,
     PRIMARY KEY (site, agent, teller, named)
 ) WITHOUT ROWID;
-CREATE TABLE chunk (key INTEGER PRIMARY KEY, rows BLOB NOT NULL)
+CREATE TABLE chunk (key INTEGER PRIMARY KEY, rows BLOB NOT NULL);
+CREATE TABLE sheet (
+    stamp INTEGER PRIMARY KEY, site TEXT NOT NULL, day INTEGER NOT NULL,
+    series BLOB NOT NULL, changes BLOB NOT NULL, UNIQUE (site, day)
+)
 """
 TABLES = (
     *("cursor", "site", "series", "epoch", "lost", "unplaced", "chunk"),
-    *("moved", "moves_forgotten", "boot", "life", "telling"),
+    *("moved", "moves_forgotten", "boot", "life", "telling", "sheet"),
 )
 
 WEEK_MS = 7 * 24 * 3_600_000
@@ -76,6 +85,8 @@ STATE_ROW = np.dtype(
     ]
 )
 """A state row: `time` counts from the start of the week, `code` is the reason, the state and the dating."""
+_NAMES = ("time", "seq", "epoch", "thousandths", "count", "code")
+_RISING = ("time", "seq")
 MARK_ROW = np.dtype([("time", "<u4"), ("epoch", "<u4")])
 _FEW = 16
 """So many rows are looked at one by one faster than as an array."""
@@ -108,6 +119,41 @@ def chunk_range(series: int) -> tuple[int, int]:
 def week_start_ms(key: int) -> int:
     """Give the moment at which the week of a chunk begins."""
     return (key % _WEEKS - _WEEKS // 2) * WEEK_MS
+
+
+RAW, PACKED = b"\0", b"\1"
+
+
+def opened(rows: bytes) -> bytes:
+    """Give the rows of a chunk, packed or not."""
+    return unpacked_rows(rows[1:]) if rows[:1] == PACKED else rows[1:]
+
+
+def packed_rows(body: bytes) -> bytes:
+    """Pack state rows: column by column, times and numbers as differences, bytes of equal weight side by side."""
+    rows = np.frombuffer(body, dtype=STATE_ROW)
+    parts = []
+    for name in _NAMES:
+        column = rows[name].copy()
+        if name in _RISING:
+            column[1:] -= rows[name][:-1]
+        parts.append(column.view(np.uint8).reshape(len(rows), -1).T.tobytes())
+    return zlib.compress(b"".join(parts), 6)
+
+
+def unpacked_rows(packed: bytes) -> bytes:
+    """Give packed state rows back."""
+    body = np.frombuffer(zlib.decompress(packed), dtype=np.uint8)
+    number = len(body) // STATE_ROW.itemsize
+    rows = np.empty(number, dtype=STATE_ROW)
+    begin = 0
+    for name in _NAMES:
+        kind = STATE_ROW[name]
+        end = begin + number * kind.itemsize
+        column = body[begin:end].reshape(kind.itemsize, number).T.copy().view(kind).ravel()
+        rows[name] = np.cumsum(column, dtype=kind) if name in _RISING else column
+        begin = end
+    return rows.tobytes()
 
 
 def merged_states(old: bytes, new: bytes) -> bytes:

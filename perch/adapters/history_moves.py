@@ -26,14 +26,17 @@ class Retelling:
         for site in self._horizons:
             _measure(db, site)
 
-    def settle(self, position: int) -> None:
-        """Note what moved, up to a position of the journal, and leave nothing behind of what is no more."""
+    def settle(self, position: int) -> list[Moved]:
+        """Note what moved, up to a position of the journal, and leave nothing behind of what is no more; gives it."""
+        noted: list[Moved] = []
         for one, gone in zip(self._forgotten, self._gone, strict=True):
             moved = dict.fromkeys((*gone, *self._spans(one), *_between(one)))
             self._note(position if one.position is None else one.position, moved)
             self._drop_empty(one)
+            noted += moved
         for site, before in self._horizons.items():
             self._note(position, _gave_way(site, before, _horizon(self._db, site)))
+        return noted
 
     def _note(self, position: int, moved: Iterable[Moved]) -> None:
         self._db.executemany("INSERT INTO moved VALUES (?, ?, ?, ?, ?)", [(position, *one) for one in moved])
@@ -78,12 +81,12 @@ class Retelling:
         keys = file.chunk_key(series, first_ms), file.chunk_key(series, last_ms)
         chunks = self._db.execute("SELECT key, rows FROM chunk WHERE key BETWEEN ? AND ?", keys).fetchall()
         for key, body in chunks:
-            rows = np.frombuffer(body, dtype=row)
+            rows = np.frombuffer(file.opened(body), dtype=row)
             kept = rows[~np.isin(rows["epoch"], list(epochs))]
             if not len(kept):
                 self._db.execute("DELETE FROM chunk WHERE key = ?", (key,))
             elif len(kept) < len(rows):
-                self._db.execute("UPDATE chunk SET rows = ? WHERE key = ?", (kept.tobytes(), key))
+                self._db.execute("UPDATE chunk SET rows = ? WHERE key = ?", (file.RAW + kept.tobytes(), key))
 
     def _drop_empty(self, one: Forgotten) -> None:
         for series, _ in self._series(one):

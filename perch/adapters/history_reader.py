@@ -17,6 +17,7 @@ from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_chunks import chunks_of, cut
 from perch.adapters.history_lost import around, losers
+from perch.adapters.history_sheets import FileSheets, KeptParts
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.delivery.boots import Boots
 from perch.history.source import (
@@ -43,6 +44,7 @@ class HistoryReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._turn = RLock()
+        self._kept = KeptParts()
         self._db = open_reader(path)
         try:
             refuse_other_schema(self._db, path, file.SCHEMA_VERSION)
@@ -51,6 +53,13 @@ class HistoryReader:
             raise
         # One whose file was displaced is left to those who still ask it, and closes when the last of them has gone.
         finalize(self, self._db.close)
+
+    @classmethod
+    def beside(cls, writer: sqlite3.Connection, path: Path) -> Self:
+        """Read over the connection of the writer, who sees what it has not committed yet; closing is left to it."""
+        reader = cls.__new__(cls)
+        reader._path, reader._turn, reader._db, reader._kept = path, RLock(), writer, KeptParts()
+        return reader
 
     def __repr__(self) -> str:
         return f"<HistoryReader of {str(self._path)!r}>"
@@ -91,6 +100,10 @@ class HistoryReader:
         with self._snapshot() as db:
             row = db.execute("SELECT first_ms, last_ms FROM site WHERE id = ?", (site,)).fetchone()
             return None if row is None else Horizon(*row)
+
+    def sheets(self, site: str) -> FileSheets:
+        """Give the sheets of a site."""
+        return FileSheets(site, self._snapshot, self, self._kept)
 
     def spaces(self, site: str, agent: str) -> list[str]:
         """Name the spaces of which an agent ever stated anything, in order."""

@@ -16,6 +16,7 @@ from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_batch import Batch, Lived
 from perch.adapters.history_boots import Learned
+from perch.adapters.history_folding import Folding
 from perch.adapters.history_moves import Retelling, forget_moves
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, schema_version, transaction
@@ -38,6 +39,7 @@ class HistoryStore:
         self._db = connection
         self._path = path
         self._held = held
+        self._folding = Folding(connection, HistoryReader.beside(connection, path))
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -86,6 +88,7 @@ class HistoryStore:
         with transaction(self._db, self._path):
             for table in file.TABLES:
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
+            self._folding.begin_anew()
             self._move(Cursor(journal, 0))
 
     def boots(self, site: str, agent: str) -> Boots:
@@ -109,14 +112,24 @@ class HistoryStore:
         words = iter(told)
         with transaction(self._db, self._path):
             retelling = Retelling(self._db, forgotten)
+            said: list[Told] = []
             while some := list(islice(words, WORDS_AT_ONCE)):
-                self._take(Batch(some))
-            retelling.settle(cursor.position)
+                said += self._take(Batch(some), some, all_said=bool(forgotten))
+            moves = retelling.settle(cursor.position)
+            self._folding.void(said, moves)
             forget_moves(self._db, followed)
             history_boots.save(self._db, learned)
             self._move(cursor)
 
-    def _take(self, batch: Batch) -> None:
+    def fold(self) -> bool:
+        """Put some days that are over on sheets, in one transaction; tells whether any waited for it."""
+        with transaction(self._db, self._path):
+            return self._folding.fold_some()
+
+    def _take(self, batch: Batch, words: list[Told], *, all_said: bool) -> list[Told]:
+        """Take a batch in; gives its words if they may say something of days that have sheets."""
+        ends_ms = self._folding.ends_ms(batch)
+        late = bool(ends_ms) and (all_said or self._folding.may_touch(batch, ends_ms))
         numbers = {epoch: self._widen(epoch, lived) for epoch, lived in batch.epochs.items()}
         series = _SeriesNumbers(self._db)
         merged = [
@@ -135,6 +148,7 @@ class HistoryStore:
         ]
         self._db.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?)", merged)
         self._note(batch)
+        return words if late else []
 
     def _widen(self, epoch: tuple[str, str, str], lived: Lived) -> int:
         """Extend when an epoch (site, agent, id) is known to have lived and was heard; gives its number."""
@@ -158,7 +172,21 @@ class HistoryStore:
         for week_ms, new in packed.items():
             key = file.chunk_key(series, week_ms)
             row = self._db.execute("SELECT rows FROM chunk WHERE key = ?", (key,)).fetchone()
-            yield key, merged(b"" if row is None else row[0], new)
+            if row is None and merged is file.merged_states:
+                self._pack_before(series, key)
+            rows = merged(b"" if row is None else file.opened(row[0]), new)
+            is_packed = row is not None and row[0][:1] == file.PACKED
+            yield key, file.PACKED + file.packed_rows(rows) if is_packed else file.RAW + rows
+
+    def _pack_before(self, series: int, key: int) -> None:
+        """Pack the chunk before one that begins."""
+        first, _ = file.chunk_range(series)
+        row = self._db.execute(
+            "SELECT key, rows FROM chunk WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT 1", (first, key)
+        ).fetchone()
+        if row is not None and row[1][:1] == file.RAW:
+            packed = file.PACKED + file.packed_rows(row[1][1:])
+            self._db.execute("UPDATE chunk SET rows = ? WHERE key = ?", (packed, row[0]))
 
     def _note(self, batch: Batch) -> None:
         self._db.executemany("INSERT OR IGNORE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch.lost)

@@ -69,6 +69,9 @@ class InfluxHistory:
         """Give the same in one piece."""
         return side_by_side(self.read(site, stretches))
 
+    def sheets(self, site: str) -> None:
+        """Keep none."""
+
     def kept_from_ms(self) -> int | None:
         """Give the moment from which on the bucket has all rows; None where it keeps them for ever, or does not say.
 

@@ -14,11 +14,11 @@ from perch.history.asked import Asked, Bookings, asked, groups_of, rows_asked
 from perch.history.asking import check, check_size
 from perch.history.calendar import Calendar
 from perch.history.caveats import caveats
-from perch.history.crowd import NEVER, Crowd
 from perch.history.hours_of_week import hour_rows
 from perch.history.measure import ratio
 from perch.history.metrics import METRICS, Measured, Metric, parameters_of
 from perch.history.past import pasts
+from perch.history.profiles import NEVER, Crowd
 from perch.history.question import Answer, Peak, Question, Resolution, Row, number_of
 from perch.history.source import HistorySource, StateRow
 from perch.model import Site

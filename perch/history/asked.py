@@ -1,7 +1,8 @@
 """A question made ready to be measured: which rows of the layout, in which groups, and how time is cut."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from perch.history.layout import Standing, standings
 from perch.history.measure import Flags, Grid, grid
 from perch.history.question import Hours, Question, Scope
 from perch.history.source import Integers
-from perch.model import Site, Space
+from perch.model import DAY_MS, Site, Space
 
 
 class Booking(NamedTuple):
@@ -37,6 +38,8 @@ _SCOPES: Mapping[Scope, Callable[[Site, Space], str]] = {
 @dataclass(frozen=True)
 class Asked:
     """What is asked of a site, cut into steps and into cells that cross no step, hours, date of the layout or day.
+
+    Days are the site's own and UTC's; a *run* is all cells of one step that lie in one day of either.
 
     `opening_ms` are the opening hours, as pairs of start and end; `counts` says which cells are within the hours asked
     for, `step_of` and `day_of` in which step and day each lies.
@@ -74,6 +77,27 @@ class Asked:
     def spaces(self) -> list[str]:
         """The spaces that are asked for, each once, in the layout's order."""
         return list(dict.fromkeys(row.space.id for row in self.chosen))
+
+    @cached_property
+    def first_of_run(self) -> npt.NDArray[np.intp]:
+        """The first cell of each run."""
+        utc_day = self.cut.bounds_ms[:-1] // DAY_MS
+        changes = (np.diff(column, prepend=column[:1] - 1) != 0 for column in (self.step_of, self.day_of, utc_day))
+        return np.flatnonzero(np.logical_or.reduce(list(changes)))
+
+    def part(self, first: int, last: int) -> "Asked":
+        """Give some runs, from the first to the last (exclusive), as the steps of a smaller question."""
+        edges = np.append(self.first_of_run, len(self.counts))[first : last + 1]
+        begins, ends = int(edges[0]), int(edges[-1])
+        bounds_ms, firsts = self.cut.bounds_ms[begins : ends + 1], edges[:-1] - begins
+        return replace(
+            self,
+            steps_ms=self.cut.bounds_ms[edges],
+            cut=Grid(bounds_ms, firsts, self.cut.is_open[begins:ends]),
+            counts=self.counts[begins:ends],
+            step_of=np.repeat(np.arange(len(firsts)), np.diff(edges)),
+            day_of=self.day_of[begins:ends],
+        )
 
     def group_of(self, row: Standing) -> int:
         """Say to which group a row belongs."""
@@ -116,7 +140,8 @@ def asked(
 ) -> Asked:
     """Cut time for a question."""
     days_ms = calendar.day_starts_ms(int(steps_ms[0]), int(steps_ms[-1]))
-    cut = grid(steps_ms, chosen, calendar, days_ms)
+    midnights_ms = np.arange(int(steps_ms[0]) // DAY_MS + 1, -(-int(steps_ms[-1]) // DAY_MS), dtype=np.int64) * DAY_MS
+    cut = grid(steps_ms, chosen, calendar, np.concatenate((days_ms, midnights_ms)))
     starts_ms = cut.bounds_ms[:-1]
     step_of = np.searchsorted(steps_ms, starts_ms, side="right") - 1
     day_of = np.searchsorted(days_ms, starts_ms, side="right")

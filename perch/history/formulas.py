@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from perch.history.bookings import NoShows
-from perch.history.crowd import MANY, NEVER, Crowd
 from perch.history.measure import Flags, Floats, Times, ratio
 from perch.history.overruns import Overruns
+from perch.history.profiles import MANY, NEVER, Crowd
 from perch.history.source import Integers
 from perch.history.uses import Uses
 from perch.history.visits import Visits

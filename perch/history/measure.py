@@ -11,9 +11,8 @@ import numpy.typing as npt
 from perch.history.calendar import Calendar
 from perch.history.layout import Standing
 from perch.history.past import Past
-from perch.history.source import OCCUPIED, Integers
-from perch.history.timeline import Timeline
-from perch.model import SpaceKind
+from perch.history.source import Integers
+from perch.model import Space, SpaceKind
 
 ONE_PERSON_KINDS = frozenset({SpaceKind.DESK, SpaceKind.BOOTH})
 """Kinds in which somebody is one person, whatever a sensor counts."""
@@ -137,9 +136,20 @@ def gathered(
     return found.reshape(*columns.shape[:-1], number)
 
 
-def times(sums: Sums, row: Standing, of: Timeline, cut: Grid) -> Times:
-    """Measure all that there is to know of a row of the layout, of which the sums in each cell are known."""
-    space, capacity = row.space, row.space.capacity or 0
+class People(NamedTuple):
+    """Occupied milliseconds of spaces of several people: without a count, with one, with at most half the seats."""
+
+    uncounted_ms: Integers
+    solo_ms: Integers
+    sparse_ms: Integers
+
+
+def times(sums: Sums, space: Space, people: People | None) -> Times:
+    """Work out all that there is to know of spaces of one kind and capacity from the sums in each cell.
+
+    `people` is None for kinds of one person.
+    """
+    capacity = space.capacity or 0
     none = np.zeros_like(sums.inventory_ms)
     uncounted_ms = sums.inventory_ms if space.capacity is None else none
     filled = Times(
@@ -154,25 +164,25 @@ def times(sums: Sums, row: Standing, of: Timeline, cut: Grid) -> Times:
         solo_ms=none,
         sparse_ms=none,
     )
-    if space.kind in ONE_PERSON_KINDS:
+    if people is None:
         return filled
-    used, stood = of.state == OCCUPIED, sums.inventory_ms > 0
-
-    def spent(counts: Flags) -> Integers:
-        return of.integral(used & counts, cut.bounds_ms) * stood
-
-    without_count_ms = spent(of.count < 0)
     if space.capacity is not None:
-        filled = filled._replace(uncounted_ms=without_count_ms)
+        filled = filled._replace(uncounted_ms=people.uncounted_ms)
     if space.kind is not SpaceKind.ROOM:
         return filled
     return filled._replace(
         room_used_ms=sums.occupied_ms,
         room_unknown_ms=filled.unknown_ms,
-        room_uncounted_ms=without_count_ms,
-        solo_ms=spent(of.count == 1),
-        sparse_ms=spent((of.count >= 0) & (2 * of.count <= capacity)),
+        room_uncounted_ms=people.uncounted_ms,
+        solo_ms=people.solo_ms,
+        sparse_ms=people.sparse_ms,
     )
+
+
+def people_in(space: Space, occupied: Flags, count: Integers) -> tuple[Flags, Flags, Flags]:
+    """Say in which states of a space nobody was counted, one person was, at most half as many as seats."""
+    sparse = (count >= 0) & (2 * count <= (space.capacity or 0))
+    return occupied & (count < 0), occupied & (count == 1), occupied & sparse
 
 
 def rising(*columns: Integers) -> Integers:

@@ -74,6 +74,9 @@ class MemoryHistory:
         sensible = [ms for ms in heard if ms >= SENSIBLE_MS]
         return Horizon(min(sensible), max(sensible)) if sensible else None
 
+    def sheets(self, site: str) -> None:
+        """Keep none."""
+
     def spaces(self, site: str, agent: str) -> list[str]:
         """Name the spaces of which an agent ever stated anything, in order."""
         key = (site, agent)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perch.codes import DATINGS, REASONS, STATE_CODES, STATES
+from perch.history.sheets import Sheets
 from perch.history.told import LostSpan
 from perch.model import Dating, Reason, State
 
@@ -203,6 +204,10 @@ class HistorySource(Protocol):
 
     def horizon(self, site: str) -> Horizon | None:
         """Give the first and the last evidence of a site that the source has; None where there is none."""
+        ...
+
+    def sheets(self, site: str) -> Sheets | None:
+        """Give the sheets of a site, which tell what its words tell; None where the source keeps none."""
         ...
 
 

@@ -36,15 +36,16 @@ class Window:
     @property
     def most_places(self) -> int:
         """For how many places there are keys."""
-        return _MOST_KEYS // self._stride
+        return _MOST_KEYS // self.stride
 
     @property
-    def _stride(self) -> int:
+    def stride(self) -> int:
+        """How far the keys of a place are from those of the next."""
         return self.to_ms - self.from_ms + 2
 
     def key(self, place: Integers, ms: Integers) -> Integers:
         """Give a number for a moment of a place: rising by place, then by time."""
-        return place * self._stride + np.clip(ms - self.from_ms, -1, self.to_ms - self.from_ms) + 1
+        return place * self.stride + np.clip(ms - self.from_ms, -1, self.to_ms - self.from_ms) + 1
 
 
 @dataclass(frozen=True, slots=True)

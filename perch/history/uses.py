@@ -6,12 +6,15 @@ from typing import NamedTuple
 import numpy as np
 
 from perch.history.asked import Asked
+from perch.history.by_day import Way, by_runs
 from perch.history.calendar import HOUR_MS
 from perch.history.layout import Standing
-from perch.history.measure import Flags, Sums, Times, added_up, measure, times
+from perch.history.measure import ONE_PERSON_KINDS, Flags, People, Sums, Times, added_up, measure, people_in, times
 from perch.history.past import Past, pasts
-from perch.history.source import BEGINNING_MS, FREE, HistorySource, Integers
+from perch.history.sheet_times import size_of, times_of
+from perch.history.source import BEGINNING_MS, FREE, OCCUPIED, HistorySource, Integers
 from perch.history.timeline import Timeline
+from perch.model import Space
 
 OBSERVED = 0.9
 """So much of a space's time must be observed before it is called never used."""
@@ -40,13 +43,34 @@ class Uses(NamedTuple):
 
 def spent(asked: Asked, source: HistorySource) -> Times:
     """Add the time of all spaces up, by group and step."""
-    total = Times(*np.zeros((len(Times._fields), *asked.shape), dtype=np.int64))
-    for past in pasts(asked.site, asked.spaces, asked.from_ms, asked.to_ms, source):
+    step_of = asked.step_of[asked.first_of_run]
+    first = np.flatnonzero(np.diff(step_of, prepend=-1))
+    parts = by_runs(asked, source, _WAY)
+    return Times(
+        *(np.add.reduceat(np.concatenate(column, axis=-1), first, axis=-1) for column in zip(*parts, strict=True))
+    )
+
+
+def _from_words(part: Asked, source: HistorySource) -> Times:
+    total = Times(*np.zeros((len(Times._fields), *part.shape), dtype=np.int64))
+    for past in pasts(part.site, part.spaces, part.from_ms, part.to_ms, source):
         of = past.timeline()
-        for group, row, sums in rows_measured(asked, past):
-            for column, cells in zip(total, times(sums, row, of, asked.cut), strict=True):
-                column[group] += asked.by_step(cells)
+        for group, row, sums in rows_measured(part, past):
+            measured = times(sums, row.space, _people(row.space, of, sums, part.cut.bounds_ms))
+            for column, cells in zip(total, measured, strict=True):
+                column[group] += part.by_step(cells)
     return total
+
+
+_WAY = Way("times", times_of, _from_words, size_of)
+
+
+def _people(space: Space, of: Timeline, sums: Sums, bounds_ms: Integers) -> People | None:
+    """Measure with how many people a space was occupied in each cell in which it stood there."""
+    if space.kind in ONE_PERSON_KINDS:
+        return None
+    stood = sums.inventory_ms > 0
+    return People(*(of.integral(so, bounds_ms) * stood for so in people_in(space, of.state == OCCUPIED, of.count)))
 
 
 def uses(asked: Asked, source: HistorySource) -> Uses:
@@ -88,8 +112,12 @@ def _with_silence(asked: Asked, source: HistorySource) -> Iterator[Past]:
 
 def rows_measured(asked: Asked, past: Past) -> Iterator[tuple[int, Standing, Sums]]:
     """Give the rows of a space that are asked for, with their groups and their sums in each cell."""
-    wanted = set(asked.chosen)
-    return ((asked.group_of(row), row, sums) for row, sums in measure(past, asked.cut) if row in wanted)
+    wish = asked.question
+    return (
+        (asked.group_of(row), row, sums)
+        for row, sums in measure(past, asked.cut)
+        if wish.kind in (None, row.space.kind) and wish.zone in (None, row.space.zone)
+    )
 
 
 def quiet(of: Timeline) -> Flags:

@@ -15,10 +15,11 @@ from perch.errors import QuestionError
 from perch.history.asked import Asked, asked, groups_of, rows_asked
 from perch.history.asking import check
 from perch.history.calendar import Calendar
-from perch.history.crowd import Crowd, crowd, time_at_levels
+from perch.history.crowd import levels
 from perch.history.planning.demand import KINDS_BY_SIZE, demand
 from perch.history.planning.groups import GroupSize, rooms_by_group
 from perch.history.planning.quantiles import enough, unseen
+from perch.history.profiles import Crowd
 from perch.history.question import Hours, Question, Resolution
 from perch.history.source import HistorySource, Integers
 from perch.history.unobserved import COVERAGE_WANTED
@@ -90,7 +91,7 @@ def sizing(
     about = _asked(site, kind, from_ms, to_ms, calendar, now_ms)
     end_ms = about.to_ms
     current = sum(row.from_ms < end_ms <= row.to_ms for row in about.chosen)
-    measured = crowd(about, source)
+    measured, spent_ms = levels(about, source)
     days = _days(measured, about.steps_ms)
     known_ms, inventory_ms = int(measured.known_ms.sum()), int(measured.inventory_ms.sum())
     coverage = known_ms / inventory_ms if inventory_ms else None
@@ -108,7 +109,7 @@ def sizing(
         current,
         of_days.value,
         (of_days.low, of_days.high),
-        _for_time(about, share, source),
+        _for_time(spent_ms, share),
         _curve(peaks, current),
         len(days),
         sum(day.full for day in days),
@@ -147,10 +148,10 @@ def _days(measured: Crowd, steps_ms: Integers) -> list[_Day]:
     ]
 
 
-def _for_time(about: Asked, share: float, source: HistorySource) -> int:
-    """Give what is enough in a share of the time."""
-    spent_ms = np.cumsum(time_at_levels(about, source))
-    return int(np.searchsorted(spent_ms, share * int(spent_ms[-1])))
+def _for_time(spent_ms: Integers, share: float) -> int:
+    """Give what is enough in a share of the time, of which so much was spent with 0, 1, 2, … of them occupied."""
+    summed_ms = np.cumsum(spent_ms)
+    return int(np.searchsorted(summed_ms, share * int(summed_ms[-1])))
 
 
 def _curve(peaks: Sequence[int], current: int) -> tuple[Shortfall, ...]:
