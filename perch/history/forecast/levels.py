@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 
 from perch.history.calendar import DAY_MS, ONE_DAY, Calendar, ceil_quarter
-from perch.history.crowd import profile
 from perch.history.layout import Standing, by_space, standings
 from perch.history.measure import Flags, Floats
 from perch.history.past import pasts
+from perch.history.profiles import profile
 from perch.history.source import HistorySource, Integers
 from perch.model import QUARTER_MS, Purpose, Site, SpaceKind
 
