@@ -3,12 +3,22 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from dashboards.panels import ZONES, Json
+from dashboards.panels import BLUE, GREY, ORANGE, SPACES, ZONES, Json
 
 COLUMNS = 24
 WITHOUT_DATA = frozenset({"row", "text"})
-ZONE_MEASUREMENTS = frozenset({"zone_now", "zone_15min", "fleet"})
+MEASUREMENTS = {
+    "perch-zones": frozenset({"zone_now", "zone_15min", "fleet"}),
+    "perch-spaces": frozenset({"occupancy"}),
+}
+"""What may be asked of each data source. Where the zones are, there is no single space."""
+
+COLOURS = frozenset({BLUE, ORANGE, GREY})
+"""Told apart by everybody, and on paper; never red against green."""
+
+MODES = frozenset({"fixed", "thresholds", "continuous-blues", "palette-classic-by-name"})
 BUILT_IN = frozenset({"timeFilter", "__interval"})
 
 
@@ -19,9 +29,8 @@ def complaints(dashboard: Json) -> list[str]:
     for panel in dashboard["panels"]:
         found += [f"{panel.get('title') or panel['id']}: {what}" for what in _panel(panel, _variables(dashboard))]
     for variable in dashboard["templating"]["list"]:
-        found += [
-            f"${variable['name']}: {what}" for what in _question(variable, variable["query"], _variables(dashboard))
-        ]
+        asked = _question(variable, variable["query"], _variables(dashboard))
+        found += [f"${variable['name']}: {what}" for what in asked]
     return [f"{name}: {what}" for what in found]
 
 
@@ -30,6 +39,9 @@ def _whole(dashboard: Json) -> Iterator[str]:
         yield "needs a uid of its own, and id null"
     if dashboard.get("schemaVersion") != 39:
         yield "is written for schemaVersion 39"
+    if len(_sources(dashboard)) > 1:
+        yield "reads zones and single spaces: who may see the one may not see the other"
+    yield from _colours(dashboard)
     for number, times in Counter(panel["id"] for panel in dashboard["panels"]).items():
         if times > 1:
             yield f"panel id {number} is given {times} times"
@@ -63,21 +75,53 @@ def _panel(panel: Json, variables: frozenset[str]) -> Iterator[str]:
         yield "has no unit"
     if not defaults.get("noValue"):
         yield "does not say what it shows when there is nothing"
-    if panel.get("datasource") != ZONES:
-        yield "does not read the zones bucket"
+    if panel.get("datasource") not in (ZONES, SPACES):
+        yield "has no data source of Perch"
     if not panel["targets"] or len({query["refId"] for query in panel["targets"]}) < len(panel["targets"]):
         yield "needs queries, each with a letter of its own"
     for query in panel["targets"]:
         yield from _question(query, query["query"], variables)
+    columns = {name for query in panel["targets"] for name in re.findall(r'AS "(\w+)"', query["query"])}
+    if {"free", "occupied"} <= columns and "unknown" not in columns:
+        yield "shows free and occupied, and hides unknown"
+    if panel["type"] == "state-timeline" and not _turns_grey(defaults):
+        yield "goes on with a state that nobody vouches for"
+
+
+def _turns_grey(defaults: Json) -> bool:
+    results = [mapping["options"].get("result", {}) for mapping in defaults.get("mappings", [])]
+    return bool(defaults["custom"].get("insertNulls")) and {"text": "unknown", "color": GREY} in results
+
+
+def _sources(dashboard: Json) -> set[str]:
+    asking = [*dashboard["panels"], *dashboard["templating"]["list"]]
+    return {str(one["datasource"]["uid"]) for one in asking if one.get("datasource")}
+
+
+def _colours(part: Any) -> Iterator[str]:
+    """Name each colour of a dashboard, at any depth, that is not ours."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _colours(one)
+    elif isinstance(part, dict):
+        for key in ("color", "fixedColor"):
+            if isinstance(part.get(key), str) and part[key] not in COLOURS:
+                yield f"uses the colour {part[key]}"
+        if isinstance(part.get("color"), dict) and part["color"].get("mode") not in MODES:
+            yield f"colours by {part['color'].get('mode')}"
+        for one in part.values():
+            yield from _colours(one)
 
 
 def _question(asked: Json, influxql: str, variables: frozenset[str]) -> Iterator[str]:
-    if asked.get("datasource") != ZONES:
-        yield "asks another data source than the zones bucket"
+    allowed = MEASUREMENTS.get((asked.get("datasource") or {}).get("uid", ""))
+    if allowed is None:
+        yield "asks a data source that is not of Perch"
+        return
     measured = set(re.findall(r'FROM ((?:"\w+"(?:, )?)+)', influxql))
     names = {name for listed in measured for name in re.findall(r'"(\w+)"', listed)}
-    if not names or names - ZONE_MEASUREMENTS:
-        yield f"asks for {', '.join(sorted(names)) or 'nothing'}, which is not in the zones bucket"
+    if not names or names - allowed:
+        yield f"asks for {', '.join(sorted(names)) or 'nothing'}, which is not in the bucket that it reads"
     for unknown in sorted(set(re.findall(r"\$\{?(\w+)", influxql)) - variables - BUILT_IN):
         yield f"uses ${unknown}, which is not set anywhere"
 

@@ -8,23 +8,38 @@ Json = dict[str, Any]
 ZONES = {"type": "influxdb", "uid": "perch-zones"}
 """The data source that reads the zones bucket only."""
 
+SPACES = {"type": "influxdb", "uid": "perch-spaces"}
+"""The data source that reads single spaces: only where the operator makes it."""
+
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#8c8c8c"
 COLOURS = {"free": BLUE, "occupied": ORANGE, "unknown": GREY}
 """Told apart without red and green; unknown has a colour of its own."""
 
 NO_LIVE = "no live data"
 NO_DATA = "no data"
+NOT_OPEN = "no opening hours yet"
+RATIO: Json = {"unit": "percentunit", "min": 0, "max": 1, "decimals": 1}
 
 
-def target(influxql: str, letter: str = "A", *, table: bool = False) -> Json:
-    """Give a query; series are named by their column alone."""
-    shape = {"resultFormat": "table"} if table else {"resultFormat": "time_series", "alias": "$col"}
-    return {"datasource": ZONES, "refId": letter, "rawQuery": True, "query": influxql, **shape}
+def target(influxql: str, letter: str = "A", *, table: bool = False, alias: str = "$col", source: Json = ZONES) -> Json:
+    """Give a query; series are named by their column alone, unless `alias` says otherwise."""
+    shape = {"resultFormat": "table"} if table else {"resultFormat": "time_series", "alias": alias}
+    return {"datasource": source, "refId": letter, "rawQuery": True, "query": influxql, **shape}
+
+
+def steps(*colours: tuple[str, float | None]) -> Json:
+    """Colour by value: each colour from its value on."""
+    return {"mode": "absolute", "steps": [{"color": colour, "value": value} for colour, value in colours]}
 
 
 def coloured(colours: Mapping[str, str]) -> list[Json]:
     """Give each named series its colour."""
     return [override(name, {"color": {"mode": "fixed", "fixedColor": colour}}) for name, colour in colours.items()]
+
+
+def coloured_text(colour: str) -> Json:
+    """Write the values of a column in a colour."""
+    return {"color": {"mode": "fixed", "fixedColor": colour}, "custom.cellOptions": {"type": "color-text"}}
 
 
 def override(name: str, properties: Mapping[str, Any]) -> Json:
@@ -44,6 +59,8 @@ def stat(title: str, text: str, targets: Sequence[Json], *, unit: str = "none", 
         "colorMode": "background",
         "graphMode": "none",
         "justifyMode": "center",
+        "wideLayout": True,
+        "showPercentChange": False,
     }
     return _panel("stat", title, text, targets, options, _defaults(unit, none, **fields), fields)
 
@@ -72,30 +89,56 @@ def bars(title: str, text: str, targets: Sequence[Json], *, over: str, none: str
     """Stacked bars, one for each value of the column `over`."""
     options = {
         "xField": over,
-        "orientation": "horizontal",
+        "orientation": fields.get("orientation", "horizontal"),
         "stacking": "normal",
         "showValue": "auto",
         "groupWidth": 0.7,
         "barWidth": 0.97,
         "fullHighlight": False,
+        "xTickLabelRotation": 0,
+        "xTickLabelMaxLength": 0,
         "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
         "tooltip": {"mode": "multi", "sort": "none"},
     }
-    defaults = {**_defaults("none", none, **fields), "custom": {"fillOpacity": 90, "lineWidth": 1}}
-    return {**_panel("barchart", title, text, targets, options, defaults, fields), "transformations": [without_time()]}
+    unit = fields.pop("unit", "none")
+    defaults = {**_defaults(unit, none, **fields), "custom": {"fillOpacity": 90, "lineWidth": 1}}
+    panel = _panel("barchart", title, text, targets, options, defaults, fields)
+    return {**panel, "transformations": fields.get("transformations", [without_time()])}
+
+
+def timeline(
+    title: str, text: str, targets: Sequence[Json], *, mappings: Sequence[Json], silent_after_ms: int, **fields: Any
+) -> Json:
+    """Show a line for each series, in the colours of its states; grey where nothing was said for too long."""
+    options = {
+        "mergeValues": True,
+        "showValue": "never",
+        "alignValue": "left",
+        "rowHeight": 0.9,
+        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
+    }
+    silent = {"type": "special", "options": {"match": "null", "result": {"text": "unknown", "color": GREY}}}
+    defaults = {
+        **_defaults("none", NO_DATA, mappings=[*mappings, silent], **fields),
+        "custom": {"fillOpacity": 90, "lineWidth": 0, "insertNulls": silent_after_ms},
+    }
+    return _panel("state-timeline", title, text, targets, options, defaults, fields)
 
 
 def table(title: str, text: str, targets: Sequence[Json], *, none: str, unit: str = "none", **fields: Any) -> Json:
     """A table with a column for each tag and field."""
-    options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": ""}}
-    defaults = {**_defaults(unit, none, **fields), "custom": {"align": "auto", "cellOptions": {"type": "auto"}}}
+    options = {"showHeader": True, "cellHeight": "sm", "frameIndex": 0}
+    cells = fields.get("cells", {"type": "auto"})
+    defaults = {**_defaults(unit, none, **fields), "custom": {"align": "auto", "cellOptions": cells, "inspect": False}}
     panel = _panel("table", title, text, targets, options, defaults, fields)
     return {**panel, "transformations": fields.get("transformations", [])}
 
 
 def words(title: str, markdown: str) -> Json:
     """A panel of text."""
-    options = {"mode": "markdown", "content": markdown, "code": {"language": "plaintext", "showLineNumbers": False}}
+    code = {"language": "plaintext", "showLineNumbers": False, "showMiniMap": False}
+    options = {"mode": "markdown", "content": markdown, "code": code}
     return {"type": "text", "title": title, "options": options, "transparent": True}
 
 
@@ -130,7 +173,7 @@ def placed(rows: Sequence[tuple[int, Sequence[tuple[int, Json]]]]) -> list[Json]
 
 def _defaults(unit: str, none: str, **fields: Any) -> Json:
     defaults: Json = {"unit": unit, "noValue": none, "color": {"mode": "fixed", "fixedColor": BLUE}}
-    for name in ("min", "max", "decimals", "thresholds", "color"):
+    for name in ("min", "max", "decimals", "thresholds", "color", "mappings"):
         if name in fields:
             defaults[name] = fields[name]
     return defaults
@@ -143,7 +186,7 @@ def _panel(
         "type": kind,
         "title": title,
         "description": text,
-        "datasource": ZONES,
+        "datasource": fields.get("source", ZONES),
         "targets": list(targets),
         "options": options,
         "fieldConfig": {"defaults": defaults, "overrides": list(fields.get("overrides", []))},

@@ -4,6 +4,9 @@ Time-weighted figures are sums over `zone_15min` and ratios of such sums, nothin
 left out by its own condition, because InfluxQL answers 0 for a division by zero and 0 is not the same as not known.
 """
 
+from dashboards.frame import variable
+from dashboards.panels import ZONES, Json
+
 QUARTER_MS = 900_000
 STATES = ("free", "occupied", "unknown")
 
@@ -18,11 +21,16 @@ def chosen(*tags: str) -> str:
     return " AND ".join(f'"{tag}" =~ /^${tag}$/' for tag in tags)
 
 
-def values_of(tag: str) -> str:
-    """Ask for the values of a tag, within what is chosen to its left."""
-    before = VARIABLES[: VARIABLES.index(tag)]
+def values_of(tag: str, *before: str) -> str:
+    """Ask for the values of a tag, within what is chosen of the tags before it."""
     where = f" WHERE {chosen(*before)}" if before else ""
     return f'SHOW TAG VALUES FROM "zone_now", "zone_15min" WITH KEY = "{tag}"{where}'
+
+
+def variables(*tags: str) -> list[Json]:
+    """Let choose by these tags, by all where none is named."""
+    named = tags or VARIABLES
+    return [variable(tag, values_of(tag, *named[:place]), ZONES) for place, tag in enumerate(named)]
 
 
 HERE = chosen(*VARIABLES)
@@ -80,21 +88,29 @@ def coverage(group: str = "") -> str:
 BY_PLACE = ", ".join(_PLACE)
 BY_STEP = "time($__interval) fill(null)"
 
-_AGENTS = f'FROM "fleet" WHERE {chosen("site")} AND time > now() - 1h GROUP BY "site", "agent"'
-"""The state of each agent is written on change and each quarter hour."""
+
+def quarters(over: str, under: str) -> str:
+    """Ask for two sums of each quarter hour, for Grafana to sum up by day or hour and divide (see `hours`)."""
+    sums = ", ".join(f'sum("open_{name}_ms") AS "{name}"' for name in (over, under))
+    return f"SELECT {sums} {_quarters(f'open_{under}_ms')} GROUP BY time(15m) fill(none)"
 
 
-def fleet() -> str:
-    """Ask how each agent is doing, and since when that was said."""
-    return f'SELECT "online", "outbox", "silent_sensors" {_AGENTS} ORDER BY time DESC LIMIT 1'
+def time_used_by_site() -> str:
+    """Ask for occupied / known time in opening hours, over time, by site."""
+    return f'SELECT {TIME_USED} {_quarters("open_known_ms")} GROUP BY time($__interval), "site" fill(null)'
 
 
-def fleet_sums() -> str:
-    """Count the agents that are offline, the events that wait in agents, and the sensors that are silent."""
-    fields = ("online", "outbox", "silent_sensors")
-    offline = 'count("online") - sum("online") AS "agents offline"'
-    rest = 'sum("outbox") AS "events waiting", sum("silent_sensors") AS "silent sensors"'
-    return f"SELECT {offline}, {rest} {_out_of(f'SELECT {_lasts(fields)} {_AGENTS}')}"
+def mean_free_by_site() -> str:
+    """Ask for the time-weighted mean number of free spaces, per quarter hour, by site."""
+    free = f'(sum("known_ms") - sum("occupied_ms")) / {QUARTER_MS} AS "free"'
+    return f'SELECT {free} {_quarters()} GROUP BY time(15m), "site" fill(null)'
+
+
+def coverage_by_site() -> str:
+    """Ask for known / inventory time at all hours, over time, by site."""
+    covered = 'sum("known_ms") / sum("inventory_ms") AS "coverage"'
+    rows = f'FROM "zone_15min" WHERE {chosen("site")} AND "inventory_ms" > 0 AND $timeFilter'
+    return f'SELECT {covered} {rows} GROUP BY time($__interval), "site" fill(null)'
 
 
 def _last(fields: tuple[str, ...], when: str, *step: str) -> str:

@@ -110,6 +110,15 @@ def influxdb(influxdb_server: parts.InfluxServer) -> Iterator[parts.Influx]:
     influx.drop()
 
 
+@pytest.fixture(scope="module")
+def influxdb_of_module(influxdb_server: parts.InfluxServer) -> Iterator[parts.Influx]:
+    """Two databases for all tests of a file, which seed them once and only read them."""
+    name = f"perch_{uuid.uuid4().hex[:8]}"
+    influx = _buckets(influxdb_server, name, f"{name}_zones")
+    yield influx
+    influx.drop()
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator["Browser"]:
     """A headless Chromium, driven by Playwright; open a `new_context` in it for each test."""
