@@ -42,7 +42,7 @@ def answers(shape: type, *problems: int) -> dict[str, Any]:
 
 def streams(**events: type) -> dict[str, Any]:
     """Describe a route that streams events, each with data of a shape."""
-    schema = {"type": "string", "x-event-data": {name: _reference_to(shape) for name, shape in events.items()}}
+    schema = {"x-event-data": {name: _reference_to(shape) for name, shape in events.items()}}
     good = {
         "description": "Server-sent events: the name of each, and the JSON in its `data`, as `x-event-data` says.",
         "content": {"text/event-stream": {"schema": schema}},

@@ -9,11 +9,13 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.shapes import Problem, ProblemCause
 from perch.errors import InputError, PerchError, QuestionError
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HEADERS = {"Cache-Control": "no-store"}
 _LONGEST_ECHO = 100
 _log = logging.getLogger("perch.api")
@@ -70,10 +72,23 @@ def declare_problems(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)
 
 
-async def _on_http_exception(_request: Request, error: HTTPException) -> Response:
+async def _on_http_exception(request: Request, error: HTTPException) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     detail = "" if error.detail == phrase else str(error.detail)
-    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return problem(error.status_code, detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Name every method of an address; the framework names those of its first route alone."""
+    routes, scope = request.app.routes, request.scope
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _on_validation(_request: Request, error: RequestValidationError) -> Response:

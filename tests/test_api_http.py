@@ -62,6 +62,8 @@ def test_another_method_is_a_problem_that_names_those_allowed(served: Served) ->
     answer = served.client.post("/api/v1/spaces")
     problem_of(answer, 405)
     assert answer.headers["allow"] == "GET"
+    assert served.client.put("/api/v1/audit").headers["allow"] == "GET, POST"
+    assert served.client.get(f"/api/v1/audit/{'0' * 32}").headers["allow"] == "DELETE"
 
 
 @pytest.mark.parametrize(
