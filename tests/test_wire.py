@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from anyio.lowlevel import checkpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -70,7 +71,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         async def endless() -> Any:
             while True:
                 yield CHUNK
-                await asyncio.sleep(0)
+                await checkpoint()
 
         await StreamingResponse(endless())(scope, receive, send)
         return
