@@ -43,15 +43,22 @@ _FUNCTIONS = frozenset(
 )
 _SPACE = "space-"
 _SLOT = "data-state"
+_SVG = "{http://www.w3.org/2000/svg}"
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan in pieces: between two pieces stands the attribute that tells the state of one space."""
+    """A plan in pieces: between two pieces stands the attribute that tells the state of one space.
+
+    `twice` are spaces that are drawn more than once, of which the first counts; `left_out` are elements that are not
+    shown.
+    """
 
     pieces: tuple[str, ...]
     spaces: tuple[str, ...]
+    twice: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def drawn(self, states: Mapping[str, str]) -> str:
         """Give the markup with the state of each space; a space that is not known here stays plain."""
@@ -64,7 +71,8 @@ class Plan:
 
 def read_plan(text: str, where: str, place: int) -> Plan:
     """Make a plan safe; `place` tells the plans of one page apart. Raises InputError."""
-    drawing = _clean(_parse(text, where), f"plan{place}-")
+    root = _parse(text, where)
+    drawing = _clean(root, f"plan{place}-")
     if drawing is None or drawing.tag != "svg":
         raise _refused(where, "this is no SVG drawing", "export the plan as plain SVG")
     box = _view_box(drawing, where)
@@ -72,13 +80,21 @@ def read_plan(text: str, where: str, place: int) -> Plan:
     drawing.attrib.pop("height", None)
     drawing.set("class", f"plan plan{place}")
     drawing.set("aria-hidden", "true")
-    spaces = tuple(_mark_spaces(drawing))
+    twice: list[str] = []
+    spaces = tuple(_mark_spaces(drawing, twice))
     drawing.insert(0, _weaves(box[2] / PATTERNS_ACROSS, f"plan{place}-"))
     written = ET.tostring(drawing, encoding="unicode", short_empty_elements=True)
     pieces = written.split(f' {_SLOT}=""')
     if len(pieces) != len(spaces) + 1:
         raise _refused(where, f"the plan has words that look like {_SLOT}", "remove them")
-    return Plan(tuple(pieces), spaces)
+    return Plan(tuple(pieces), spaces, tuple(dict.fromkeys(twice)), _left_out(root))
+
+
+def _left_out(root: ET.Element) -> tuple[str, ...]:
+    """Name what is drawn but not shown; what an editor notes for itself is no drawing."""
+    tags = (element.tag for element in root.iter() if isinstance(element.tag, str))
+    drawn = (_plain(tag) for tag in tags if tag.startswith(_SVG) or not tag.startswith("{"))
+    return tuple(sorted({tag for tag in drawn if tag not in _ELEMENTS and tag != "metadata"}))
 
 
 def _parse(text: str, where: str) -> ET.Element:
@@ -162,7 +178,7 @@ def _view_box(drawing: ET.Element, where: str) -> tuple[float, ...]:
     return box
 
 
-def _mark_spaces(drawing: ET.Element) -> Iterator[str]:
+def _mark_spaces(drawing: ET.Element, twice: list[str]) -> Iterator[str]:
     """Prepare every space to be coloured, and give their ids in the order of the document."""
     seen: set[str] = set()
     for element in drawing.iter():
@@ -172,6 +188,7 @@ def _mark_spaces(drawing: ET.Element) -> Iterator[str]:
         space = name.removeprefix(_SPACE)
         if space in seen:
             del element.attrib["id"]
+            twice.append(space)
             continue
         seen.add(space)
         element.set("class", "space")

@@ -11,6 +11,7 @@ import click
 
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json
+from perch.commands.site_plan import plan
 from perch.history.differences import Becomes, Changed, Difference, SpaceChange, difference
 from perch.model import Site, SpaceKind
 from perch.settings import load_site
@@ -20,8 +21,11 @@ from perch.settings import load_site
 def site() -> None:
     """Example: perch site check hq/site.toml
 
-    Check a site's configuration, or compare it with another one.
+    Check a site's configuration or its floor plans, or compare it with another one.
     """
+
+
+site.add_command(plan)
 
 
 @site.command(cls=ExampleCommand)

@@ -16,17 +16,26 @@ from perch.settings.table import Complaints, Table, refuse_twice
 
 def load_site(path: Path) -> Site:
     """Read a `site.toml` and the `spaces.csv` and plans beside it; raises InputError with every complaint."""
+    return _load(path, plan_beside(path.parent))
+
+
+def load_undrawn_site(path: Path) -> Site:
+    """Read a `site.toml` and the `spaces.csv` beside it, whether or not its plans are drawn yet; raises InputError."""
+    return _load(path, lambda _: None)
+
+
+def _load(path: Path, plan: Reader[str] | Reader[None]) -> Site:
     complaints = Complaints()
     table = open_toml(path, complaints)
-    site = _site(table, path.parent, complaints)
+    site = _site(table, path.parent, complaints, plan)
     complaints.settle()
     return site
 
 
-def _site(table: Table, folder: Path, complaints: Complaints) -> Site:
+def _site(table: Table, folder: Path, complaints: Complaints, plan: Reader[str] | Reader[None]) -> Site:
     head = table.table("site")
     floor_tables, zone_tables, agent_tables = table.tables("floor"), table.tables("zone"), table.tables("agent")
-    floors = tuple(_floor(each, folder) for each in floor_tables)
+    floors = tuple(_floor(each, plan) for each in floor_tables)
     refuse_twice(floor_tables, floors, "id", lambda floor: floor.id)
     zones = tuple(_zone(each, {floor.id for floor in floors}) for each in zone_tables)
     refuse_twice(zone_tables, zones, "id", lambda zone: zone.id)
@@ -96,9 +105,9 @@ def _hours(table: Table) -> tuple[tuple[OpenSpan, ...], ...]:
     return read_hours(table.table("hours"))
 
 
-def _floor(table: Table, folder: Path) -> Floor:
+def _floor(table: Table, plan: Reader[str] | Reader[None]) -> Floor:
     floor_id = table.need("id", identifier, "")
-    floor = Floor(floor_id, table.take("name", text, floor_id), table.take("plan", plan_beside(folder), None))
+    floor = Floor(floor_id, table.take("name", text, floor_id), table.take("plan", plan, None))
     table.finish()
     return floor
 
