@@ -100,7 +100,7 @@ class Keys:
             await asyncio.sleep(LOOK_S)
             try:
                 async with self._turn:
-                    await asyncio.to_thread(self._note_use)
+                    await asyncio.to_thread(self.note_use)
                     await asyncio.to_thread(self._look)
             except StorageError as error:
                 if not failing:
@@ -134,7 +134,8 @@ class Keys:
     def _is_fresh(self, mark: Mark | None) -> bool:
         return mark is not None and self._now_s() * 1e9 - mark[2] < _SETTLED_NS + LOOK_S * 1e9
 
-    def _note_use(self) -> None:
+    def note_use(self) -> None:
+        """Write down on which day keys were used; raises StorageError."""
         used, self._used = self._used, {}
         days = {id_: day for id_, day in used.items() if (key := self.get(id_)) is not None and key.used_day != day}
         if days:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
 
-from api.application import build
+from api.application import serving, with_routes
 from api.audit_taps import Taps
 from api.entrance import Entrance
 from api.history_files import HistoryFiles
@@ -40,6 +43,19 @@ SPACES = (
 HIDDEN = ("d90", "p1")
 INSIDE = "http://127.0.0.1:9"
 """Where watches may send to; nothing is sent here."""
+
+
+ROUTES = with_routes()  # its first answer costs a hundred times as much as any other
+
+
+@cache
+def no_history() -> bytes:
+    """Make a history in which nothing ever was."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "history.db"
+        with HistoryStore.open(path) as store:
+            store.add((), Cursor("0" * 16, 1))
+        return path.read_bytes()
 
 
 class Answer(NamedTuple):
@@ -82,11 +98,12 @@ class Keyed:
     limited: bool = True
     roles: tuple[Role, ...] = tuple(Role)
     hands: Hands = field(default_factory=Hands)
+    routes: FastAPI = ROUTES
+    """Of two that answer in turns, each needs its own."""
     sites: tuple[Site, ...] = (a_site(spaces=SPACES), a_site("lab", spaces=SPACES, name="Laboratory"))
 
     def __post_init__(self) -> None:
-        with HistoryStore.open(self.folder / "history.db") as store:
-            store.add((), Cursor("0" * 16, 1))
+        (self.folder / "history.db").write_bytes(no_history())
         self.file = KeysFile(self.folder)
         limits = frozenset({"hq"}) if self.limited else None
         made = {role: self.file.create(f"{role} key", role, limits, self.now_s) for role in self.roles}
@@ -99,16 +116,19 @@ class Keyed:
             self.ring, Names(self.url), lambda: self.hands.mono_ms, public_summary=self.public_summary
         )
         self.log = ReadingsLog(self.folder)
-        self.app: ASGIApp = build(
-            self.live,
-            HistoryFiles({site.id: site for site in self.sites}, self.folder),
-            Taps(self.folder, 0, lambda: self.hands.mono_ms),
-            [("broker", lambda: "connected")],
-            settings=Api(requests_per_minute=0),
-            entrance=self.entrance,
-            readings=self.log,
-            watches=Watches(WatchesFile(self.folder), Destinations((), (INSIDE,)), self.live, self.entrance.reader_by),
-        )
+        self.app = self._application()
+
+    def _application(self) -> ASGIApp:
+        state = self.routes.state
+        state.checks = [("broker", lambda: "connected")]
+        state.health = lambda: None
+        state.demo = False
+        state.taps = Taps(self.folder, 0, lambda: self.hands.mono_ms)
+        state.readings = self.log
+        inside = Destinations((), (INSIDE,))
+        state.watches = Watches(WatchesFile(self.folder), inside, self.live, self.entrance.reader_by)
+        history = HistoryFiles({site.id: site for site in self.sites}, self.folder)
+        return serving(self.routes, self.live, history, Api(requests_per_minute=0), self.entrance)
 
     @property
     def now_s(self) -> int:
@@ -152,12 +172,26 @@ class Keyed:
         """Ask for an address."""
         return self.ask("GET", address, headers={**self.by(role), **headers})
 
-    def ask(self, method: str, address: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """Ask the application; a stream of events is left after its snapshot."""
-        return asyncio.run(asked(self.app, method, address, body, headers or {}))
+    def ask(
+        self,
+        method: str,
+        address: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        then: Callable[[], object] | None = None,
+    ) -> Answer:
+        """Ask the application; a stream of events is left after its snapshot, unless something happens `then`."""
+        return asyncio.run(asked(self.app, method, address, body, headers or {}, then))
 
 
-async def asked(app: ASGIApp, method: str, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+async def asked(
+    app: ASGIApp,
+    method: str,
+    address: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    then: Callable[[], object] | None = None,
+) -> Answer:
     """Ask an application directly."""
     path, _, query = address.partition("?")
     given = {"host": "perch.example", "accept": "application/json", **headers}
@@ -188,7 +222,7 @@ async def asked(app: ASGIApp, method: str, address: str, body: bytes, headers: M
     async def send(message: Message) -> None:
         seen.append(message)
         if b"event: snapshot" in message.get("body", b""):
-            enough.set()
+            (then or enough.set)()
 
     await asyncio.wait_for(app(scope, receive, send), 10)
     start = seen[0]

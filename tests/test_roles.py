@@ -95,7 +95,7 @@ MATRIX: dict[tuple[str, str], Entry] = {
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Keyed:
-    return Keyed(tmp_path_factory.mktemp("data"))
+    return Keyed(tmp_path_factory.mktemp("data"), routes=with_routes())
 
 
 def ask(keyed: Keyed, route: tuple[str, str], role: Role | None, site: str) -> Answer:
@@ -202,7 +202,7 @@ def test_nothing_that_members_read_hangs_on_assigned_or_private_spaces(tmp_path:
     """Of two networks only one hears of its hidden spaces: answers, tags and moments of both are the same bytes."""
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()
-    one, other = Keyed(tmp_path / "one", public_summary=True), Keyed(tmp_path / "other", public_summary=True)
+    one, other = (Keyed(tmp_path / name, True, routes=with_routes()) for name in ("one", "other"))
     feeds = [listen(world) for world in (one, other)]
     random = Random(7)  # noqa: S311 - a walk that is the same each time
     address = SEEN[0]
