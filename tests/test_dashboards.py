@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from jsonschema import Draft7Validator
 
-from dashboards import building, zones
+from dashboards import alerts, building, zones
 from dashboards.lint import complaints
 from dashboards.live import live
 from dashboards.panels import SPACES, override
@@ -466,3 +467,23 @@ def test_the_schema_of_the_oldest_and_of_the_newest_grafana_are_there_and_refuse
         assert "Apache-2.0" in schema["$comment"]
         assert departures(schema, "Dashboard", {**live(), "graphTooltip": "both"})
         assert departures(schema, "StatOptions", {**panel("Spaces now")["options"], "graphMode": "pie"})
+
+
+def test_every_file_for_provisioning_is_yaml_and_names_what_exists() -> None:
+    read = {place: yaml.safe_load(text) for place, text in building.files().items() if place.suffix == ".yaml"}
+    assert {content["apiVersion"] for content in read.values()} == {1}
+    assert read[Path("provisioning/alerting/perch.yaml")] == alerts.groups()
+    sources = [one["uid"] for content in read.values() for one in content.get("datasources", ())]
+    assert sorted(sources) == ["perch-spaces", "perch-spaces", "perch-zones", "perch-zones"]
+    folders = {
+        one["folderUid"]: one["options"]["path"] for content in read.values() for one in content.get("providers", ())
+    }
+    assert len(set(folders.values())) == len(folders) == 2
+    [group] = alerts.groups()["groups"]
+    assert group["folder"] == "Perch"
+    assert {step["datasourceUid"] for rule in group["rules"] for step in rule["data"]} == {"perch-zones", "__expr__"}
+
+
+def test_files_about_single_spaces_lie_apart_from_all_others() -> None:
+    for place, text in building.files().items():
+        assert ("perch-spaces" in text) == (place.parent.name == "spaces"), place
