@@ -22,6 +22,7 @@ from perch.model import (
 )
 from perch.sensing import offline
 from perch.sensing.hold import HOLD_MS
+from perch.sensing.judge import deaf
 from perch.sensing.watch import Change, Watch
 
 T0 = 1_760_000_000_000
@@ -180,7 +181,16 @@ def test_a_space_without_a_sensor_that_speaks_of_presence_stays_unknown_and_is_n
     watch.observe(Reading(0, "co2", 400.0))
     watch.advance(10**9)
     assert watch.occupancies(10**9)["r1"].state is State.UNKNOWN
-    assert watch.deaf == ("r1",)
+    assert deaf([ROOM], [sensor]) == ("r1",)
+
+
+@pytest.mark.parametrize("kind", [SensorKind.LIGHT, SensorKind.CONTACT])
+def test_a_space_of_which_nothing_can_ever_say_that_it_is_empty_is_named(kind: SensorKind) -> None:
+    room = SensedSpace("r1", SpaceKind.ROOM, 4)
+    weak, pir = Sensor("weak", kind, "r1", None, pin=4), Sensor("pir", SensorKind.MOTION, "r1", None, pin=5)
+    assert deaf([room], [weak]) == ("r1",)
+    assert deaf([room], [weak, pir]) == ()
+    assert deaf([room], []) == ("r1",)
 
 
 def test_a_hold_time_is_exactly_what_somebody_has_set() -> None:

@@ -1,12 +1,13 @@
 """What `perch sense` and `perch fit` say, once, of what is wrong with a recording."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from perch.adapters.csv_times import format_time
 from perch.commands.output import warn
-from perch.model import DAY_MS
+from perch.model import DAY_MS, SensedSpace, Sensor
 from perch.sensing.doubts import Doubts, Heard
 from perch.sensing.drift import DRIFTS_A_DAY, Drift
+from perch.sensing.judge import deaf
 
 MOST_NAMED = 5
 
@@ -16,6 +17,12 @@ def warn_of_strangers(recorded: Iterable[str], known: set[str]) -> None:
     strangers = sorted(set(recorded) - known)
     if strangers:
         warn(f"rows of sensors that the configuration does not list are ignored: {named(strangers)}")
+
+
+def warn_of_deaf(spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> None:
+    """Say which spaces stay unknown, whatever is recorded."""
+    if found := deaf(spaces, sensors):
+        warn(f"nothing can say that {named(found)} is empty, so it stays unknown", "give it a sensor that sees people")
 
 
 def warn_of(*doubts: Doubts, where: str = "") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from perch.adapters.csv_files import STATES, Survey, both_line, read_readings, state_line, survey_readings
-from perch.commands.doubtful import warn_of, warn_of_strangers
+from perch.commands.doubtful import warn_of, warn_of_deaf, warn_of_strangers
 from perch.commands.examples import ExampleCommand
 from perch.commands.progress import Progress
 from perch.errors import Complaint, InputError
@@ -46,6 +46,7 @@ def sense(readings: tuple[Path, ...], config: Path, step: float | None, other: P
     recording = Recording(readings)
     known = {sensor.id for one in (sensing, second) if one is not None for sensor in one.sensors}
     warn_of_strangers(recording.sensors, known)
+    warn_of_deaf(sensing.spaces, sensing.sensors)
     sys.stdout.write(",".join(STATES if second is None else BESIDE) + "\n")
     if second is not None:
         _beside(recording, sensing, second)

@@ -10,9 +10,10 @@ from perch.doctor.agent_broker import look_at_broker
 from perch.doctor.clock import look_at_clock
 from perch.doctor.disk import MIB, look_at_disk
 from perch.doctor.examining import Check
-from perch.doctor.findings import Finding, counted, ok
+from perch.doctor.findings import Finding, counted, ok, warn
 from perch.doctor.outbox import look_at_outbox_state, outbox_state
 from perch.doctor.versions import look_at_versions
+from perch.sensing.judge import deaf
 from perch.settings import AgentSettings
 
 ROOMY_BYTES = 200 * MIB
@@ -33,6 +34,13 @@ def _configuration(settings: AgentSettings, path: Path) -> Iterator[Finding]:
     sensing = settings.sensing
     holds = f"{counted(len(sensing.spaces), 'space')}, {counted(len(sensing.sensors), 'sensor')}"
     yield ok("configuration", f"{path}: agent {settings.site}/{settings.agent}, {holds}")
+    if spaces := deaf(sensing.spaces, sensing.sensors):
+        what = f"nothing can say that they are empty, so they stay unknown: {', '.join(spaces)}"
+        yield warn(
+            "configuration",
+            what,
+            "give them a sensor that sees people: motion, presence, pressure, distance, beams, CO2",
+        )
 
 
 def _broker_and_outbox(settings: AgentSettings) -> Iterator[Finding]:

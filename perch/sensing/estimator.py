@@ -46,6 +46,11 @@ class Estimator:
         """The sensors that it listens to."""
         return tuple(voice.sensor.id for voice in self.model.voices)
 
+    @property
+    def can_vouch(self) -> bool:
+        """Whether its sensors can ever say that the space is empty."""
+        return any(voice.can_vouch for voice in self.model.voices)
+
     def begin(self, time_ms: int, probability: float = PRIOR) -> Belief:
         """Start with not knowing, whatever was believed before."""
         even = self.model.even

@@ -79,6 +79,11 @@ class Hold:
         """The sensors that it listens to."""
         return tuple(sensor.id for sensor in self.rule.voices)
 
+    @property
+    def can_vouch(self) -> bool:
+        """Whether its sensors can ever say that the space is empty: any whose signs the hold time is counted from."""
+        return bool(self.rule.voices)
+
     def begin(self, time_ms: int, probability: float = PRIOR) -> Belief:
         """Give the belief at a start: nothing is known, every sensor has its time to speak."""
         return begin(self.rule, time_ms, probability)

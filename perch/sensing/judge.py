@@ -33,6 +33,11 @@ class Judge(Protocol[B]):
         """The sensors that it listens to."""
         ...
 
+    @property
+    def can_vouch(self) -> bool:
+        """Whether its sensors can ever say that the space is empty."""
+        ...
+
     def begin(self, time_ms: int, probability: float) -> B:
         """Begin with not knowing."""
         ...
@@ -68,6 +73,11 @@ class Judge(Protocol[B]):
     def shown(self, belief: B, time_ms: int) -> Occupancy:
         """Give the occupancy at a moment not before the last one."""
         ...
+
+
+def deaf(spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> tuple[str, ...]:
+    """Name the spaces that stay `unknown`, since no sensor of theirs can ever say that they are empty."""
+    return tuple(space.id for space in spaces if not judge(space, sensors).can_vouch)
 
 
 def judge(space: SensedSpace, sensors: Sequence[Sensor]) -> Judge[Any]:

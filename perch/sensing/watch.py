@@ -67,11 +67,6 @@ class Watch:
         return f"<Watch over {len(self._spaces)} spaces, {self._ward!r}>"
 
     @property
-    def deaf(self) -> tuple[str, ...]:
-        """The spaces without any sensor that can speak of presence; they stay `unknown`."""
-        return tuple(space for space, one in self._spaces.items() if not one.judge.sensors)
-
-    @property
     def now_ms(self) -> int:
         """The latest moment seen; readings and times before it are refused."""
         return self._now_ms
