@@ -15,7 +15,6 @@ from api.history_files import HistoryFiles
 from api.history_resources import TheHistory
 from api.live import Live
 from api.moments import rfc3339
-from api.noting import note
 from api.openapi import answers, no_answer, same_shape, takes
 from api.parameters import (
     OptionalFloor,
@@ -63,8 +62,7 @@ async def tap(request: Request, live: TheLive, reader: TheReader, taps: TheTaps,
     given = read_tap(await read_object(request), live, reader)
     if not _is_old(live, given):
         said = _live(live, given)
-    elif reader.may_read(Matter.HISTORY_OF_SPACES):
-        await asyncio.to_thread(note, request, reader)
+    elif reader.key is None and reader.may_read(Matter.HISTORY_OF_SPACES):  # else it had to be noted, and who taps is not
         said = await asyncio.to_thread(_from_history, live, history, given)
     else:
         said = None
