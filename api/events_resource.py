@@ -13,7 +13,19 @@ from api.feed import Condition, Sight, Subscription
 from api.live import Live
 from api.live_resources import visible
 from api.openapi import streams
-from api.parameters import OptionalKind, OptionalSite, StrictRoute, TheLive, TheReader, known_site, required
+from api.parameters import (
+    OptionalCapacity,
+    OptionalFeature,
+    OptionalFloor,
+    OptionalKind,
+    OptionalSite,
+    OptionalZone,
+    StrictRoute,
+    TheLive,
+    TheReader,
+    known_site,
+    required,
+)
 from api.selection import Selection
 from api.shapes import AgentItem, Reset, Snapshot, SpaceItem
 
@@ -33,17 +45,21 @@ async def events(
     live: TheLive,
     reader: TheReader,
     site: OptionalSite = None,
+    floor: OptionalFloor = None,
+    zone: OptionalZone = None,
     kind: OptionalKind = None,
+    feature: OptionalFeature = None,
+    min_capacity: OptionalCapacity = None,
     last_event_id: Annotated[str | None, Header(description="the last `id` seen, to resume after it")] = None,
 ) -> Response:
-    """Stream `snapshot`, then `space` and `agent` for each change.
+    """Stream `snapshot`, then `space` and `agent` for each change; filters choose spaces, whatever their state becomes.
 
     Ids increase: each is the moment of its event in microseconds since 1970, or one more than the one before. With
     `Last-Event-ID` the stream goes on after that event; where that cannot be, `reset` comes first, then a snapshot. A
     comment is sent each 15 s.
     """
     known_site(live, reader, site)
-    selection = Selection(site=site, kind=kind)
+    selection = Selection(site, floor, zone, kind, None, feature, min_capacity)
     subscription = live.feed.subscribe(
         wanted(reader, selection),
         lambda: _snapshot(live, reader, selection),
@@ -68,11 +84,7 @@ def wanted(reader: Reader, selection: Selection) -> Condition:
 
     def wants(subject: object) -> bool:
         if isinstance(subject, Place):
-            return (
-                selection.site in (None, subject.site)
-                and selection.kind in (None, subject.space.kind)
-                and reader.may_see(subject.site, subject.space)
-            )
+            return selection.may_take(subject.site, subject.space) and reader.may_see(subject.site, subject.space)
         site = subject[0] if isinstance(subject, tuple) else ""
         return selection.site in (None, site) and reader.may_see_site(site) and reader.may_read(Matter.FLEET)
 

@@ -35,13 +35,16 @@ class Selection:
     min_capacity: int | None = None
 
     def takes(self, site: str, space: Space, occupancy: Occupancy) -> bool:
-        """Tell whether a space in its present state is asked for; an unstated capacity is not enough for any wish."""
+        """Tell whether a space in its present state is asked for."""
+        return self.state in (None, occupancy.state) and self.may_take(site, space)
+
+    def may_take(self, site: str, space: Space) -> bool:
+        """Tell whether a space is asked for in some state; an unstated capacity is not enough for any wish."""
         return (
             self.site in (None, site)
             and self.floor in (None, space.floor)
             and self.zone in (None, space.zone)
             and self.kind in (None, space.kind)
-            and self.state in (None, occupancy.state)
             and (self.feature is None or self.feature in space.features)
             and (self.min_capacity is None or (space.capacity is not None and space.capacity >= self.min_capacity))
         )

@@ -1,6 +1,7 @@
 """Server-sent events as a reader gets them over HTTP, from a real broker."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from perch.model import SpaceKind, State
-from tests.parts import Broker, until
+from tests.parts import LOOPBACK, Broker, until
 from tests.serving import Served, Speaker, a_site, a_space, server_settings, serving_connected
 
 
@@ -152,6 +153,52 @@ def test_filters_choose_site_and_kind(mosquitto: Broker, served: Served, speaker
         speaker.say("r1", State.OCCUPIED)
         event = events.next_space()
     assert (event.data["site"], event.data["id"], event.data["state"]) == ("hq", "r1", "occupied")
+
+
+@pytest.mark.parametrize(
+    ("query", "chosen"),
+    [
+        ("zone=rooms", {"r1"}),
+        ("site=hq&floor=f1&min_capacity=4", {"r1"}),
+        ("feature=window&kind=desk", {"d01"}),
+        ("site=hq&feature=piano", set()),
+    ],
+)
+def test_filters_choose_spaces_by_what_they_are(
+    served: Served, speaker: Speaker, mosquitto: Broker, query: str, chosen: set[str]
+) -> None:
+    """A stream tells of exactly the spaces that the same filters choose in a list, in the snapshot and later on."""
+    names = {item["id"] for item in served.json(f"/api/v1/spaces?site=hq&{query.removeprefix('site=hq&')}")["items"]}
+    assert names == chosen
+    with listening(served, f"?{query}") as events, Speaker(mosquitto, agent="pi-2") as other:
+        assert {item["id"] for item in events.next().data["items"] if item["site"] == "hq"} == chosen
+        for space in ("d01", "d02", "r1"):
+            speaker.say(space, State.OCCUPIED)
+        other.say("d03", State.OCCUPIED)
+        speaker.beat()
+        told = set()
+        while (event := events.next()).name == "space":
+            told.add(event.data["id"])
+    assert told == chosen
+
+
+def test_a_filter_by_state_is_refused_since_changes_would_be_lost(served: Served) -> None:
+    answer = served.get("/api/v1/events?state=free&floor=../etc")
+    assert [error["where"] for error in answer.json()["errors"]] == ["state", "floor"]
+
+
+def test_while_a_reader_takes_nothing_others_see_every_change(served: Served, speaker: Speaker) -> None:
+    with (
+        socket.create_connection((LOOPBACK, int(served.url.rpartition(":")[2]))) as asleep,
+        listening(served) as events,
+    ):
+        asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        asleep.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        events.next()
+        states = [State.FREE if number % 2 else State.OCCUPIED for number in range(300)]
+        for state in states:
+            speaker.say("d01", state)
+        assert [events.next_space().data["state"] for _ in states] == states
 
 
 def test_streams_end_when_the_api_ends(served: Served) -> None:
