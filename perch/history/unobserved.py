@@ -47,10 +47,10 @@ def unobserved(about: Asked, known_ms: Integers, inventory_ms: Integers) -> Iter
         number, every = len(groups), int(np.count_nonzero(stood.any(axis=1)))
         yield f"In {_of(number, every, _GROUPS[about.question.scope])} {least}: {_some(groups)}."
         return
-    steps = poor.any(axis=0)
-    number, every = int(np.count_nonzero(steps)), int(np.count_nonzero(stood.any(axis=0)))
+    steps, standing = np.atleast_1d(poor.any(axis=0)), np.atleast_1d(stood.any(axis=0))
+    number, every = int(np.count_nonzero(steps)), int(np.count_nonzero(standing))
     where = f", of {_some(groups)}" if len(about.groups) > 1 else ""
-    when = _some(list(_runs(about, steps, stood.any(axis=0))))
+    when = _some(list(_runs(about, steps, standing)))
     yield f"In {_of(number, every, _STEPS[resolution])} {least}{where}: {when}."
 
 
