@@ -62,7 +62,7 @@ async def tap(request: Request, live: TheLive, reader: TheReader, taps: TheTaps,
     given = read_tap(await read_object(request), live, reader)
     if not _is_old(live, given):
         said = _live(live, given)
-    elif reader.key is None and reader.may_read(Matter.HISTORY_OF_SPACES):  # else it had to be noted, and who taps is not
+    elif reader.key is None and reader.may_read(Matter.HISTORY_OF_SPACES):  # with a key it had to be noted who taps
         said = await asyncio.to_thread(_from_history, live, history, given)
     else:
         said = None
