@@ -18,6 +18,9 @@ MEDIA_TYPE = "application/problem+json"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HEADERS = {"Cache-Control": "no-store"}
 _LONGEST_ECHO = 100
+_MOST_CAUSES = 20
+"""So that a small request cannot ask for a large answer."""
+
 _log = logging.getLogger("perch.api")
 _encoder = msgspec.json.Encoder()
 
@@ -116,6 +119,9 @@ async def _on_bug(_request: Request, _error: Exception) -> Response:
 
 def _unprocessable(causes: Iterable[ProblemCause]) -> Response:
     errors = tuple(causes)
+    if len(errors) > _MOST_CAUSES:
+        rest = ProblemCause("and more", f"{len(errors) - _MOST_CAUSES} other things are wrong")
+        errors = (*errors[:_MOST_CAUSES], rest)
     named = ", ".join(dict.fromkeys(cause.where for cause in errors))
     return problem(422, f"the request cannot be answered as it is: {named}", errors)
 
