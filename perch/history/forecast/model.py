@@ -67,7 +67,6 @@ class Model:
     def felt_now(self, weekday: int, quarter: int, crowd: Floats, now: float | None, pool: int) -> Felt:
         """Say what is felt at a moment: `crowd` is the day's, of which nothing later is read, `now` the present one."""
         day, pools = crowd.copy(), np.full(len(crowd), pool)
-        day[quarter:] = np.nan
         if now is not None and self.seen[weekday, quarter]:
             day[quarter] = now
         felt = self.felt(self.unusual(weekday, day, pools), day, pools)
