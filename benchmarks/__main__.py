@@ -15,6 +15,7 @@ ALL = (
     "inputs",
     "estimator",
     "spaces",
+    "page",
     "latency",
     "collector",
     "drain",

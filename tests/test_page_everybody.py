@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -392,3 +393,17 @@ def test_a_copy_of_the_pages_is_no_copy_of_a_key(house: House) -> None:
     for role, address in PAGES.values():
         if "d99" not in address:
             assert house.keys[role] not in house.page(role, address)
+
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def addresses() -> list[str]:
+    """Give the addresses of pages that members and managers are told of."""
+    found = (re.findall(r"`(/[^`]*)`", (DOCS / page).read_text()) for page in ("members.md", "managers.md"))
+    return sorted({address for of_page in found for address in of_page if not address.startswith("/api/")})
+
+
+@pytest.mark.parametrize("address", addresses())
+def test_an_address_of_the_docs_leads_to_a_page(house: House, address: str) -> None:
+    assert "</html>" in house.page(Role.MANAGER, address)

@@ -1,5 +1,6 @@
 """`perch site plan`: what is wrong with a plan is explained; one that is begun for a layout is right from the start."""
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import date
@@ -129,3 +130,19 @@ def test_a_site_without_plans_is_given_them_and_is_then_in_order(tmp_path: Path)
         "space d01 is not on it",
         "there is no space d99 at tejo",
     ]
+
+
+def test_the_commands_of_the_docs_say_what_the_docs_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "hq"
+    folder.mkdir()
+    spaces = "".join(f'[[space]]\nid = "d{n:02}"\nkind = "desk"\nzone = "open"\n' for n in range(1, 13))
+    head = '[site]\nid = "hq"\ntime_zone = "Europe/Lisbon"\n[hours]\nmon = "08:00-20:00"\n'
+    text = f'{head}[[zone]]\nid = "open"\nfloor = "f1"\n{spaces}'
+    (folder / "site.toml").write_text(text + '[[floor]]\nid = "f1"\n')
+    monkeypatch.chdir(tmp_path)
+    document = (Path(__file__).parent.parent / "docs" / "plans.md").read_text()
+    (session,) = re.findall(r"```console\n(.*?)```", document, re.DOTALL)
+    for line, said in re.findall(r"^\$ perch site (.*)\n(.*\n)", session, re.MULTILINE):
+        done = CliRunner().invoke(command, line.split())
+        assert done.output == said
+        (folder / "site.toml").write_text(text + '[[floor]]\nid = "f1"\nplan = "f1.svg"\n')

@@ -263,7 +263,6 @@ function follow() {
 
 // What is asked for less often stands in a form, which needs no button here.
 const finer = document.querySelector(".finer form");
-finer?.classList.add("moved-by-script");
 finer?.addEventListener("change", ({ target }) => {
   history.pushState(null, "", address(target.name, target.value));
   follow();
@@ -284,7 +283,6 @@ function paintFiner() {
 // A plan that is wider than the screen is moved by keys as well.
 for (const button of document.querySelectorAll(".enlarge")) {
   const drawing = button.closest(".drawing");
-  button.hidden = false;
   button.addEventListener("click", () => {
     const large = drawing.classList.toggle("large");
     button.setAttribute("aria-pressed", String(large));

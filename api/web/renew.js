@@ -86,7 +86,6 @@ function paintLink() {
   const banner = document.querySelector(".banner");
   const state = quiet ? "lost" : opened ? "live" : "connecting";
   if (link) {
-    link.hidden = false;
     document.body.dataset.link = link.dataset.link = state;
     link.querySelector(".link-text").textContent = quiet ? words.offline : words[state];
   }
@@ -122,7 +121,6 @@ function listen() {
 }
 
 const form = document.querySelector("form.fields");
-form?.classList.add("moved-by-script");
 form?.addEventListener("change", () => {
   const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
   history.pushState(null, "", `${location.pathname}?${asked}`);
