@@ -46,7 +46,8 @@ def _change(asked: ChangeAsked, where: str, zones: Sequence[str]) -> Change:
             raise wrong(f"{where}.add.zone", f"there is no zone {asked.add.zone!r}; there are: {', '.join(zones)}")
         return Add(asked.add.kind, asked.add.count, asked.add.capacity)
     if asked.convert is not None:
-        return Convert(asked.convert.space, asked.convert.kind, asked.convert.count, asked.convert.capacity)
+        into = asked.convert
+        return Convert(into.space, Add(into.kind, into.count, into.capacity))
     return _hours(asked.hours or {}, where)
 
 

@@ -70,9 +70,12 @@ def test_each_page_says_a_sentence_first(served: Served) -> None:
 
 
 def test_what_was_not_observed_is_no_number(served: Served) -> None:
-    """Neither in a window before all, nor where no window is asked for and nothing is new, nor at an empty site."""
+    """Neither in a window after all, nor where no window is asked for and nothing is new, nor at an empty site."""
     none = "There is no peak to name: nothing was observed of the desks in this window."
-    assert heading(served, "/week?site=hq&from=2020-03-02&to=2020-03-09") == none
+    assert heading(served, "/week?site=hq&from=2026-05-04&to=2026-05-11") == none
+    early = served.client.get("/week?site=hq&from=2020-03-02&to=2020-03-09", headers=PAGE)
+    assert early.status_code == 422
+    assert "the history of hq begins on 2026-03-02; ask for a later window" in early.text
     assert heading(served, "/week?site=quiet") == "Quiet House has no desks in this window."
     assert heading(served, "/planning?site=quiet") == "There is no number of desks yet"
     assert heading(served, "/report?site=quiet") == "Quiet House"

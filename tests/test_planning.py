@@ -276,8 +276,8 @@ def test_what_if_says_who_is_turned_away_and_how_often_it_is_full() -> None:
     [
         ((Remove(("d0", "d1", "d2", "d3")),), 15, 0),
         ((Remove(("d0", "d1")), Add(SpaceKind.DESK, 1)), 0, 3),
-        ((Convert("d0", SpaceKind.ROOM, 1), Convert("d1", SpaceKind.BOOTH, 2)), 5, 2),
-        ((Convert("r0", SpaceKind.DESK, 3),), 0, 3),
+        ((Convert("d0", Add(SpaceKind.ROOM, 1)), Convert("d1", Add(SpaceKind.BOOTH, 2))), 5, 2),
+        ((Convert("r0", Add(SpaceKind.DESK, 3)),), 0, 3),
         ((Open({0: (OpenSpan(time(12), time(20)),)}),), 3, 3),
     ],
 )
@@ -290,7 +290,10 @@ def test_spaces_are_removed_added_converted_and_hours_changed(
 
 
 def test_a_change_of_a_space_that_is_not_there_is_refused_by_its_place() -> None:
-    for changes in ((Add(SpaceKind.DESK, 1), Remove(("d9",))), (Remove(("d0",)), Convert("d0", SpaceKind.ROOM, 1))):
+    for changes in (
+        (Add(SpaceKind.DESK, 1), Remove(("d9",))),
+        (Remove(("d0",)), Convert("d0", Add(SpaceKind.ROOM, 1))),
+    ):
         with pytest.raises(QuestionError, match="there is no space") as told:
             asked_if(*changes)
         assert told.value.parameter.startswith("changes[1].")

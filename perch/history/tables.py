@@ -82,12 +82,15 @@ TRANSITIONS = (
     Column("reason", Kind.ID),
     Column("clock", Kind.ID),
 )
-SESSIONS = (
-    *_PLACE,
+_SPAN = (
     Column("start", Kind.MOMENT),
     Column("local_start", Kind.WALL),
     Column("end", Kind.MOMENT),
     Column("local_end", Kind.WALL),
+)
+SESSIONS = (
+    *_PLACE,
+    *_SPAN,
     Column("seconds", Kind.NUMBER),
     Column("most_people", Kind.WHOLE),
     Column("cut", Kind.FLAG),
@@ -109,10 +112,7 @@ _NUMBERS = tuple(Column(name, Kind.NUMBER) for name in ("value", "coverage", "lo
 ANSWER = (
     Column("metric", Kind.ID),
     Column("scope", Kind.ID),
-    Column("start", Kind.MOMENT),
-    Column("local_start", Kind.WALL),
-    Column("end", Kind.MOMENT),
-    Column("local_end", Kind.WALL),
+    *_SPAN,
     *_NUMBERS,
     Column("peak_at", Kind.MOMENT),
     Column("peak_seconds", Kind.NUMBER),

@@ -47,12 +47,10 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Convert:
-    """Make spaces of a kind out of one."""
+    """Make other spaces out of one."""
 
     space: str
-    kind: SpaceKind
-    count: int
-    capacity: int | None = None
+    into: Add
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +185,15 @@ def _changed(today: Sequence[Space], changes: Sequence[Change]) -> list[Seats]:
             for space in change.spaces:
                 _taken_out(spaces, space, f"changes[{number}].remove")
         elif isinstance(change, Add):
-            made += [Seats(change.kind, change.capacity)] * change.count
+            made += _put_up(change)
         elif isinstance(change, Convert):
             _taken_out(spaces, change.space, f"changes[{number}].convert")
-            made += [Seats(change.kind, change.capacity)] * change.count
+            made += _put_up(change.into)
     return [*spaces.values(), *made]
+
+
+def _put_up(of: Add) -> list[Seats]:
+    return [Seats(of.kind, of.capacity)] * of.count
 
 
 def _taken_out(spaces: dict[str, Seats], space: str, where: str) -> None:
@@ -211,7 +213,7 @@ def _touched(today: Sequence[Space], changes: Sequence[Change]) -> frozenset[Spa
         elif isinstance(change, Add):
             kinds.add(change.kind)
         elif isinstance(change, Convert):
-            kinds.update((change.kind, kind_of.get(change.space, change.kind)))
+            kinds.update((change.into.kind, kind_of.get(change.space, change.into.kind)))
     return frozenset(kinds or kind_of.values())
 
 
