@@ -30,6 +30,7 @@ from perch.adapters.watches_file import WatchesFile
 from perch.adapters.webhooks import Destinations
 from perch.contract import LiveState, SensorStatus, Status
 from perch.delivery.liveness import Instant
+from perch.history.told import Told
 from perch.model import Clock, Purpose, Reason, SensorHealth, SensorKind, Site, SpaceKind, State
 from perch.settings import Api
 from tests.serving import EPOCH, a_site, a_space
@@ -49,12 +50,12 @@ ROUTES = with_routes()  # its first answer costs a hundred times as much as any 
 
 
 @cache
-def no_history() -> bytes:
-    """Make a history in which nothing ever was."""
+def history_of(told: tuple[Told, ...] = ()) -> bytes:
+    """Make the file of a history; nothing ever was by default."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "history.db"
         with HistoryStore.open(path) as store:
-            store.add((), Cursor("0" * 16, 1))
+            store.add(told, Cursor("0" * 16, 1))
         return path.read_bytes()
 
 
@@ -98,12 +99,13 @@ class Keyed:
     limited: bool = True
     roles: tuple[Role, ...] = tuple(Role)
     hands: Hands = field(default_factory=Hands)
+    told: tuple[Told, ...] = ()
     routes: FastAPI = ROUTES
     """Of two that answer in turns, each needs its own."""
     sites: tuple[Site, ...] = (a_site(spaces=SPACES), a_site("lab", spaces=SPACES, name="Laboratory"))
 
     def __post_init__(self) -> None:
-        (self.folder / "history.db").write_bytes(no_history())
+        (self.folder / "history.db").write_bytes(history_of(self.told))
         self.file = KeysFile(self.folder)
         limits = frozenset({"hq"}) if self.limited else None
         made = {role: self.file.create(f"{role} key", role, limits, self.now_s) for role in self.roles}
