@@ -6,8 +6,11 @@ ARGS ?=
 UPGRADE ?=
 WORKERS ?= auto
 bin := .venv/bin
-# The order is kept: tests in a browser come last.
-pytest := $(bin)/pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+# A file is run by one worker, as its tests share what takes long to start; the order is that of tests/conftest.py.
+pytest := $(bin)/pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# Tests start Python some hundred times: what was compiled is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

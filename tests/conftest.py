@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,12 +133,28 @@ def chromium() -> Iterator["Browser"]:
         browser.close()
 
 
+LONG_FILES = ("test_campaign.py", "test_demo.py", "test_demo_ends.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the browser's tests last: Playwright leaves an event loop running, which `asyncio.run` does not bear."""
-    in_browser = [item for item in items if "chromium" in getattr(item, "fixturenames", ())]
-    for item in in_browser:
-        item.add_marker(pytest.mark.xdist_group(f"browser, {item.path.name}"))
-    items.sort(key=in_browser.__contains__)
+    """Put the files in order, each of which one worker runs: long ones first, then most, the browser's last.
+
+    Nobody waits in the end for what has begun late; and Playwright leaves an event loop running, which `asyncio.run`
+    does not bear.
+    """
+    in_browser = Counter(str(item.path) for item in items if _is_in_browser(item))
+
+    def turn(item: pytest.Item) -> tuple[object, ...]:
+        many = in_browser[str(item.path)]
+        if many:
+            return True, -many, str(item.path), _is_in_browser(item)
+        return False, item.path.name not in LONG_FILES
+
+    items.sort(key=turn)
+
+
+def _is_in_browser(item: pytest.Item) -> bool:
+    return "chromium" in getattr(item, "fixturenames", ())
 
 
 def _skipped(config: pytest.Config) -> list[Any]:

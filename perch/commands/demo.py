@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from perch.commands.demo_folder import Place, demo_folder
+from perch.commands.demo_history import DAYS
 from perch.commands.demo_ports import free_port, is_free
 from perch.commands.demo_show import FIRST_DEATH_S, Show
 from perch.commands.examples import ExampleCommand
@@ -22,7 +23,8 @@ HTTP_PORT, MQTT_PORT = 8080, 18830
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option("--seed", type=int, default=2026, hidden=True)
 @click.option("--first-death", type=float, default=FIRST_DEATH_S, hidden=True)
-def demo(port: int | None, data: Path | None, open_page: bool, seed: int, first_death: float) -> None:
+@click.option("--days", type=click.IntRange(1), default=DAYS, hidden=True)
+def demo(port: int | None, data: Path | None, open_page: bool, seed: int, first_death: float, days: int) -> None:
     """Example: perch demo
 
     Run a network of three small places with simulated people on this machine: agents with mock pins, broker, collector,
@@ -35,7 +37,7 @@ def demo(port: int | None, data: Path | None, open_page: bool, seed: int, first_
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a closed terminal ends it too, unless nohup was asked for
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     with demo_folder(data) as folder:
-        show = Show(folder, place, mosquitto, seed, stop, kept=data is not None, first_death_s=first_death)
+        show = Show(folder, place, mosquitto, seed, stop, kept=data is not None, days=days, first_death_s=first_death)
         click.echo("perch: starting; eight weeks of history are written first", err=True)
         try:
             if show.start_up():

@@ -19,7 +19,7 @@ HEAD_START_MS = 20 * 60_000
 RUNS_AT_ONCE = 100
 
 
-def seed_history(settings: ServerSettings, seed: int) -> Iterator[int]:
+def seed_history(settings: ServerSettings, seed: int, days: int = DAYS) -> Iterator[int]:
     """Fill an empty journal up to where the agents begin, step by step; gives how many events it holds after each step.
 
     A journal that holds something is left as it is. Raises StorageError where another process writes it.
@@ -30,7 +30,7 @@ def seed_history(settings: ServerSettings, seed: int) -> Iterator[int]:
         until_ms = time.time_ns() // 1_000_000 - HEAD_START_MS
         runs: list[Run] = []
         for site in settings.sites:
-            for run in runs_of(site, history(site, DAYS, until_ms, seed, closed_days(site))):
+            for run in runs_of(site, history(site, days, until_ms, seed, closed_days(site))):
                 runs.append(run)
                 if len(runs) >= RUNS_AT_ONCE:
                     yield _append(journal, runs)

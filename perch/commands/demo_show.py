@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from perch.commands.demo_folder import Place, write_configuration
-from perch.commands.demo_history import seed_history
+from perch.commands.demo_history import DAYS, seed_history
 from perch.commands.demo_parts import part, tied
 from perch.commands.demo_ports import free_port, is_free
 from perch.commands.output import warn
@@ -52,10 +52,11 @@ class Show:
         stop: threading.Event,
         *,
         kept: bool,
+        days: int = DAYS,
         first_death_s: float = FIRST_DEATH_S,
     ) -> None:
         self._folder, self._place, self._mosquitto, self._seed, self._stop = folder, place, mosquitto, seed, stop
-        self._kept, self._next_death_s = kept, first_death_s
+        self._kept, self._days, self._next_death_s = kept, days, first_death_s
         self._agents: dict[tuple[str, str], Path] = {}
         self._parts: dict[str, Child] = {}
 
@@ -64,7 +65,7 @@ class Show:
         if not self._broker_listens():
             return False
         self._add("api", perch_command("api", "--config", str(self._folder / "perch.toml")))
-        for _ in seed_history(load_server(self._folder / "perch.toml", {}), self._seed):
+        for _ in seed_history(load_server(self._folder / "perch.toml", {}), self._seed, self._days):
             if self._stop.is_set():
                 return False
         self._add("collector", perch_command("collector", "--config", str(self._folder / "perch.toml")))
