@@ -14,13 +14,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from jsonschema import Draft202012Validator
 
+from api.forecast_resource import present_of
 from api.forecasts import Forecasts
 from api.history_files import HistoryFiles
+from api.live import Live
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
+from perch.adapters.mqtt import Received
+from perch.contract import LiveState, build_state
+from perch.delivery.liveness import Instant
 from perch.history.forecast.asking import Present
 from perch.history.told import Marked, Stated, Told
-from perch.model import Dating, Purpose, Reason, Site, SpaceKind, State
+from perch.model import Clock, Dating, Purpose, Reason, Site, SpaceKind, State
 from tests.parts import free_port
 from tests.serving import EPOCH, Served, a_site, a_space, server_settings, serving, wall_ms
 
@@ -60,7 +65,7 @@ def history() -> Iterator[Told]:
         if at_ms < now_ms:
             yield Stated("hq", "pi-1", EPOCH, seq, at_ms, space, at_ms, state, 0.5, None, reason, Dating.OK)
 
-    days = [at(-number, 10) for number in range(WEEKS * 5, 0, -1)]
+    days = [at(-number, 10) for number in range(WEEKS * 5, -1, -1) if at(-number, 10).weekday() < 5]
     for space in ("d01", "d02", "d03", "r1"):
         yield from stated(space, days[0].replace(hour=0), State.OCCUPIED if space == "d03" else State.FREE)
     for day in days:
@@ -190,6 +195,36 @@ def test_the_past_is_read_once_a_day_and_today_once_a_quarter_hour(folder: Path)
     assert [reads(SpaceKind.DESK, now_ms + passed_ms) for passed_ms in (600_000, 900_000)] == [0, 1]
     assert reads(SpaceKind.DESK, ms(at(1, 11))) == 2
     assert repr(forecasts) == "<Forecasts of 2 pools>"
+
+
+def test_now_is_what_members_can_see_now() -> None:
+    """Of five desks one is free, one taken, one nobody knows, one out of service, and one is somebody's own."""
+    now = Instant(wall_ms(), 1_000_000)
+    own = a_space("d05", purpose=Purpose.ASSIGNED)
+    live = Live((a_site(spaces=(*(a_space(f"d0{number}") for number in range(1, 5)), own)),), lambda: now)
+    for space, state, reason in (
+        ("d01", State.FREE, Reason.QUIET),
+        ("d02", State.OCCUPIED, Reason.MOTION),
+        ("d04", State.UNKNOWN, Reason.OUT_OF_SERVICE),
+        ("d05", State.FREE, Reason.QUIET),
+    ):
+        said = LiveState(
+            v=1,
+            epoch=EPOCH,
+            state=state,
+            probability=0.5,
+            count=None,
+            reason=reason,
+            since_ms=now.wall_ms,
+            sent_ms=now.wall_ms,
+            clock=Clock.OK,
+        )
+        published = build_state("hq", "pi-1", space, said)
+        live.hear(Received(published.topic, published.payload, retained=False))
+    assert present_of(live, "hq", SpaceKind.DESK) == Present(1, 1, 3)
+    assert present_of(live, "hq", SpaceKind.ROOM) == Present(0, 0, 0)
+    assert Present(1, 1, 3).crowd() is None
+    assert Present(2, 1, 4).crowd() == pytest.approx(8 / 3)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
