@@ -69,5 +69,6 @@ def _data(live: Live, site: Site, spaces: list[Shown]) -> dict[str, Any]:
             one.place.space.id: {"name": one.place.space.name, "one": one.place.space.kind in _ONE_PERSON}
             for one in spaces
         },
-        "words": {**_words(), "states": page_words()["states"]},
+        "language": Language.ENGLISH,
+        "words": {**_words(), **{name: page_words()[name] for name in ("states", "on_weekday", "on_date")}},
     }

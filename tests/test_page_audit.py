@@ -1,5 +1,6 @@
 """The audit's page in a real browser: it leads nobody, takes a tap back, and keeps taps while nobody is connected."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ def stored(tmp_path: Path) -> list[tuple[str, int]]:
 
 
 def test_only_after_the_tap_it_is_said_what_perch_said(served: Served, chromium: "Browser", tmp_path: Path) -> None:
-    html = served.get("/audit?site=hq").text
+    html = re.sub(r"/assets/[0-9a-f]+/", "", served.get("/audit?site=hq").text)  # a digest may well hold a 97
     with on_phone(chromium, served) as phone:
         page = phone.page
         page.get_by_role("link", name="Alfama").tap()

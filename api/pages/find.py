@@ -58,7 +58,7 @@ def _context(live: Live, reader: Reader, sites: list[Site], wish: Selection, wor
 
 
 def _said_by_the_script(words: Words) -> Words:
-    return {name: words[name] for name in ("expired", "live", "connecting", "offline", "states")}
+    return {name: words[name] for name in ("expired", "live", "offline", "states")}
 
 
 def _group(live: Live, reader: Reader, site: Site, found: list[Shown], wish: Selection, words: Words) -> dict[str, Any]:

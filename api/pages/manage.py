@@ -107,7 +107,7 @@ def _live_context(
         "snippets": {"bridges_discovery": DISCOVERY, "bridges_yaml": snippet(site, live.directory.homes)},
         "data": {
             "site": site.id,
-            "words": {name: words[name] for name in ("expired", "live", "connecting", "offline", "states")},
+            "words": {name: words[name] for name in ("expired", "live", "offline", "states")},
         },
     }
 

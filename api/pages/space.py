@@ -87,7 +87,7 @@ def _now(live: Live, reader: Reader, shown: Shown, frame: Frame) -> dict[str, An
         "history": "",
         "data": {
             "site": place.site,
-            "words": {name: words[name] for name in ("expired", "live", "connecting", "offline", "states")},
+            "words": {name: words[name] for name in ("expired", "live", "offline", "states")},
         },
     }
 

@@ -237,7 +237,7 @@ function paintLink() {
   const banner = document.querySelector(".banner");
   const gone = state === "lost" || state === "expired";
   document.body.dataset.link = document.querySelector(".link").dataset.link = state;
-  document.querySelector(".link-text").textContent = gone ? words.offline : words[state];
+  document.querySelector(".link-text").textContent = gone ? words.offline : state === "live" ? words.live : words.as_of.replace("{time}", since);
   const text = gone ? fill(words[state], { time: since }) : "";
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = !gone;

@@ -1,7 +1,7 @@
 // The audit: choose a space, tap what you see. What Perch said is shown after the tap only, so that it leads nobody.
 import { waitingLooks } from "./audit-queue.js";
 import { serverTime } from "./link.js";
-import { clock, fill } from "./wording.js";
+import { clock, fill, percent } from "./wording.js";
 
 const UNDO_S = 60;
 const data = JSON.parse(document.getElementById("perch").textContent);
@@ -72,7 +72,7 @@ async function tap(count, text) {
   const id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const tap = { id, site: data.site, space: shownSpace, count, seen_at: new Date(at).toISOString() };
   for (const button of part(".answers").children) button.disabled = true;
-  const head = element("p", fill(words.noted, { time: clock(tap.seen_at, at, data.zone), seen: text }));
+  const head = element("p", fill(words.noted, { time: clock(data, tap.seen_at, at), seen: text }));
   if (!queue.add(tap)) {
     ask(data.spaces[shownSpace]);
     return complain(words.full);
@@ -98,7 +98,7 @@ function said({ said, agrees, refused }) {
   line.append(glyph, fill(words.said, { state: words.states[said.state] }));
   const verdict = agrees === null ? words.no_state : agrees ? words.agrees : words.differs;
   if (agrees === null || said.probability === null) return [line, element("p", verdict)];
-  const sure = fill(words.sure, { percent: `${Math.round(said.probability * 100)}%` });
+  const sure = fill(words.sure, { percent: percent(data.language, said.probability) });
   return [line, element("p", verdict), element("p", sure, "soft")];
 }
 

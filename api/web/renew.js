@@ -87,7 +87,7 @@ function paintLink() {
   const state = quiet ? "lost" : opened ? "live" : "connecting";
   if (link) {
     document.body.dataset.link = link.dataset.link = state;
-    link.querySelector(".link-text").textContent = quiet ? words.offline : words[state];
+    if (state !== "connecting") link.querySelector(".link-text").textContent = quiet ? words.offline : words.live;
   }
   if (!banner) return;
   const time = contactAt.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
