@@ -380,6 +380,18 @@ def test_a_desk_is_found_by_keyboard_alone(house: House, chromium: "Browser") ->
         page.wait_for_url("**/find**")
 
 
+def test_a_hostile_name_stays_a_name_on_every_page(house: House) -> None:
+    for role, address in (
+        (Role.MEMBER, "/find?state=any"),
+        (Role.MEMBER, "/spaces/hq/d02"),
+        (Role.MANAGER, "/manage?site=hq"),
+        (Role.MEMBER, "/find?feature=<script>alert(1)</script>&lang=de"),
+    ):
+        text = house.page(role, address)
+        assert "<img" not in text
+        assert "<script>alert" not in text
+
+
 def test_the_new_pages_are_light(house: House) -> None:
     for role, address in PAGES.values():
         if "d99" not in address:

@@ -11,7 +11,6 @@ from fastapi.concurrency import run_in_threadpool
 from api.access import Matter, Reader
 from api.history_files import HistoryFiles
 from api.history_resources import TheHistory
-from api.items import QUARTER_HOUR_MS
 from api.live import Live, Shown
 from api.moments import day_at, next_midnight_ms, parse_moment, zone_of
 from api.noting import note
@@ -80,7 +79,6 @@ def _now(live: Live, reader: Reader, shown: Shown, frame: Frame) -> dict[str, An
         "zone": names.get(item.zone, item.zone),
         "people": people_text,
         "now": moment_of(now.wall_ms, now.wall_ms, place.time_zone, words),
-        "rounded": not reader.may_read(Matter.EXACT_TIMES) and QUARTER_HOUR_MS // 60_000,
         "device": _device(live, shown, words) if reader.may_read(Matter.FLEET) else None,
         "picture": "",
         "trouble": "",
