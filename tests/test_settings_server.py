@@ -130,6 +130,8 @@ def test_an_influxdb_that_cannot_be_used_is_refused(tmp_path: Path, influx: str,
     [
         ("[retention]\ntransitions_days = -1", "[retention].transitions_days"),
         ("[api]\npublic_summary = 1", "[api].public_summary"),
+        ('[api]\nurl = "perch.example"', "[api].url"),
+        ('[api]\nurl = "https://perch.example/page"', "[api].url"),
         ('[api]\ncors_origins = ["*"]', "[api].cors_origins"),
         ('[api]\ncors_origins = ["https://intranet.example/"]', "[api].cors_origins"),
         ('[api]\ncors_origins = ["https://Intranet.example"]', "[api].cors_origins"),

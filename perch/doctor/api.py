@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from perch.doctor.findings import Finding, fault, ok, warn
 from perch.settings import Api
@@ -20,6 +21,8 @@ def look_at_api(api: Api) -> Iterator[Finding]:
         answer = connection.getresponse()
         parts = json.loads(answer.read())["parts"]
         unready = [f"{part['part']} ({part['detail']})" for part in parts if not part["ok"]]
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and not parts:
+            unready = ["it tells which part only to keys of all sites"]
     except ConnectionRefusedError:
         yield warn("api", f"does not run at {where}", "start it: perch api --config perch.toml")
         return
