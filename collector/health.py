@@ -38,6 +38,7 @@ class Reporter:
         self._look_ms = begin.mono_ms
         self._write_ms = begin.mono_ms
         self._written: CollectorHealth | None = None
+        self.seen: CollectorHealth | None = None
         self._troubles: dict[str, str] = {}
         self._connected = False
         self._alarms = Alarms()
@@ -53,7 +54,7 @@ class Reporter:
         self._look_ms = now.mono_ms + LOOK_MS
         self._tell_troubles()
         self._tell_connection()
-        health = self.look(now)
+        self.seen = health = self.look(now)
         self._alarms.settle(health)
         if now.mono_ms >= self._write_ms or _differs(health, self._written):
             self._write_ms = now.mono_ms + WRITE_MS

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 
 from collector.chores import Chores
 from collector.followers import connection_to, followers_of
@@ -23,7 +23,7 @@ from perch.adapters.journal import Journal
 from perch.adapters.mqtt import Connection
 from perch.adapters.quarantine import Quarantine
 from perch.contract import ROOT
-from perch.errors import StorageError
+from perch.errors import StorageError, UnavailableError
 from perch.model import Site
 from perch.settings import ServerSettings
 
@@ -55,7 +55,8 @@ def run(settings: ServerSettings, stop: threading.Event, again_ms: int = AGAIN_M
         parts = startup(settings, files, stopping, again_ms)
         reporter = Reporter(settings.data, parts, now())
         try:
-            loop(parts, reporter, stop)
+            with _shown(settings, reporter):
+                loop(parts, reporter, stop)
         finally:
             with suppress(StorageError):  # it may be what ended the loop
                 reporter.close(now())
@@ -91,6 +92,21 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
         part.start()
     log.info("journal %s in %s has %d events", journal.id, settings.data, journal.end)
     return parts
+
+
+def _shown(settings: ServerSettings, reporter: Reporter) -> AbstractContextManager[object]:
+    """Show metrics where that is asked for."""
+    if settings.metrics is None:
+        return nullcontext()
+    from perch.adapters.collector_metrics import families_of
+    from perch.adapters.exposition import MetricsPort
+
+    agents = [f"{site}/{agent}" for site, agent in places(settings.sites)]
+    try:
+        return closing(MetricsPort(settings.metrics, lambda: families_of(reporter.seen, agents)))
+    except UnavailableError as error:
+        log.warning("%s", error.sentence)
+        return nullcontext()
 
 
 def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:

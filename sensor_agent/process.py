@@ -3,12 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import Protocol
 
 from perch.adapters.instants import boot_ms
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_aside import set_aside
-from perch.errors import DamagedError
+from perch.errors import DamagedError, UnavailableError
 from perch.model import Sensor
 from perch.settings import AgentSettings
 from sensor_agent import keepsakes
@@ -20,6 +22,18 @@ SHORTEST_LIFE_MS = 60_000
 """A disk that damages two outboxes within a minute is beyond what beginning anew can mend."""
 
 log = logging.getLogger("perch.agent")
+
+
+class Shown(Protocol):
+    """Metrics that somebody may look at."""
+
+    def settle(self) -> None:
+        """Look at the agent, if it is time to."""
+        ...
+
+    def close(self) -> None:
+        """Show nothing any more."""
+        ...
 
 
 class Polls:
@@ -57,11 +71,18 @@ def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[P
                 reporter = Reporter(settings.data, agent, clock)
                 kept = keepsakes.Keepsakes(settings.data, agent.author.watch.learned, boot_ms())
 
-                def settle(reporter: Reporter = reporter, kept: keepsakes.Keepsakes = kept) -> None:
+                shown = _shown(settings, agent, clock)
+
+                def settle(
+                    reporter: Reporter = reporter, kept: keepsakes.Keepsakes = kept, shown: Shown | None = shown
+                ) -> None:
                     reporter.settle()
                     kept.settle(boot_ms())
+                    if shown is not None:
+                        shown.settle()
 
-                loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop, settle)
+                with nullcontext() if shown is None else closing(shown):
+                    loop(agent, clock, Polls(settings.sensing.sensors, clock.mono_ms()), stop, settle)
                 kept.close()
                 reporter.close()
             log.info("agent %s/%s stopped with %d events to deliver", settings.site, settings.agent, agent.unsettled)
@@ -70,6 +91,19 @@ def run(settings: AgentSettings, stop: threading.Event, open_outbox: Callable[[P
                 raise
             began_ms = boot_ms()
             set_aside(outbox_path(settings), error)
+
+
+def _shown(settings: AgentSettings, agent: Agent, clock: Clock) -> "Shown | None":
+    """Show metrics where that is asked for; where it is not, nothing for it takes memory."""
+    if settings.metrics is None:
+        return None
+    from sensor_agent.metrics import AgentMetrics
+
+    try:
+        return AgentMetrics(settings.metrics, settings, agent, clock)
+    except UnavailableError as error:  # nobody is to go unseen because nobody can look
+        log.warning("%s", error.sentence)
+        return None
 
 
 def loop(

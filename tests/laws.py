@@ -59,6 +59,8 @@ OWNERS = {
     "paho": ("perch.adapters",),
     "influxdb_client": ("perch.adapters",),
     "pyarrow": ("perch.adapters",),
+    "prometheus_client": ("perch.adapters",),
+    "grafana_api": ("dashboards",),
     "click": ("perch.commands",),
 }
 """Third parties that one room keeps to itself."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from perch.settings.broker import read_broker
+from perch.settings.exposed import read_metrics
 from perch.settings.files import open_toml, path_beside
 from perch.settings.reading import flag, identifier, whole
 from perch.settings.sensing import read_sensing
@@ -35,6 +36,7 @@ def _agent(table: Table, folder: Path) -> AgentSettings:
         outbox_events=table.take("outbox_events", whole(100, 100_000_000), 100_000),
         keep_readings_mib=table.take("keep_readings_mib", whole(0, 100_000), 0),
         home_assistant=_home_assistant(table.table("homeassistant")),
+        metrics=read_metrics(table.table("metrics")),
     )
     table.finish()
     return settings

@@ -15,7 +15,7 @@ SAMPLED_EVERY_MS = 60_000
 LAST_PIN = 27
 LAST_CHANNEL = 7
 SPI_PINS, I2C_PINS = (8, 9, 10, 11), (2, 3)
-AGENT_KEYS = ("site", "agent", "data", "outbox_events", "keep_readings_mib", "broker", "homeassistant")
+AGENT_KEYS = ("site", "agent", "data", "outbox_events", "keep_readings_mib", "broker", "homeassistant", "metrics")
 
 
 def load_sensing(path: Path) -> SensingSettings:

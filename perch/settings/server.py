@@ -8,6 +8,7 @@ from pathlib import Path
 from perch.errors import InputError
 from perch.model import Site
 from perch.settings.broker import read_broker
+from perch.settings.exposed import read_metrics
 from perch.settings.files import file_beside, open_toml, path_beside
 from perch.settings.reading import RefusedError, choice, flag, several, shown, text, whole
 from perch.settings.site import load_site
@@ -42,6 +43,7 @@ def _server(table: Table, folder: Path, complaints: Complaints) -> ServerSetting
         influx=influx,
         api=_api(table.table("api"), influx),
         retention=_retention(table.table("retention")),
+        metrics=read_metrics(table.table("metrics")),
     )
     table.finish()
     return settings

@@ -33,6 +33,14 @@ class SensingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsAt:
+    """Where a process shows its metrics to Prometheus, which has no key: its own machine, unless said otherwise."""
+
+    port: int
+    host: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """One agent: who it is, where it keeps its outbox, which broker it talks to and what it senses (`agent.toml`).
 
@@ -48,6 +56,7 @@ class AgentSettings:
     outbox_events: int = 100_000
     home_assistant: bool = False
     keep_readings_mib: int = 0
+    metrics: MetricsAt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +121,4 @@ class ServerSettings:
     influx: Influx | None = None
     api: Api = field(default_factory=Api)
     retention: Retention = field(default_factory=Retention)
+    metrics: MetricsAt | None = None
