@@ -140,7 +140,7 @@ EXTRAS = {
     "sensor_agent": ("agent", "co2"),
     "collector": ("server",),
     "api": ("server",),
-    "dashboards": (),
+    "dashboards": ("grafana",),
 }
 """Which extras a room may count on, beside the core dependencies: an agent has neither history nor venue."""
 
