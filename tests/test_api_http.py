@@ -237,7 +237,15 @@ def test_others_can_reach_the_api_only_where_somebody_said_how(tmp_path: Path, h
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_loopback_addresses_are_allowed(host: str) -> None:
-    process.require_url(Api(host))
+    assert is_allowed(host)
+
+
+def is_allowed(host: str) -> bool:
+    try:
+        process.require_url(Api(host))
+    except InputError:
+        return False
+    return True
 
 
 def test_a_port_that_is_taken_is_said_with_what_to_do(tmp_path: Path) -> None:

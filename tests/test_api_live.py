@@ -132,7 +132,7 @@ def test_nonsense_on_the_wire_harms_nobody(served: Served, speaker: Speaker) -> 
     speaker.say_raw("perch/v1/HQ/pi-1/status", b"{}")
     speaker.say_raw("perch/v1/nowhere/pi-1/status", b"{}")
     speaker.say("d01", State.FREE)
-    served.wait_for("d01", State.FREE)
+    assert served.wait_for("d01", State.FREE)
 
 
 def test_agents_and_sensors_are_listed_as_they_describe_themselves(served: Served, speaker: Speaker) -> None:
@@ -152,7 +152,7 @@ def test_nobody_knows_the_health_of_sensors_whose_agent_is_gone(served: Served, 
     speaker.beat()
     until(lambda: served.json("/api/v1/sensors")["items"])
     speaker.die()
-    until(lambda: served.json("/api/v1/sensors")["items"][0]["health"] is None)
+    assert until(lambda: served.json("/api/v1/sensors")["items"][0]["health"] is None)
 
 
 def test_the_api_serves_on_and_recovers_when_the_broker_goes_and_comes(mosquitto: Broker, served: Served) -> None:

@@ -59,7 +59,7 @@ def bookings_of(case: Case, booked: Booked) -> dict[str, list[Booking]]:
     return {name: [Booking(ms, ms + length_ms) for ms, length_ms in of] for name, of in starts_ms.items()}
 
 
-def check(case: Case, booked: Booked, words: tuple[str, Resolution, Scope, Hours]) -> None:
+def assert_as_worked_out(case: Case, booked: Booked, words: tuple[str, Resolution, Scope, Hours]) -> None:
     bookings = bookings_of(case, booked)
     metric, resolution, scope, hours = words
     question = Question(metric, case.from_ms, case.to_ms, resolution, scope, hours)
@@ -78,7 +78,7 @@ def check(case: Case, booked: Booked, words: tuple[str, Resolution, Scope, Hours
 def test_what_became_of_bookings_equals_what_is_worked_out_moment_by_moment(
     case: Case, booked: Booked, words: tuple[str, Resolution, Scope, Hours]
 ) -> None:
-    check(case, booked, words)
+    assert_as_worked_out(case, booked, words)
 
 
 def test_unknown_is_never_a_no_show() -> None:

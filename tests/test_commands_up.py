@@ -135,7 +135,7 @@ def test_up_takes_its_children_with_it_even_when_it_is_killed(programs: Programs
     until(programs.ready, 30)
     children = children_of(up.pid)
     up.kill()
-    until(lambda: not any(map(alive, children)), 20)
+    assert until(lambda: not any(map(alive, children)), 20)
 
 
 def test_up_says_what_is_wrong_and_starts_nothing(programs: Programs) -> None:

@@ -34,7 +34,7 @@ def same(number: float | None, other: float | None) -> bool:
     return number is other or (number is not None and other is not None and isclose(number, other, rel_tol=1e-12))
 
 
-def check(case: Case, question: Question) -> None:
+def assert_as_worked_out(case: Case, question: Question) -> None:
     given_answer = answer(question, case.site, MemoryHistory(case.told), case.calendar, FAR_MS)
     steps = steps_of(case, question)
     given_rows = [row for row in given_answer.rows if isinstance(row, Row)]
@@ -72,14 +72,14 @@ def asked(metric: str, case: Case, *words: object) -> tuple[Case, Question]:
 def test_every_metric_equals_the_one_worked_out_moment_by_moment(
     metric: str, case: Case, words: tuple[object, ...]
 ) -> None:
-    check(*asked(metric, case, *words))
+    assert_as_worked_out(*asked(metric, case, *words))
 
 
 @settings(max_examples=8)
 @given(seated(), st.sampled_from((0, 60_000, 1_800_000)), st.sampled_from((0, 1, 60_000, 7_200_000)))
 def test_what_a_session_is_can_be_said(case: Case, merge_ms: int, min_ms: int) -> None:
     question = Question("sessions", case.from_ms, case.to_ms, hours=Hours.ALL, rules=SessionRules(merge_ms, min_ms))
-    check(case, question)
+    assert_as_worked_out(case, question)
 
 
 AVERAGED = {name for name, metric in PRODUCT.items() if metric.averaged}

@@ -40,4 +40,5 @@ def test_nothing_is_lost_between_threads_that_put_and_a_loop_that_takes() -> Non
 
 
 def test_a_signal_at_the_end_of_the_wait_does_not_make_it_wait_for_ever() -> None:
-    subprocess.run([sys.executable, "-c", INTERRUPTED], timeout=20, check=True)
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED], timeout=20, check=False)
+    assert run.returncode == 0

@@ -74,8 +74,8 @@ def test_two_agents_with_one_name_each_say_so(mosquitto: parts.Broker, tmp_path:
             kept = [read_agent_health(folder) for folder in folders]
             return all(health is not None and "'hq_a1'" in (health.trouble or "") for health in kept)
 
-        until(told, timeout_s=30)
-        until(lambda: told() and any("'hq_a1'" in (agent.problem or "") for agent in (one, other)), timeout_s=30)
+        assert until(told, timeout_s=30)
+        assert until(lambda: told() and any("'hq_a1'" in (agent.problem or "") for agent in (one, other)), timeout_s=30)
 
 
 @pytest.mark.parametrize("times", [1, 2])

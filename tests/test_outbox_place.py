@@ -168,7 +168,8 @@ def test_whoever_looks_whether_an_agent_runs_keeps_none_from_starting(outbox: Ou
     fcntl.flock(looks, fcntl.LOCK_SH)
     done = threading.Timer(0.02, looks.close)
     done.start()
-    Outbox.open(outbox.path).close()
+    with Outbox.open(outbox.path) as opened:
+        assert opened.path == outbox.path
     done.join()
 
 
