@@ -108,7 +108,7 @@ def test_the_page_moves_when_an_agent_speaks(served: Served, speaker: Speaker, c
 
 def test_a_silent_agent_is_seen_on_the_page(served: Served, speaker: Speaker, chromium: "Browser") -> None:
     with opened(chromium, f"{served.url}/?site=hq") as opened_page:
-        speaker.say("d01", State.FREE, valid_for_ms=1_500)
+        speaker.say("d01", State.FREE, valid_for_ms=3_000)
         opened_page.wait_for("d01", State.FREE)
         opened_page.wait_for("d01", State.UNKNOWN)
         row = opened_page.page.locator('.row[data-space="d01"] summary')

@@ -11,11 +11,11 @@ _DAY = (7, 20)
 
 
 def day_chart(hours: Sequence[HourOfDay], label: str) -> str:
-    """Draw a day; shares are from 0 to 1, the scale ends at the next quarter above the highest."""
+    """Draw a day; shares are from 0 to 1, the scale ends at the next fifth above the highest."""
     drawn = [hour for hour in hours if _DAY[0] <= hour.hour <= _DAY[1] or hour.today or (hour.usual or 0) > 0.005]
     shown = hours[min(hour.hour for hour in drawn) : max(hour.hour for hour in drawn) + 1]
     highest = max((share or 0.0 for hour in shown for share in (hour.today, hour.usual)), default=0.0)
-    top = next(step for step in (0.25, 0.5, 0.75, 1.0) if highest <= step or step == 1.0)
+    top = next(step for step in (0.2, 0.4, 0.6, 0.8, 1.0) if highest <= step or step == 1.0)
     picture = drawing(_TOP + _HEIGHT + _FOOT, label, "day")
     width = (WIDTH - _LEFT - _RIGHT) / len(shown)
 
@@ -27,7 +27,7 @@ def day_chart(hours: Sequence[HourOfDay], label: str) -> str:
         put(
             picture,
             "text",
-            f"{part * top:.0%}" if top != 0.25 or part != 0.5 else "",
+            f"{part * top:.0%}",
             kind="side",
             x=_LEFT - 6,
             y=down(part * top) + 4,
