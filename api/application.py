@@ -17,6 +17,7 @@ from api import (
     operations,
     page,
     planning_resources,
+    spaceapi_resource,
     watches_resource,
 )
 from api.allowances import Allowances
@@ -37,7 +38,7 @@ from api.planners import planning_page, report_page, week_page
 from api.problems import declare_problems
 from api.watches import Watches
 from perch.adapters.readings_log import ReadingsLog
-from perch.settings import Api
+from perch.settings import Api, Face
 
 UNLIMITED = Api(requests_per_minute=0)
 
@@ -54,12 +55,14 @@ def build(
     entrance: Entrance | None = None,
     readings: ReadingsLog | None = None,
     watches: Watches | None = None,
+    faces: Sequence[Face] = (),
 ) -> ASGIApp:
     """Put the application together around what it serves.
 
     `checks` are the parts that readiness depends on, `health` reads what the collector says of itself; `demo` says on
     the page that its data are simulated; `entrance` decides who comes in (None: everybody, as if at this machine), and
-    `readings` keeps who read what of single spaces; `watches` tells whoever asked to be told.
+    `readings` keeps who read what of single spaces; `watches` tells whoever asked to be told;
+    `faces` are what sites show to everybody.
     """
     app = with_routes()
     app.state.checks = checks
@@ -68,6 +71,7 @@ def build(
     app.state.taps = taps
     app.state.readings = readings
     app.state.watches = watches
+    app.state.faces = {face.site: face for face in faces}
     return serving(app, live, history, settings, entrance)
 
 
@@ -90,6 +94,7 @@ def with_routes() -> FastAPI:
         planning_resources,
         audit_resource,
         watches_resource,
+        spaceapi_resource,
         operations,
         metrics,
         login_page,
@@ -103,6 +108,7 @@ def with_routes() -> FastAPI:
         report_page,
     ):
         app.include_router(routes.router)
+    app.state.faces = {}
     declare_problems(app)
     describe(app)
     return app

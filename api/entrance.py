@@ -19,8 +19,8 @@ from api.keys import Keys
 from api.origins import Names, is_proxied
 from perch.adapters.keys import ANYWHERE, Key
 
-FREE = frozenset({"/healthz", "/readyz", "/login", "/logout"})
-"""What anybody may ask; `/readyz` then says no more than whether all is well."""
+FREE = frozenset({"/healthz", "/readyz", "/login", "/logout", "/spaceapi"})
+"""What anybody may ask: `/readyz` then says no more than whether all is well, `/spaceapi` what operators publish."""
 
 _ASSETS = "/assets/"
 PUBLIC = frozenset({"/", "/api/v1/summary"})

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import problem
 
 _log = logging.getLogger("perch.api")
+_ALLOWED = b"access-control-allow-origin"
 _EXPOSED = b"ETag, RateLimit, RateLimit-Policy, Retry-After"
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, HEAD"),
@@ -59,7 +60,7 @@ class Gate:
         if origin is None or origin not in self._origins:
             return [vary]
         return [
-            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (_ALLOWED, origin.encode("latin-1")),
             (b"access-control-expose-headers", _EXPOSED),
             vary,
         ]
@@ -81,7 +82,9 @@ class _Answering:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun = True
-            headers = [*message.get("headers", ()), *self._headers]
+            headers = list(message.get("headers", ()))
+            if all(name != _ALLOWED for name, _ in headers):  # what is for everybody says so itself
+                headers += self._headers
             if all(name != b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"no-store"))
             message = {**message, "headers": headers}

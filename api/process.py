@@ -133,6 +133,7 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
         entrance=entrance,
         readings=(readings := ReadingsLog(settings.data)),
         watches=watches,
+        faces=settings.faces,
     )
     server = _Server(_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -74,6 +74,7 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("DELETE", f"{API}/watches/{{id}}"): Entry(READERS, f"{API}/watches/{NO_WATCH}", status=404),
     ("GET", f"{API}/watches/{{id}}/deliveries"): Entry(READERS, f"{API}/watches/{NO_WATCH}/deliveries", status=404),
     ("POST", f"{API}/watches/{{id}}/replay"): Entry(READERS, f"{API}/watches/{NO_WATCH}/replay", status=404, body={}),
+    ("GET", "/spaceapi"): Entry(EVERYBODY, "/spaceapi?site={site}", status=404, nobody=404),
     ("GET", "/healthz"): Entry(EVERYBODY, "/healthz", nobody=200),
     ("GET", "/readyz"): Entry(EVERYBODY, "/readyz", nobody=200),
     ("GET", "/metrics"): Entry((), "/metrics"),  # for keys of all sites: see below

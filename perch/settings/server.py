@@ -9,6 +9,7 @@ from perch.errors import InputError
 from perch.model import Site
 from perch.settings.broker import read_broker
 from perch.settings.exposed import read_metrics
+from perch.settings.faces import read_faces
 from perch.settings.files import file_beside, open_toml, path_beside
 from perch.settings.reading import RefusedError, choice, flag, several, shown, text, whole
 from perch.settings.site import load_site
@@ -35,15 +36,17 @@ def _server(table: Table, folder: Path, complaints: Complaints) -> ServerSetting
     if broker.password_file is not None and broker.username is None:
         broker_table.complain("username", "is missing beside password_file", "add it")
     influx = _influx(table, folder)
+    sites = _sites(table, paths, complaints)
     settings = ServerSettings(
         data=table.need("data", path_beside(folder), folder),
-        sites=_sites(table, paths, complaints),
+        sites=sites,
         site_paths=paths,
         broker=broker,
         influx=influx,
         api=_api(table.table("api"), influx),
         retention=_retention(table.table("retention")),
         metrics=read_metrics(table.table("metrics")),
+        faces=read_faces(table, frozenset(site.id for site in sites)),
     )
     table.finish()
     return settings

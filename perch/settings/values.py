@@ -102,6 +102,19 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
+class Face:
+    """What a site shows to everybody who asks, as SpaceAPI has it; `lat` and `lon` in degrees."""
+
+    site: str
+    url: str
+    logo: str
+    email: str
+    address: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """How long history and the audit's looks are kept, in days; 0 means for ever."""
 
@@ -122,3 +135,4 @@ class ServerSettings:
     api: Api = field(default_factory=Api)
     retention: Retention = field(default_factory=Retention)
     metrics: MetricsAt | None = None
+    faces: tuple[Face, ...] = ()
