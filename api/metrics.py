@@ -66,5 +66,7 @@ def _of_fleet(live: Live) -> Iterator[Family]:
     said = {name: agent.status for name, agent in known if agent is not None and agent.has_words}
     waiting = by("agent", {name: status.outbox for name, status in said.items()})
     yield Family("perch_agent_waiting_events", Kind.GAUGE, "Events that wait in an agent.", waiting)
-    ill = by("agent", {name: sum(one.health.is_ill for one in status.sensors.values()) for name, status in said.items()})
+    ill = by(
+        "agent", {name: sum(one.health.is_ill for one in status.sensors.values()) for name, status in said.items()}
+    )
     yield Family("perch_agent_ill_sensors", Kind.GAUGE, "Sensors of an agent that cannot be believed.", ill)
