@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from api.access import ANYBODY, Reader
+from api.access import ANYBODY, Matter, Reader
 from api.assets import text_of
 from api.entrance import Entrance, Refused
 from api.live import Live
@@ -66,6 +66,12 @@ def way_on(text: str) -> str:
     return text if len(text) <= LONGEST_WAY and _A_WAY.fullmatch(text) and not text.startswith("/log") else "/"
 
 
+def _way_for(reader: Reader, way: str) -> str:
+    """Lead whoever may not see the first page to one that they may see."""
+    lost = way == "/" and reader.role is not None and not reader.may_read(Matter.LIVE)
+    return "/manage" if lost else way
+
+
 def _sent_on(where: str, cookie: str | None = None) -> Response:
     headers = {**_NO_STORE, "Location": where}
     return Response(status_code=303, headers=headers if cookie is None else {**headers, "Set-Cookie": cookie})
@@ -106,7 +112,7 @@ def _form(
         known="" if key is None else _known(words, live, key),
         is_open=entrance.is_open,
         complaint=_complaint(words, refused, tried=tried),
-        wanted=way_on(wanted),
+        wanted=_way_for(reader, way_on(wanted)),
         summary=_summary(live) if entrance.public_summary and reader == ANYBODY else None,
     )
     answer = sent(body, 200 if refused is None else refused.status)

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from perch import commands
 from perch.adapters.cursor import Cursor
@@ -20,6 +22,9 @@ from tests.configurations import site_toml
 from tests.parts import free_port, until
 from tests.serving import Served, serving
 from tests.test_api_planning import history
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PAGE = Path(__file__).parent.parent / "docs" / "keys.md"
 COMMANDS = [
@@ -155,3 +160,36 @@ def test_a_key_that_cannot_be_meant_is_not_made(shell: Shell, words: tuple[str, 
 
 def test_a_key_that_is_none_cannot_be_revoked(shell: Shell) -> None:
     assert "there is none of this id" in shell.run("revoke", "0" * 12, code=2)[1]
+
+
+def test_one_logs_in_and_out_by_keyboard_without_a_script(served: Served, folder: Path, chromium: "Browser") -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 700}, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{served.url}/find?kind=desk")
+    for text, said in (("nonsense", "opens nothing"), ((folder / "key").read_text(), "")):
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        page.wait_for_load_state()
+        assert said in page.inner_text("main")
+    assert page.url == f"{served.url}/find?kind=desk"
+    page.goto(f"{served.url}/login")
+    assert "The docs" in page.inner_text("main")
+    page.get_by_role("button", name="Log out").first.press("Enter")
+    page.wait_for_load_state()
+    page.goto(f"{served.url}/find?kind=desk")
+    assert page.get_by_label("Key").is_visible()
+    context.close()
+
+
+def test_the_form_has_no_barriers(served: Served, chromium: "Browser") -> None:
+    for scheme in ("light", "dark"):
+        context = chromium.new_context(viewport={"width": 390, "height": 700}, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(f"{served.url}/login")
+        page.keyboard.type("nonsense")
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").wait_for()
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        context.close()
