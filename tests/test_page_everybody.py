@@ -151,6 +151,8 @@ def test_a_desk_is_found_by_a_plain_form(house: House, chromium: "Browser") -> N
         assert page.locator("#found").count() == 1
         page.goto(f"{house.served.url}/find?kind=room&state=any&min_capacity=4")
         assert names(page) == ["Alfama"]
+        page.goto(f"{house.served.url}/find?site=hq&state=any")
+        assert names(page) == ["D01", HOSTILE_NAME, "Belém", "Alfama"]
 
 
 def test_a_list_that_is_asked_moves_by_itself_and_goes_back(house: House, chromium: "Browser") -> None:

@@ -297,7 +297,8 @@ for (const [id, mark] of marks) {
   if (!row) continue;
   mark.addEventListener("click", () => {
     row.querySelector("details").open = true;
-    row.scrollIntoView({ block: "center", behavior: "smooth" });
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    row.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
     row.querySelector("summary").focus({ preventScroll: true });
   });
   for (const [from, to] of [[mark, row], [row, mark]]) {
