@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
+from api.access import Matter
 from api.live import Live
 from api.openapi import answers
-from api.operations import Check
-from api.parameters import StrictRoute
+from api.operations import Check, may_operate
+from api.parameters import StrictRoute, TheReader, required
 from api.shapes import Readiness
 from perch.adapters.collector_health import CollectorHealth
 from perch.adapters.collector_metrics import families_of
@@ -19,12 +21,19 @@ router = APIRouter(route_class=StrictRoute, tags=["operations"])
 
 Health = Callable[[], CollectorHealth | None]
 _SAMPLES = {"description": "Samples, a line each.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-_ROUTE = answers(Readiness)
+_ROUTE = answers(Readiness, 403)
 
 
-@router.get("/metrics", **{**_ROUTE, "responses": {**_ROUTE["responses"], 200: _SAMPLES}})
-async def metrics(request: Request) -> Response:
+@router.get(
+    "/metrics",
+    **{**_ROUTE, "responses": {**_ROUTE["responses"], 200: _SAMPLES}},
+    response_class=PlainTextResponse,
+    dependencies=[required(Matter.FLEET)],
+)
+async def metrics(request: Request, reader: TheReader) -> Response:
     """Give what Prometheus collects: counters begin anew with each start of the collector."""
+    if not may_operate(reader):
+        raise HTTPException(403, "these numbers are of all sites; ask with a key for all of them")
     checks: Sequence[tuple[str, Check]] = request.app.state.checks
     health: Health = request.app.state.health
     live: Live = request.app.state.live
