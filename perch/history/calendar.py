@@ -131,6 +131,17 @@ class Calendar:
                 yield ms
 
     def _open_on(self, day: date) -> list[tuple[int, int]]:
+        spans = self._open_spans.get(day)
+        if spans is None:
+            spans = self._open_spans[day] = self._opening_of(day)
+        return spans
+
+    @cached_property
+    def _open_spans(self) -> dict[date, list[tuple[int, int]]]:
+        """The opening hours of days that were asked for before."""
+        return {}
+
+    def _opening_of(self, day: date) -> list[tuple[int, int]]:
         if day in self.closed:
             return []
         return sorted(
