@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.access import Matter, Reader
 from api.directory import Place
-from api.feed import Condition, Sight, Subscription
+from api.feed import Condition, Push, Sight, Subscription
 from api.live import Live
 from api.live_resources import visible
 from api.openapi import streams
@@ -28,6 +28,7 @@ from api.parameters import (
 )
 from api.selection import Selection
 from api.shapes import AgentItem, Reset, Snapshot, SpaceItem
+from api.wire import PUSH
 
 router = APIRouter(prefix="/api/v1", route_class=StrictRoute, tags=["live"])
 _encoder = msgspec.json.Encoder()
@@ -42,6 +43,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     dependencies=[required(Matter.LIVE)],
 )
 async def events(
+    request: Request,
     live: TheLive,
     reader: TheReader,
     site: OptionalSite = None,
@@ -67,13 +69,14 @@ async def events(
         live.now().wall_ms * 1000,
         Sight.EXACT if reader.may_read(Matter.EXACT_TIMES) else Sight.COARSE,
     )
-    return StreamingResponse(_stream(live, subscription), media_type="text/event-stream", headers=_HEADERS)
+    push = request.scope.get("extensions", {}).get(PUSH)
+    return StreamingResponse(_stream(live, subscription, push), media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _stream(live: Live, subscription: Subscription) -> AsyncIterator[bytes]:
+async def _stream(live: Live, subscription: Subscription, push: Push | None) -> AsyncIterator[bytes]:
     try:
         yield _RETRY
-        async for chunk in subscription.chunks(wake=live.wake):
+        async for chunk in subscription.chunks(wake=live.wake, push=push):
             yield chunk
     finally:
         live.feed.leave(subscription)

@@ -42,6 +42,12 @@ class Event:
 
 
 Condition = Callable[[object], bool]
+Push = Callable[[bytes], bool]
+"""Writes to a reader at once; False, and nothing is written, where the reader is not ready for it."""
+
+
+def _refuse(_frame: bytes) -> bool:
+    return False
 
 
 def frame(name: str, number: int, data: bytes) -> bytes:
@@ -57,6 +63,8 @@ class Subscription:
         self.sight = sight
         self.ended = False
         self._frames = deque(frames)
+        self._push: Push = _refuse
+        self._is_at_rest = False
         self._ready = asyncio.Event()
         self._ready.set()
 
@@ -64,7 +72,9 @@ class Subscription:
         return f"<Subscription, {len(self._frames)} waiting{', ended' if self.ended else ''}>"
 
     def put(self, frame: bytes) -> bool:
-        """Queue a frame; False once the reader is too slow."""
+        """Push a frame, or queue it where something else is still to be written; False once the reader is too slow."""
+        if self._is_at_rest and not self._frames and self._push(frame):
+            return True
         if len(self._frames) >= QUEUE_EVENTS:
             self.break_off()
             return False
@@ -83,19 +93,24 @@ class Subscription:
         self.end()
 
     async def chunks(
-        self, keep_alive_s: float = KEEP_ALIVE_S, wake: Callable[[], object] = lambda: None
+        self, keep_alive_s: float = KEEP_ALIVE_S, wake: Callable[[], object] = lambda: None, push: Push | None = None
     ) -> AsyncIterator[bytes]:
-        """Give what to write: all that is queued, or a comment when nothing came for so many seconds.
+        """Give what to write: all that is queued, or a comment when nothing was queued for so many seconds.
 
-        `wake` is called before each: if the process stood still it makes what is queued void.
+        `wake` is called before each: if the process stood still it makes what is queued void. Where there is `push`,
+        frames go that way while nothing is queued.
         """
+        self._push = push or _refuse
         while True:
             try:
                 async with asyncio.timeout(keep_alive_s):
+                    self._is_at_rest = True
                     await self._ready.wait()
             except TimeoutError:
+                self._is_at_rest = False
                 yield b": still here\n\n"
                 continue
+            self._is_at_rest = False
             wake()
             self._ready.clear()
             if self._frames:

@@ -74,6 +74,7 @@ class Live:
 
     def hear(self, received: Received) -> None:
         """Take in a message; one that breaks the contract or is not of the layout is counted and left."""
+        self.wake()
         try:
             address = parse_topic(received.topic)
             if (address.site, address.agent) not in self.directory.spaces_of:

@@ -23,6 +23,8 @@ MOST_HEAD_BYTES = 32_768
 
 MOST_BODY_BYTES = 65_536
 MOST_PIPELINED = 32
+PUSH = "perch.push"
+"""The extension of a request's scope by which parts of a streamed answer are written without waking anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,17 @@ class Wire(HttpToolsProtocol):
         self._is_in_head, self._is_in_body = False, True
         self._head_bytes = 0
         self._crowd.asks(self)
+        cast(dict[str, Any], self.scope)["extensions"] = {PUSH: self.push}
         super().on_headers_complete()
+
+    def push(self, part: bytes) -> bool:
+        """Write a part of a streamed answer at once; False where its reader takes nothing now, or it has ended."""
+        cycle = self.cycle
+        is_open = cycle.chunked_encoding and not (cycle.disconnected or cycle.response_complete)
+        if not is_open or self.flow.write_paused or self.transport.is_closing():
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
+        return True
 
     def on_body(self, body: bytes) -> None:
         """Take in a part of a body."""

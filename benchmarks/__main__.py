@@ -17,6 +17,7 @@ ALL = (
     "spaces",
     "page",
     "latency",
+    "streams",
     "collector",
     "drain",
     "size",

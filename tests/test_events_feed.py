@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.feed import KEEP_ALIVE_S, QUEUE_EVENTS, WINDOW_EVENTS, Feed, Subscription, frame
@@ -117,6 +117,71 @@ async def _drained(subscription: Subscription) -> list[int]:
     subscription.end()
     chunks = [chunk async for chunk in subscription.chunks()]
     return [int(line[4:]) for line in b"".join(chunks).decode().splitlines() if line.startswith("id: ")]
+
+
+class Line:
+    """What is written to one reader: what was pushed and what was sent, in the order of the writing."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.subscription = subscribe(feed)
+        self.written: list[int] = []
+        self.is_ready = True
+
+    def push(self, frame: bytes) -> bool:
+        """Take a frame at once, if ready."""
+        if self.is_ready:
+            self._write(frame)
+        return self.is_ready
+
+    async def send(self, pauses: asyncio.Semaphore) -> None:
+        """Send as a server does: each chunk takes as long as `pauses` say, in which frames may be published."""
+        async for chunk in self.subscription.chunks(push=self.push):
+            await pauses.acquire()
+            self._write(chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        self.written += [int(line[4:]) for line in chunk.decode().splitlines() if line.startswith("id: ")]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(["publish", "turn", "ready", "busy", "sent"]), max_size=60))
+def test_what_is_pushed_and_what_is_queued_comes_once_and_in_order(steps: list[str]) -> None:
+    async def run() -> list[int]:
+        feed = Feed(FIRST)
+        line, pauses = Line(feed), asyncio.Semaphore(0)
+        sending = asyncio.create_task(line.send(pauses))
+        for step in steps:
+            if step == "publish":
+                feed.publish("space", "d01", b"{}")
+            elif step == "sent":
+                pauses.release()
+            elif step != "turn":
+                line.is_ready = step == "ready"
+            await asyncio.sleep(0)
+        for _ in steps:
+            pauses.release()
+        pauses.release()
+        line.subscription.end()
+        await sending
+        return line.written
+
+    assert asyncio.run(run()) == [FIRST + number for number in range(steps.count("publish") + 1)]
+
+
+def test_a_reader_at_rest_is_written_to_at_once() -> None:
+    async def run() -> list[int]:
+        feed = Feed(FIRST)
+        line, pauses = Line(feed), asyncio.Semaphore(1)
+        sending = asyncio.create_task(line.send(pauses))
+        while not line.written:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        feed.publish("space", "d01", b"{}")
+        at_once = line.written[:]
+        sending.cancel()
+        return at_once
+
+    assert asyncio.run(run()) == [FIRST, FIRST + 1]
 
 
 def test_a_silent_feed_sends_a_comment_now_and_then() -> None:
