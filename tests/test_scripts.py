@@ -88,7 +88,7 @@ def test_an_influxdb_2_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_parts_that_are_there_are_left_as_they_are(tmp_path: Path) -> None:
-    for name in ("mosquitto", "chromium"):
+    for name in ("mosquitto", "chromium", "promtool"):
         program(tmp_path, name, "#!/bin/sh\n")
     program(tmp_path, "influxd", "#!/bin/sh\necho InfluxDB v1.8.10\n")
     told = run_script("get-parts", f"{tmp_path}:{os.defpath}", HOME=str(tmp_path))
