@@ -20,7 +20,7 @@ help:
 	@echo 'make demo       the whole system on this machine, with simulated people (Ctrl-C ends it)'
 	@echo 'make setup      everything for working on Perch, in .venv'
 	@echo 'make test       the tests, on real servers and a real browser'
-	@echo 'make test-long  the tests that take minutes'
+	@echo 'make test-long  the tests that take minutes, and every property on more examples'
 	@echo 'make lint       style, types, and whether the committed dashboards are what the code builds'
 	@echo 'make bench      speed and size, beside peers measured in the same run'
 	@echo 'make accuracy   how right the estimator is, on recordings and simulated spaces: prints tables, renews docs/accuracy.md'
@@ -49,7 +49,7 @@ test: setup
 test-long: setup
 	@scripts/get-parts
 	@scripts/get-influxd2
-	$(pytest) -m long $(ARGS)
+	$(pytest) -m 'long or hypothesis' --hypothesis-profile long $(ARGS)
 
 lint: setup
 	$(bin)/ruff check

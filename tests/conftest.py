@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # A busy machine is not a failure.
-settings.register_profile("perch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("perch", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", parent=settings.get_profile("perch"), max_examples=250)
 settings.load_profile("perch")
 
 HOW_TO_GET = "run `make test` or `make test-long`, which gets it, or scripts/get-parts or scripts/get-influxd2"
@@ -133,7 +134,7 @@ def chromium() -> Iterator["Browser"]:
         browser.close()
 
 
-LONG_FILES = ("test_campaign.py", "test_demo.py", "test_demo_ends.py")
+LONG_FILES = ("test_campaign.py", "test_demo.py", "test_demo_ends.py", "test_whole_way.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -145,10 +146,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     in_browser = Counter(str(item.path) for item in items if _is_in_browser(item))
 
     def turn(item: pytest.Item) -> tuple[object, ...]:
-        many = in_browser[str(item.path)]
-        if many:
-            return True, -many, str(item.path), _is_in_browser(item)
-        return False, item.path.name not in LONG_FILES
+        many, short = in_browser[str(item.path)], item.path.name not in LONG_FILES
+        return (True, short, -many, str(item.path), _is_in_browser(item)) if many else (False, short)
 
     items.sort(key=turn)
 
