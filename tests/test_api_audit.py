@@ -231,7 +231,6 @@ def test_nothing_of_the_person_who_taps_is_kept(tmp_path: Path) -> None:
         "user-agent": "Phone of Ada Lovelace",
         "authorization": "Bearer secret-of-ada",
         "cookie": "session=ada-session",
-        "x-forwarded-for": "203.0.113.77",
         "accept-language": "en-ada",
     }
     tap = tap_of(space="r1", count=3)
