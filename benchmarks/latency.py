@@ -39,14 +39,17 @@ def figures() -> list[Figure]:
         with servers.process("collector", "--config", str(config)), servers.process("api", "--config", str(config)):
             wait_for(lambda: answers(port))
             with _sensing(where / "agent", broker), _listening(port) as stream:
-                ways, hops = [], []
+                ways, slowest, hops = [], [], []
                 for _ in range(RUNS):
-                    ways.append(statistics.median(_edges(stream)))
+                    waits = _edges(stream)
+                    ways.append(statistics.median(waits))
+                    slowest.append(statistics.quantiles(waits, n=100)[98])
                     hops.append(statistics.median(_hops(broker)))
     return [
         Figure("pin edge to SSE client", ways, "ms"),
+        Figure("the same, the slowest of a hundred", slowest, "ms"),
         Figure("bare MQTT hop", hops, "ms"),
-        Figure("ratio", [way / hop for way, hop in zip(ways, hops, strict=True)], "×", "≤ 5"),
+        Figure("ratio", [way / hop for way, hop in zip(ways, hops, strict=True)], "×", "≤ 3"),
     ]
 
 

@@ -6,14 +6,18 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
 from perch.history.told import Marked
-from tests.parts import free_port
+from tests.parts import free_port, until
 from tests.serving import EPOCH, Served, a_site, server_settings, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = ("api.md", "members.md", "managers.md")
@@ -49,3 +53,16 @@ def test_a_command_of_the_docs_answers(served: Served, command: str) -> None:
         assert told.returncode == 0, told.stderr
         assert '"status":4' not in told.stdout
         assert told.stdout.startswith("{")
+
+
+def test_the_script_of_the_docs_shows_every_space(served: Served, chromium: "Browser") -> None:
+    (script,) = re.findall(r"```js\n(.*?)```", (DOCS / "api.md").read_text(), re.DOTALL)
+    page = chromium.new_page()
+    try:
+        page.goto(f"{served.url}/healthz")
+        page.evaluate("() => { window.shown = []; window.show = (item) => shown.push(item.id); }")
+        page.evaluate(f"() => {{ {script} }}")
+        until(lambda: page.evaluate("() => window.shown.length") >= 4)
+        assert sorted(page.evaluate("() => window.shown")) == ["d01", "d02", "d03", "r1"]
+    finally:
+        page.close()
