@@ -155,6 +155,32 @@ def test_a_desk_is_found_by_a_plain_form(house: House, chromium: "Browser") -> N
         assert names(page) == ["D01", HOSTILE_NAME, "Belém", "Alfama"]
 
 
+def test_a_desk_for_later_is_a_chance_at_each_place_or_says_why_there_is_none(house: House) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    text = house.page(Role.MEMBER, f"/find?kind=desk&at={tomorrow}T10:00")
+    places = re.findall(r'<li><a href="/\?site=(\w+)">.*?</li>', text, re.DOTALL)
+    assert places == ["far", "hq"]
+    assert "The chance of a free one: Desks" in text
+    told = {
+        site: house.served.json(f"/api/v1/forecast?site={site}&kind=desk&at={tomorrow}T10:00") for site in ("far", "hq")
+    }
+    for answer in told.values():
+        chance = answer["probability_free"]
+        shown = [answer["why"]] if chance is None else [f"<strong>{share}%</strong>" for share in _shares(chance)]
+        assert any(one in text.replace("&#39;", "'") for one in shown)
+    assert "is no time" in house.page(Role.MEMBER, "/find?at=soon")
+    assert names_in(house.page(Role.MEMBER, "/find?at=")) > 0
+
+
+def _shares(chance: float) -> tuple[int, ...]:
+    """Give what may be written of a chance: never all, where it is not, which the API's decimals may hide."""
+    return (99, 100) if chance > 0.985 else (round(chance * 100),)
+
+
+def names_in(text: str) -> int:
+    return text.count('class="way-to"')
+
+
 def test_a_list_that_is_asked_moves_by_itself_and_goes_back(house: House, chromium: "Browser") -> None:
     with house.opened(chromium, Role.MEMBER, "/find") as moved:
         page = moved.page
@@ -319,6 +345,7 @@ def test_a_wall_shows_one_floor_after_the_other_and_stays_awake(house: House, ch
 
 PAGES = {
     "find": (Role.MEMBER, "/find"),
+    "later": (Role.MEMBER, "/find?lang=de&at=2200-01-01T10:00"),
     "home": (Role.MEMBER, "/?site=hq&zone=rooms"),
     "wall": (Role.MEMBER, "/?site=hq&wall"),
     "space": (Role.FACILITIES, "/spaces/hq/r1"),

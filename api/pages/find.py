@@ -5,13 +5,17 @@ from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api.access import Matter, Reader
+from api.forecast_resource import present_of
+from api.forecasts import Forecasts
 from api.kept import Kept
 from api.live import Live, Shown
 from api.live_resources import visible
 from api.pages.frame import PageResponse, frame_of, page_answer, question_in, render
 from api.pages.languages import Words, count, say
+from api.pages.later import Pool, later
 from api.pages.rows import moment_of, row_of
 from api.pages.wishes import asked, feature_field, field, href, seats_field, wish_of
 from api.parameters import TheLive, TheReader, required
@@ -38,6 +42,7 @@ async def find_page(request: Request, live: TheLive, reader: TheReader) -> Respo
         wish = wish_of(given, sites)
         frame = frame_of(request, reader, "find", asked(wish))
         context = _context(live, reader, sites, wish, frame.words)
+        context |= await _later(request, live, sites, wish, frame.words)
         answer = page_answer(render("find.html", frame, **context))
         kept.put(question, answer)
     return PageResponse(answer, request)
@@ -55,6 +60,19 @@ def _context(live: Live, reader: Reader, sites: list[Site], wish: Selection, wor
         "groups": [group for group in groups if group["rows"]],
         "data": {"site": wish.site, "words": _said_by_the_script(words)},
     }
+
+
+async def _later(request: Request, live: Live, sites: list[Site], wish: Selection, words: Words) -> dict[str, Any]:
+    """Tell chances where a time is asked for, of desks where no kind is."""
+    at = request.query_params.get("at", "").strip()[:64]
+    if not at:
+        return {"at": "", "later": [], "later_heading": ""}
+    kind = wish.kind or SpaceKind.DESK
+    chosen = [site for site in sites if wish.site in (None, site.id)]
+    pools = [Pool(site, kind, present_of(live, site.id, kind)) for site in chosen]
+    forecasts: Forecasts = request.app.state.forecasts
+    told = await run_in_threadpool(later, pools, at, live.now().wall_ms, forecasts, words)
+    return {"at": at, "later": told, "later_heading": say(words["find"], "later", kind=words["kinds"][kind])}
 
 
 def _said_by_the_script(words: Words) -> Words:

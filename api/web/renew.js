@@ -72,9 +72,9 @@ function speak(text) {
 
 // What is offered to choose from hangs on what is chosen.
 function putChoices(page) {
-  for (const field of document.querySelectorAll("form.fields select")) {
-    const fresh = page.querySelector(`form.fields select[name="${field.name}"]`);
-    if (!fresh) continue;
+  for (const field of document.querySelectorAll("form.fields select, form.fields input")) {
+    const fresh = page.querySelector(`form.fields [name="${field.name}"]`);
+    if (!fresh || (field.matches("input") && field === document.activeElement)) continue; // a time is being written
     if (fresh.textContent !== field.textContent) field.replaceChildren(...[...fresh.options].map((one) => one.cloneNode(true)));
     field.value = fresh.value;
   }
