@@ -19,7 +19,7 @@ from collector import process as collector
 from perch.adapters import age
 from perch.adapters.collector_health import CollectorHealth, LiveRowsHealth, ProjectionHealth
 from perch.adapters.collector_metrics import families_of
-from perch.adapters.exposition import MEDIA_TYPE, Family, Kind, MetricsPort, Sample, by, one, text_of
+from perch.adapters.exposition import ASKING_AT_ONCE, MEDIA_TYPE, Family, Kind, MetricsPort, Sample, by, one, text_of
 from perch.adapters.history_store import HistoryStore
 from perch.adapters.journal import Journal
 from perch.errors import UnavailableError
@@ -184,11 +184,14 @@ def test_hostile_names_stay_values() -> None:
 def test_many_who_ask_and_say_nothing_keep_nobody_from_an_answer() -> None:
     port = free_port()
     shown = MetricsPort(MetricsAt(port), lambda: [one("perch_x", Kind.GAUGE, "X.", 1)])
-    idle = [socket.create_connection((LOOPBACK, port)) for _ in range(30)]
+    idle = [socket.create_connection((LOOPBACK, port)) for _ in range(40)]
     try:
         for one_of_them in idle:
             one_of_them.sendall(b"GET /metr")
-        assert numbers(get(port)[2])["perch_x", ()] == 1
+        assert numbers(get(port, "/metrics?name=x")[2])["perch_x", ()] == 1
+        idle += [socket.create_connection((LOOPBACK, port)) for _ in range(60)]
+        answering = [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
+        assert 40 <= len(answering) <= ASKING_AT_ONCE, "there is an end to how many may sit and say nothing"
     finally:
         for one_of_them in idle:
             one_of_them.close()

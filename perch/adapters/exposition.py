@@ -1,10 +1,11 @@
 """Metrics in Prometheus' text format by `prometheus_client`, and a port for what has no HTTP of its own."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prometheus_client import Metric, ProcessCollector, generate_latest
 from prometheus_client.registry import Collector
@@ -13,8 +14,13 @@ from perch import __version__
 from perch.errors import UnavailableError
 from perch.settings.values import MetricsAt
 
+log = logging.getLogger(__name__)
+
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PATH = "/metrics"
+ASKING_AT_ONCE = 64
+"""Whoever comes beyond them is let go at once: an agent lives on a small machine."""
+
 PATIENCE_S = 5.0
 """Whoever has not asked by then is let go."""
 
@@ -105,7 +111,27 @@ class MetricsPort:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 16
+    request_queue_size = 128
+
+    def server_activate(self) -> None:
+        self._seats = threading.BoundedSemaphore(ASKING_AT_ONCE)
+        super().server_activate()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._seats.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._seats.release()
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of somebody who went away in the midst."""
+        log.debug("metrics: somebody who asked went away", exc_info=True)
 
 
 def _handler(families: Callable[[], Iterable[Family]]) -> type[BaseHTTPRequestHandler]:
@@ -114,7 +140,9 @@ def _handler(families: Callable[[], Iterable[Family]]) -> type[BaseHTTPRequestHa
         server_version, sys_version = "perch", ""
 
         def do_GET(self) -> None:
-            status, body = (200, text_of(families())) if self.path == PATH else (404, b"see /metrics\n")
+            status, body = (
+                (200, text_of(families())) if self.path.partition("?")[0] == PATH else (404, b"see /metrics\n")
+            )
             self.send_response(status)
             self.send_header("Content-Type", MEDIA_TYPE)
             self.send_header("Content-Length", str(len(body)))
