@@ -4,6 +4,7 @@ Before there is any key, an API that only this machine's users can reach takes e
 first key on, and at once where others can reach it, whoever shows none sees nothing but the summary, if that is public.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from api.access import ANYBODY, AT_THIS_MACHINE, Reader
 from api.allowances import Allowances, address_of
 from api.keys import Keys
 from api.origins import Names, is_proxied
-from perch.adapters.keys import ANYWHERE, Key
+from perch.adapters.keys import ANYWHERE, BEGINNING, Key
 
 FREE = frozenset({"/healthz", "/readyz", "/login", "/logout", "/spaceapi"})
 """What anybody may ask: `/readyz` then says no more than whether all is well, `/spaceapi` what operators publish."""
@@ -26,9 +27,11 @@ _ASSETS = "/assets/"
 PUBLIC = frozenset({"/", "/api/v1/summary"})
 """What anybody may ask where the summary is public."""
 
-_NAMES_OF_KEYS = ("key", "api_key", "apikey", "token", "access_token", "authorization")
+_NAMES_OF_KEYS = frozenset({b"key", b"api_key", b"apikey", b"token", b"access_token", b"authorization"})
 TRIES_PER_MINUTE = 30
+TOLD_EACH_MS = 600_000
 _LONGEST_CREDENTIAL = 200
+_log = logging.getLogger("perch.api")
 
 
 CHALLENGE = 'Bearer realm="perch"'
@@ -74,6 +77,8 @@ class Entrance:
         self.names = names
         self.public_summary = public_summary
         self._tries = Allowances(TRIES_PER_MINUTE, now_ms)
+        self._now_ms = now_ms
+        self._quiet_until_ms = now_ms()
 
     def __repr__(self) -> str:
         return f"<Entrance, {'open' if self.is_open else 'by key'}>"
@@ -117,7 +122,16 @@ class Entrance:
         if key is not None:
             return key
         wait_s = self._tries.ask(address_of(scope)).wait_s
-        return WRONG_KEY if wait_s is None else Refused(429, "too many keys were tried that open nothing", wait_s)
+        if wait_s is None:
+            return WRONG_KEY
+        self._tell_of_tries()
+        return Refused(429, "too many keys were tried that open nothing", wait_s)
+
+    def _tell_of_tries(self) -> None:
+        """Tell whoever reads the log, once in a while, and not from where: that would be somebody's address."""
+        if self._now_ms() >= self._quiet_until_ms:
+            self._quiet_until_ms = self._now_ms() + TOLD_EACH_MS
+            _log.warning("many keys are tried that open nothing; the log of a proxy in front may say from where")
 
     def _by_session(self, headers: Headers) -> Reader | None:
         token = cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
@@ -148,11 +162,13 @@ class Entrance:
 
 def holds_key(scope: Scope) -> bool:
     """Tell whether an address holds a key, or asks for one by name."""
-    query = unquote_to_bytes(scope["query_string"].replace(b"+", b" ")).decode("latin-1")
-    if ANYWHERE.search(query) or ANYWHERE.search(scope["path"]):
+    query: bytes = scope["query_string"]
+    if b"%" in query or b"+" in query:
+        query = unquote_to_bytes(query.replace(b"+", b" "))
+    said = f"{scope['path']}?{query.decode('latin-1')}".lower()
+    if BEGINNING in said and ANYWHERE.search(said):  # most addresses need no search
         return True
-    names = (part.partition("=")[0].lower() for part in query.split("&")) if query else ()
-    return any(name in _NAMES_OF_KEYS for name in names)
+    return bool(query) and any(part.partition(b"=")[0].lower() in _NAMES_OF_KEYS for part in query.split(b"&"))
 
 
 def open_entrance(now_ms: Callable[[], int]) -> Entrance:

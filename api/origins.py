@@ -7,7 +7,9 @@ from starlette.datastructures import Headers
 from api.access import is_own_name
 
 _HOME = frozenset({"same-origin", "none"})
-_PROXIED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_PROXIED = frozenset(
+    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +42,19 @@ class Names:
 
 def is_proxied(headers: Headers) -> bool:
     """Tell whether a request was handed on for somebody elsewhere."""
-    return any(name in headers for name in _PROXIED)
+    return any(name in _PROXIED for name, _ in headers.raw)
 
 
 def is_at_home(headers: Headers, names: Names, *, by_cookie: bool) -> bool:
     """Tell whether a request that changes something comes from a page of this server, or from no page at all.
 
-    Browsers say where from in `Sec-Fetch-Site` (to trustworthy origins), in `Origin` otherwise. Whoever says neither is
-    no browser of today, and comes with no cookie.
+    Browsers say where from in `Sec-Fetch-Site`, which no page can forge, or in `Origin` where they were not reached by
+    TLS. Whoever says neither is no browser of today, and comes with no cookie.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None and site not in _HOME:
-        return False
-    if origin is not None and origin != names.origin(headers.get("host", "")):
-        return origin == "null" and site == "same-origin"
-    return site is not None or origin is not None or not by_cookie
+    if site is not None:
+        return site in _HOME
+    return not by_cookie if origin is None else origin == names.origin(headers.get("host", ""))
 
 
 def _without_port(host: str) -> str:

@@ -205,12 +205,14 @@ def test_what_is_no_key_is_refused(keyed: Keyed, authorization: str) -> None:
     assert answer.headers["www-authenticate"] == 'Bearer realm="perch"'
 
 
-def test_who_tries_many_keys_waits_and_whoever_has_one_does_not(keyed: Keyed) -> None:
+def test_who_tries_many_keys_waits_and_whoever_has_one_does_not(keyed: Keyed, caplog: pytest.LogCaptureFixture) -> None:
     found = [keyed.get(SPACES, authorization=f"Bearer perch_{number}").status for number in range(40)]
     assert found[0] == 401
     assert found[-1] == 429
     assert "retry-after" in keyed.get(SPACES, authorization="Bearer x").headers
     assert log_in(keyed, "perch_x").status == 429
+    assert caplog.text.count("keys are tried that open nothing") == 1
+    assert "127.0.0.1" not in caplog.text
     assert keyed.get(SPACES, MEMBER).status == 200
     keyed.hands.pass_s(60)
     keyed.ring.look()
@@ -376,6 +378,7 @@ def test_a_login_leads_on_to_what_was_asked_for(keyed: Keyed, way: str) -> None:
         ({"sec-fetch-site": "same-origin", "origin": HOME}, True),
         ({"sec-fetch-site": "same-origin", "origin": "null"}, True),
         ({"origin": "null"}, False),
+        ({"sec-fetch-site": "none"}, True),
         ({"origin": "https://evil.example"}, False),
         ({"origin": "http://perch.example"}, False),
         ({"sec-fetch-site": "cross-site", "origin": HOME}, False),

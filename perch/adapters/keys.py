@@ -19,8 +19,9 @@ from typing import NamedTuple
 from perch.adapters.api_file import NAME, changing, exists, opened
 
 PATTERN = re.compile(r"perch_([0-9a-f]{12})_([0-9a-f]{64})")
-ANYWHERE = re.compile(r"perch_[0-9a-f]{12}_[0-9a-f]{8}", re.IGNORECASE)
-"""What no address may hold: a key, or enough of one."""
+BEGINNING = "perch_"
+ANYWHERE = re.compile(r"perch_[0-9a-f]{12}_[0-9a-f]{8}")
+"""What no address may hold: a key, or enough of one, in small letters."""
 
 LONGEST_NAME = 80
 DAY_S = 86_400
