@@ -1,7 +1,7 @@
 """The feed: every reader sees every change that it wants once and in order, or is told that it cannot."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,6 +119,13 @@ async def _drained(subscription: Subscription) -> list[int]:
     return [int(line[4:]) for line in b"".join(chunks).decode().splitlines() if line.startswith("id: ")]
 
 
+class Turn:
+    """Lets everything else that is ready run once."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
 class Line:
     """What is written to one reader: what was pushed and what was sent, in the order of the writing."""
 
@@ -157,7 +164,7 @@ def test_what_is_pushed_and_what_is_queued_comes_once_and_in_order(steps: list[s
                 pauses.release()
             elif step != "turn":
                 line.is_ready = step == "ready"
-            await asyncio.sleep(0)
+            await Turn()
         for _ in steps:
             pauses.release()
         pauses.release()
@@ -174,8 +181,8 @@ def test_a_reader_at_rest_is_written_to_at_once() -> None:
         line, pauses = Line(feed), asyncio.Semaphore(1)
         sending = asyncio.create_task(line.send(pauses))
         while not line.written:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
+            await Turn()
+        await Turn()
         feed.publish("space", "d01", b"{}")
         at_once = line.written[:]
         sending.cancel()
