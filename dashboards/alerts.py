@@ -22,7 +22,7 @@ def groups() -> Json:
     rules = [_offline(), _ill(), _growing(), _unseen(), _not_live(), _behind()]
     return {
         "apiVersion": 1,
-        "groups": [{"orgId": 1, "name": "perch", "folder": "Perch", "interval": EVALUATED, "rules": rules}],
+        "groups": [{"orgId": 1, "name": "perch", "folder": "Perch alerts", "interval": EVALUATED, "rules": rules}],
     }
 
 

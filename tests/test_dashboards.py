@@ -480,7 +480,7 @@ def test_every_file_for_provisioning_is_yaml_and_names_what_exists() -> None:
     }
     assert len(set(folders.values())) == len(folders) == 2
     [group] = alerts.groups()["groups"]
-    assert group["folder"] == "Perch"
+    assert group["folder"] == "Perch alerts", "Grafana makes it, and it is no other folder made from files"
     assert {step["datasourceUid"] for rule in group["rules"] for step in rule["data"]} == {"perch-zones", "__expr__"}
 
 

@@ -12,6 +12,7 @@ import yaml
 from perch.adapters import age
 from perch.adapters.collector_health import CollectorHealth, ProjectionHealth
 from perch.adapters.collector_metrics import families_of
+from perch.adapters.exposition import Family, Kind, Sample, text_of
 from tests.parts import CACHE
 
 ROOT = Path(__file__).parents[1]
@@ -20,11 +21,11 @@ RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "perch.rules.yml").read_t
 FUNCTIONS = {"max", "without", "instance", "job", "increase", "delta", "min_over_time", "and", "m", "h", "up"}
 
 
-def promtool(*arguments: str, folder: Path = FOLDER) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str, folder: Path = FOLDER, said: str = "") -> subprocess.CompletedProcess[str]:
     program = shutil.which("promtool") or shutil.which("promtool", path=str(CACHE))
     if program is None:
         pytest.skip("promtool is not here: scripts/get-parts gets it")
-    return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run([program, *arguments], cwd=folder, input=said, capture_output=True, text=True, check=False)
 
 
 def test_promtool_finds_nothing_wrong_with_the_rules() -> None:
@@ -52,16 +53,27 @@ def test_promtool_reads_the_example_of_what_to_ask(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stdout + told.stderr
 
 
-def shown() -> set[str]:
-    """Name all that is shown: by the collector as it runs, by agent and API as their sources name it."""
+def test_promtool_finds_nothing_wrong_with_names_and_texts() -> None:
+    told = promtool("check", "metrics", said=text_of(of_collector()).decode())
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    wrong = Family("perch_waitMilliseconds", Kind.COUNTER, "Wrong.", (Sample({}, 1.0),))
+    assert promtool("check", "metrics", said=text_of([wrong]).decode()).returncode != 0
+
+
+def of_collector() -> list[Family]:
     health = CollectorHealth(
         version="1", written=age.mark(), written_ms=0, started_ms=0, running=True, journal="j", end=7, broker=None,
         waiting=0, overflowed=0, messages=9, events=8, stored=7, repeats=1, quarantined={}, strangers=4,
         stranger_spaces={}, projections={"influx": ProjectionHealth(position=5, lag=2)},
     )  # fmt: skip
+    return list(families_of(health, ["hq/pi-1"]))
+
+
+def shown() -> set[str]:
+    """Name all that is shown: by the collector as it runs, by agent and API as their sources name it."""
     sources = [(ROOT / name).read_text("utf-8") for name in ("api/metrics.py", "sensor_agent/metrics.py")]
     named = {name for source in sources for name in re.findall(r'"(perch_[a-z_]+)"', source)}
-    return named | {family.name for family in families_of(health, ["hq/pi-1"])}
+    return named | {family.name for family in of_collector()}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
