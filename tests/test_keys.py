@@ -1,8 +1,10 @@
 """Keys and logins: made once, kept as hashes, over when they are revoked; and no way in beside them."""
 
 import asyncio
+import json
 import logging
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -446,3 +448,11 @@ def test_looks_at_single_spaces_and_at_the_audit_are_noted(keyed: Keyed) -> None
 def test_what_cannot_be_noted_is_not_answered(keyed: Keyed) -> None:
     keyed.file.path.write_bytes(b"no database" * 100)
     assert keyed.get(f"/api/v1/history/transitions?site=hq&space=d01&{PAST}", FACILITIES).status == 503
+
+
+def test_a_late_tap_made_with_a_key_tells_nothing_of_the_past_and_is_not_noted(keyed: Keyed) -> None:
+    late = datetime.fromtimestamp(keyed.now_s - 3_600, UTC).isoformat()
+    body = json.dumps({"id": "2" * 32, "site": "hq", "space": "d01", "count": 0, "seen_at": late}).encode()
+    answer = keyed.ask("POST", "/api/v1/audit", body, {**keyed.by(FACILITIES), "content-type": "application/json"})
+    assert (answer.status, answer.json["said"]) == (201, None)
+    assert not keyed.log.newest(10)
