@@ -19,6 +19,7 @@ from dashboards import alerts, building, zones
 from dashboards.lint import complaints
 from dashboards.live import live
 from dashboards.panels import SPACES, override
+from dashboards.spaces import spaces
 from perch.adapters.influx import InfluxWriter, Written
 from perch.adapters.influx_query import Bucket
 from perch.adapters.line_protocol import fleet_line, integers_line, zone_key, zone_now_line
@@ -363,6 +364,21 @@ def test_the_lint_finds(name: str) -> None:
     dashboard = deepcopy(live())
     spoil(dashboard)
     assert any(complaint in found for found in complaints(dashboard)), complaints(dashboard)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda defaults: defaults["custom"].pop("insertNulls"),
+        lambda defaults: defaults["mappings"].pop(),
+    ],
+    ids=["goes on for ever", "turns to nothing"],
+)
+def test_the_lint_finds_a_timeline_that_hides_what_nobody_vouches_for(change: Callable[[Panel], object]) -> None:
+    dashboard = deepcopy(spaces())
+    change(next(panel for panel in dashboard["panels"] if panel["title"] == "States")["fieldConfig"]["defaults"])
+    assert complaints(spaces()) == []
+    assert complaints(dashboard) == ["Perch spaces: States: goes on with a state that nobody vouches for"]
 
 
 def test_unknown_has_a_grey_of_its_own_wherever_states_are_shown() -> None:

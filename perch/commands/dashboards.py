@@ -75,6 +75,8 @@ def _address(url: str) -> str:
         raise InputError(
             (Complaint("--url", f"{url!r} is no address of Grafana", "write it as https://grafana.example"),)
         )
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        click.echo("perch: the token travels unencrypted; write https:// where Grafana has it", err=True)
     return url
 
 
