@@ -21,6 +21,7 @@ async function renew() {
   try {
     const headers = { Accept: "text/html" };
     const answer = await fetch(address, { headers, cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
+    if (answer.status === 401) location.reload(); // there the form to log in is shown
     if (!answer.ok) throw new Error(String(answer.status));
     const text = await answer.text();
     if (mine !== turn || address !== location.href) return; // a later look is on its way
