@@ -61,6 +61,7 @@ export function listen(data, tell) {
 
   async function read(address) {
     const answer = await fetch(address, { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
+    if (answer.status === 401) location.reload(); // there the form to log in is shown
     if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
     time.correct(Date.parse(answer.headers.get("date")));
     return answer.json();
