@@ -81,30 +81,33 @@ class Crowd(NamedTuple):
     def in_order(self, first: npt.NDArray[np.intp]) -> "Crowd":
         """Take the steps from each of some places on, up to the next, for one; quicker than `together`."""
         repeats = np.diff(first, append=self.peak.shape[-1])
+        found: dict[tuple[np.ufunc, int], npt.NDArray[Any]] = {}
 
-        def add(column: Integers) -> Integers:
-            added: Integers = np.add.reduceat(column, first, axis=-1)
-            return added
+        def of(how: np.ufunc, column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            key = how, id(column)  # several may be the same column, where nothing is unknown
+            if key not in found:
+                found[key] = how.reduceat(column, first, axis=-1)
+            return found[key]
 
-        peak = np.maximum.reduceat(self.peak, first, axis=-1)
+        peak = of(np.maximum, self.peak)
         at_peak = self.peak == np.repeat(peak, repeats, axis=-1)
         return Crowd(
-            known_ms=add(self.known_ms),
-            inventory_ms=add(self.inventory_ms),
-            stood_ms=add(self.stood_ms),
-            full_ms=add(self.full_ms),
-            roomy_ms=add(self.roomy_ms),
-            days=add(self.days),
-            day_peaks=add(self.day_peaks),
-            day_peaks_if_occupied=add(self.day_peaks_if_occupied),
+            known_ms=of(np.add, self.known_ms),
+            inventory_ms=of(np.add, self.inventory_ms),
+            stood_ms=of(np.add, self.stood_ms),
+            full_ms=of(np.add, self.full_ms),
+            roomy_ms=of(np.add, self.roomy_ms),
+            days=of(np.add, self.days),
+            day_peaks=of(np.add, self.day_peaks),
+            day_peaks_if_occupied=of(np.add, self.day_peaks_if_occupied),
             peak=peak,
             peak_at_ms=np.minimum.reduceat(np.where(at_peak, self.peak_at_ms, END_MS), first, axis=-1),
-            peak_ms=add(self.peak_ms * at_peak),
-            peak_if_occupied=np.maximum.reduceat(self.peak_if_occupied, first, axis=-1),
-            ratio=np.fmax.reduceat(self.ratio, first, axis=-1),
-            ratio_if_occupied=np.fmax.reduceat(self.ratio_if_occupied, first, axis=-1),
-            surplus=np.minimum.reduceat(self.surplus, first, axis=-1),
-            surplus_if_free=np.minimum.reduceat(self.surplus_if_free, first, axis=-1),
+            peak_ms=np.add.reduceat(self.peak_ms * at_peak, first, axis=-1),
+            peak_if_occupied=of(np.maximum, self.peak_if_occupied),
+            ratio=of(np.fmax, self.ratio),
+            ratio_if_occupied=of(np.fmax, self.ratio_if_occupied),
+            surplus=of(np.minimum, self.surplus),
+            surplus_if_free=of(np.minimum, self.surplus_if_free),
         )
 
     @staticmethod
@@ -141,21 +144,28 @@ def _steps_of(of: Timeline, from_ms: int, to_ms: int) -> Integers | None:
 def said(of: Profile, length_ms: Integers) -> Crowd:
     """Say of each step of a profile what is most and least in it; of days it says nothing."""
     unknown, stood, none = of.stands - of.occupied - of.free, of.stands > 0, np.zeros_like(length_ms)
+    all_stood, all_known = bool(stood.all()), not unknown.any()
+
+    def where_stood(number: Integers, nothing: int) -> Integers:
+        return number if all_stood else np.where(stood, number, nothing)
+
+    peak, share, surplus = where_stood(of.occupied, NEVER), ratio(of.occupied, of.stands), where_stood(of.free, MANY)
+    taken = of.occupied + unknown
     return Crowd(
         known_ms=(of.occupied + of.free) * length_ms,
         inventory_ms=of.stands * length_ms,
-        stood_ms=stood * length_ms,
+        stood_ms=length_ms if all_stood else stood * length_ms,
         full_ms=(stood & (of.occupied == of.stands)) * length_ms,
         roomy_ms=(of.free > 0) * length_ms,
         days=none,
         day_peaks=none,
         day_peaks_if_occupied=none,
-        peak=np.where(stood, of.occupied, NEVER),
+        peak=peak,
         peak_at_ms=of.start_ms,
         peak_ms=length_ms,
-        peak_if_occupied=np.where(stood, of.occupied + unknown, NEVER),
-        ratio=ratio(of.occupied, of.stands),
-        ratio_if_occupied=ratio(of.occupied + unknown, of.stands),
-        surplus=np.where(stood, of.free, MANY),
-        surplus_if_free=np.where(stood, of.free + unknown, MANY),
+        peak_if_occupied=peak if all_known else where_stood(taken, NEVER),
+        ratio=share,
+        ratio_if_occupied=share if all_known else ratio(taken, of.stands),
+        surplus=surplus,
+        surplus_if_free=surplus if all_known else where_stood(of.free + unknown, MANY),
     )

@@ -6,13 +6,15 @@ from perch.history.asked import Asked
 from perch.history.members import Members, Seen
 from perch.history.profiles import Profile
 from perch.history.sheets import CODES, OUT
-from perch.history.source import FREE, OCCUPIED, Integers
+from perch.history.source import FREE, OCCUPIED
 from perch.model import DAY_MS
 
 _CODES = np.arange(CODES)
 _FLAGS = np.stack((_CODES & OUT == 0, _CODES & 3 == OCCUPIED, _CODES & 3 == FREE)).astype(np.int64)
 """Whether a code stands there, is occupied, is free."""
 _TURNS = (_FLAGS[:, np.newaxis, :] - _FLAGS[:, :, np.newaxis]).reshape(len(_FLAGS), -1)
+
+_NO_TURN = np.zeros(1, dtype=np.uint8)
 
 
 def moments_of(part: Asked, group: int, members: Members, seen: Seen) -> Profile:
@@ -28,14 +30,7 @@ def moments_of(part: Asked, group: int, members: Members, seen: Seen) -> Profile
     time, turn = time[begun:over], turn[begun:over]
     places = np.searchsorted(time, bounds[1:-1])
     moments = np.concatenate((bounds[:1], np.insert(time, places, bounds[1:-1])))
-    last = np.append(moments[1:] != moments[:-1], True)
-    columns = (
-        _levels(int(begin), np.insert(turned[turn], places, 0))[last]
-        for begin, turned in zip(level, _TURNS, strict=True)
-    )
+    turn = np.concatenate((_NO_TURN, np.insert(turn, places, _NO_TURN)))
+    last = np.flatnonzero(np.append(moments[1:] != moments[:-1], True))
+    columns = (np.cumsum(turned[turn])[last] + begin for begin, turned in zip(level, _TURNS, strict=True))
     return Profile(moments[last] + seen.day * DAY_MS, *columns)
-
-
-def _levels(begin: int, changes: Integers) -> Integers:
-    """Add changes up from a beginning on."""
-    return np.cumsum(np.append(begin, changes))
