@@ -27,7 +27,7 @@ from api.drawings import Drawings
 from api.entrance import Entrance, open_entrance
 from api.forecasts import Forecasts
 from api.gate import Gate
-from api.history_files import HistoryFiles
+from api.history import History
 from api.kept import Kept
 from api.live import Live
 from api.metrics import Health
@@ -45,7 +45,7 @@ UNLIMITED = Api(requests_per_minute=0)
 
 def build(
     live: Live,
-    history: HistoryFiles,
+    history: History,
     taps: Taps,
     checks: Sequence[tuple[str, Check]],
     *,
@@ -117,7 +117,7 @@ def with_routes() -> FastAPI:
 def serving(
     app: FastAPI,
     live: Live,
-    history: HistoryFiles,
+    history: History,
     settings: Api = UNLIMITED,
     entrance: Entrance | None = None,
 ) -> ASGIApp:

@@ -11,7 +11,7 @@ from api.access import Matter
 from api.audit_body import read_object, read_tap
 from api.audit_shapes import AuditReport, AuditSaid, AuditTaken, AuditTap
 from api.audit_taps import Taps
-from api.history_files import HistoryFiles
+from api.history import History
 from api.history_resources import TheHistory
 from api.live import Live
 from api.moments import rfc3339
@@ -151,7 +151,7 @@ def _live(live: Live, tap: Tapped) -> AuditSaid | None:
     return AuditSaid(said.state, said.probability, said.count, "live")
 
 
-def _from_history(live: Live, history: HistoryFiles, tap: Tapped) -> AuditSaid | None:
+def _from_history(live: Live, history: History, tap: Tapped) -> AuditSaid | None:
     try:
         said = history.said_at(live.directory.sites[tap.site], tap.look.space, tap.look.time_ms)
     except (StorageError, UnavailableError):  # a tap is kept all the same

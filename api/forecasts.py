@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from threading import Lock
 
-from api.history_files import HistoryFiles
+from api.history import History
 from perch.history.calendar import Calendar, floor_quarter
 from perch.history.forecast.asking import (
     Forecast,
@@ -37,7 +37,7 @@ class _Pool:
 class Forecasts:
     """Forecasts of a network out of its history; any thread may ask. Raises QuestionError and what history raises."""
 
-    def __init__(self, history: HistoryFiles) -> None:
+    def __init__(self, history: History) -> None:
         self._history = history
         self._pools: dict[tuple[str, SpaceKind], _Pool] = {}
         self._turn = Lock()

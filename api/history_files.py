@@ -1,66 +1,33 @@
-"""The way to history: the collector's files, opened when they are first asked, and each site's calendar."""
+"""History in the collector's files, which are opened when they are first asked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from threading import Lock
 
+from api.history import History
 from api.operations import Check
-from perch.adapters.booking_feeds import Booked, BookingFeeds
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal_reader import JournalReader
-from perch.errors import QuestionError, StorageError
-from perch.history import answers, audit, looks
-from perch.history.audit import Asked
-from perch.history.calendar import Calendar
-from perch.history.looks import Look, Said
-from perch.history.question import Answer, Question
-from perch.history.source import HistorySource, StateRow
+from perch.errors import StorageError
+from perch.history.source import HistorySource
 from perch.model import Site
-from perch.settings.holidays import closed_days
 
 MOST_BEHIND = 10_000
 """Journal entries that history may lag behind and still be called well."""
 
 
-class HistoryFiles:
-    """Answers questions about what was; any thread may ask, several at once. Raises StorageError."""
+class HistoryFiles(History):
+    """Answers from `history.db`; raises StorageError."""
 
     def __init__(self, sites: Mapping[str, Site], data: Path) -> None:
-        self._sites = sites
+        super().__init__(sites)
         self._history = data / "history.db"
         self._journal = data / "journal.db"
-        self._calendar = cache(self._make_calendar)
-        self._feeds = BookingFeeds()
         self._turn = Lock()
         self._opened: tuple[int, HistoryReader] | None = None
 
     def __repr__(self) -> str:
         return f"<HistoryFiles in {self._history}>"
-
-    def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
-        """Answer a question about a site; raises QuestionError as well."""
-        booked = self.booked(question, site)
-        answer = answers.answer(question, site, self.source(), self._calendar(site.id), now_ms, booked.bookings)
-        if not any(row.coverage for row in answer.rows):
-            self.require_begun(site, answer.to_ms)
-        return replace(answer, warnings=(*answer.warnings, *booked.troubles, *self.caveats(question.from_ms)))
-
-    def require_begun(self, site: Site, to_ms: int, parameter: str = "to") -> None:
-        """Refuse a window that ends before all that was ever told of a site; raises QuestionError."""
-        horizon = self.source().horizon(site.id)
-        if horizon is not None and to_ms <= horizon.first_ms:
-            first = self._calendar(site.id).day_of(horizon.first_ms)
-            raise QuestionError(parameter, f"the history of {site.id} begins on {first}", "ask for a later window")
-
-    def booked(self, question: Question, site: Site) -> Booked:
-        """Give the bookings that a question needs, from the site's calendars."""
-        return self._feeds.booked_for(question, site)
-
-    def transitions(self, site: Site, space: str, from_ms: int, to_ms: int) -> Sequence[StateRow]:
-        """Give the transitions of a space within [from_ms, to_ms)."""
-        return answers.transitions(site, space, from_ms, to_ms, self.source())
 
     def source(self) -> HistorySource:
         """Give the words of the past."""
@@ -73,18 +40,6 @@ class HistoryFiles:
     def checks(self) -> Sequence[tuple[str, Check]]:
         """Name the parts of which answers are made."""
         return ("journal", self.check_journal), ("history", self.check_history)
-
-    def calendar(self, site: str) -> Calendar:
-        """Give a site's calendar."""
-        return self._calendar(site)
-
-    def audit(self, site: Site, seen: Sequence[Look], now_ms: int) -> Asked:
-        """Put what people saw at a site beside what was observed."""
-        return audit.ask(site, seen, self.source(), now_ms)
-
-    def said_at(self, site: Site, space: str, time_ms: int) -> Said | None:
-        """Say what was observed of a space at a moment; None where it did not stand then."""
-        return looks.said_at(site, space, time_ms, self.source())
 
     def check_journal(self) -> str:
         """Give a word on the journal, if it can be read."""
@@ -116,10 +71,6 @@ class HistoryFiles:
             if self._opened is None or self._opened[0] != file:
                 self._opened = (file, HistoryReader(self._history))
             return self._opened[1]
-
-    def _make_calendar(self, site: str) -> Calendar:
-        of = self._sites[site]
-        return Calendar(of.time_zone, of.hours, closed_days(of))
 
 
 def _existing(path: Path) -> Path:

@@ -10,7 +10,7 @@ from datetime import datetime
 from fastapi import HTTPException
 
 from api.access import Matter
-from api.history_files import HistoryFiles
+from api.history import History
 from api.moments import zone_of
 from api.problems import ParametersError
 from api.shapes import ProblemCause
@@ -28,7 +28,7 @@ METRICS = frozenset(
 """What tells of places; the others tell how people behave."""
 
 
-def answer_for_members(history: HistoryFiles, question: Question, site: Site, now_ms: int) -> Answer:
+def answer_for_members(history: History, question: Question, site: Site, now_ms: int) -> Answer:
     """Answer as members may read; raises ParametersError, HTTPException, and what history raises."""
     if question.scope is Scope.SPACE:
         raise HTTPException(403, f"your role does not include: {Matter.HISTORY_OF_SPACES}")

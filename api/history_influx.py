@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
+from api.history import History
 from api.history_files import HistoryFiles
 from api.operations import Check
 from perch.adapters.influx_history import InfluxHistory
@@ -12,7 +12,7 @@ from perch.model import Site
 from perch.settings import HistoryFrom, Influx, ServerSettings
 
 
-def history_of(settings: ServerSettings) -> HistoryFiles:
+def history_of(settings: ServerSettings) -> History:
     """Give the way to history that a configuration names: the collector's files, or an InfluxDB."""
     sites = {site.id: site for site in settings.sites}
     if settings.api.history is HistoryFrom.INFLUX and settings.influx is not None:
@@ -20,11 +20,11 @@ def history_of(settings: ServerSettings) -> HistoryFiles:
     return HistoryFiles(sites, settings.data)
 
 
-class HistoryInInflux(HistoryFiles):
+class HistoryInInflux(History):
     """Answers as from the collector's files, out of the rows of an InfluxDB; raises UnavailableError."""
 
     def __init__(self, sites: Mapping[str, Site], influx: Influx) -> None:
-        super().__init__(sites, Path())
+        super().__init__(sites)
         self._influx = InfluxHistory(influx)
 
     def __repr__(self) -> str:
@@ -45,6 +45,9 @@ class HistoryInInflux(HistoryFiles):
     def checks(self) -> Sequence[tuple[str, Check]]:
         """Name the parts of which answers are made."""
         return (("influxdb", self._check),)
+
+    def close(self) -> None:
+        """Have nothing to close."""
 
     def _check(self) -> str:
         last_ms = [horizon.last_ms for site in self._sites if (horizon := self._influx.horizon(site)) is not None]

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from api.access import Matter, Reader
 from api.downloads import AnswerFormat, download
-from api.history_files import HistoryFiles
+from api.history import History
 from api.history_for_members import answer_for_members
 from api.moments import parse_moment, rfc3339, zone_of
 from api.noting import denied, note
@@ -94,13 +94,13 @@ def _moment(name: str, text: str, zone: tzinfo) -> int | None:
 TheWindow = Annotated[Window, Depends(window_of)]
 
 
-def history_of(request: Request) -> HistoryFiles:
+def history_of(request: Request) -> History:
     """Give the history that the application serves."""
-    history: HistoryFiles = request.app.state.history
+    history: History = request.app.state.history
     return history
 
 
-TheHistory = Annotated[HistoryFiles, Depends(history_of)]
+TheHistory = Annotated[History, Depends(history_of)]
 
 
 @router.get(

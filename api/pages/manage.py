@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.access import Matter, Reader
-from api.history_files import HistoryFiles
+from api.history import History
 from api.history_resources import TheHistory
 from api.live import Live
 from api.live_resources import visible
@@ -121,7 +121,7 @@ class Typicals:
     why: str = ""
 
 
-def _typicals(reader: Reader, site: Site, history: HistoryFiles, spaces: Sequence[SpaceItem], now_ms: int) -> Typicals:
+def _typicals(reader: Reader, site: Site, history: History, spaces: Sequence[SpaceItem], now_ms: int) -> Typicals:
     if not reader.may_read(Matter.HISTORY_OF_GROUPS):
         return Typicals(None, {})
     try:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.access import Matter, Reader
-from api.history_files import HistoryFiles
+from api.history import History
 from api.history_resources import TheHistory
 from api.live import Live, Shown
 from api.moments import day_at, next_midnight_ms, parse_moment, zone_of
@@ -113,7 +113,7 @@ def _sensor(sensor: SensorItem, words: Words) -> dict[str, str]:
     return {"name": sensor.id, "health": health}
 
 
-def _today(site: Site, shown: Shown, now_ms: int, history: HistoryFiles, words: Words) -> dict[str, Any]:
+def _today(site: Site, shown: Shown, now_ms: int, history: History, words: Words) -> dict[str, Any]:
     """Draw what was observed since midnight."""
     zone, space = zone_of(site.time_zone), shown.place.space
     today, until_ms = day_at(now_ms, zone), next_midnight_ms(now_ms, zone)

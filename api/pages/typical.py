@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from api.history_files import HistoryFiles
+from api.history import History
 from api.moments import day_at, parse_moment, zone_of
 from perch.history.question import HourRow, Hours, Question, Resolution, Row
 from perch.model import QUARTER_MS, Site
@@ -36,7 +36,7 @@ class Typical:
     usual_so_far: float | None
 
 
-def typical(site: Site, now_ms: int, history: HistoryFiles, kind: str | None = None) -> Typical:
+def typical(site: Site, now_ms: int, history: History, kind: str | None = None) -> Typical:
     """Ask for today and for the whole weeks before it, of all spaces or of one kind; raises StorageError."""
     today = day_at(now_ms, zone_of(site.time_zone))
     usual = usual_hours(history, site, today, kind, now_ms // _HOUR_MS)
@@ -53,7 +53,7 @@ def typical(site: Site, now_ms: int, history: HistoryFiles, kind: str | None = N
 
 
 @lru_cache(maxsize=128)
-def usual_hours(history: HistoryFiles, site: Site, today: date, kind: str | None, _turn: int) -> Mapping[int, float]:
+def usual_hours(history: History, site: Site, today: date, kind: str | None, _turn: int) -> Mapping[int, float]:
     """Give the mean share of each hour of such a weekday; what is asked often is kept for `_turn`, which is an hour."""
     zone = zone_of(site.time_zone)
     until_ms = parse_moment(today.isoformat(), zone)
@@ -67,7 +67,7 @@ def usual_hours(history: HistoryFiles, site: Site, today: date, kind: str | None
     }
 
 
-def _today(resolution: Resolution, site: Site, now_ms: int, history: HistoryFiles, kind: str | None) -> Sequence[Row]:
+def _today(resolution: Resolution, site: Site, now_ms: int, history: History, kind: str | None) -> Sequence[Row]:
     zone = zone_of(site.time_zone)
     midnight_ms = parse_moment(day_at(now_ms, zone).isoformat(), zone)
     if now_ms - midnight_ms < QUARTER_MS:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.history_files import HistoryFiles
+from api.history import History
 from api.moments import zone_of
 from api.planners import wording
 from api.planners.asking import Wish
@@ -29,14 +29,14 @@ def hours_asked(site: Site) -> Hours:
     return Hours.OPEN if any(site.hours) else Hours.ALL
 
 
-def tell(metric: str, wish: Wish, history: HistoryFiles, *, kind: SpaceKind | None = None) -> Told:
+def tell(metric: str, wish: Wish, history: History, *, kind: SpaceKind | None = None) -> Told:
     """Ask for one number of the kind that is wished for, or of another."""
     of = kind or wish.kind
     question = Question(metric, wish.from_ms, wish.to_ms, hours=hours_asked(wish.site), kind=of.value)
     return put(history.answer(question, wish.site, wish.now_ms), wish.site)
 
 
-def tell_all(metric: str, wish: Wish, history: HistoryFiles) -> Told:
+def tell_all(metric: str, wish: Wish, history: History) -> Told:
     """Ask for one number of all spaces of the site."""
     question = Question(metric, wish.from_ms, wish.to_ms, scope=Scope.SITE, hours=hours_asked(wish.site))
     return put(history.answer(question, wish.site, wish.now_ms), wish.site)

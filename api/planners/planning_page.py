@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.access import Matter
-from api.history_files import HistoryFiles
+from api.history import History
 from api.history_resources import TheHistory
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
@@ -32,7 +32,7 @@ def planning_page(request: Request, live: TheLive, reader: TheReader, history: T
     return answered(request, reader, "planning", asked, lambda: _context(asked, history))
 
 
-def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
+def _context(asked: Asked, history: History) -> dict[str, Any]:
     wish = asked.read_wish()
     share = asked.take("share", a_share, USUAL_SHARE)
     changes = read_changes(asked, wish)
@@ -62,7 +62,7 @@ def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
     }
 
 
-def size(wish: Wish, share: float, history: HistoryFiles) -> Sizing:
+def size(wish: Wish, share: float, history: History) -> Sizing:
     """Ask how many would have done."""
     history.require_begun(wish.site, wish.to_ms)
     source, calendar = history.source(), history.calendar(wish.site.id)

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.access import Matter
-from api.history_files import HistoryFiles
+from api.history import History
 from api.history_resources import TheHistory
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
@@ -32,7 +32,7 @@ def report_page(request: Request, live: TheLive, reader: TheReader, history: The
     return answered(request, reader, "report", asked, lambda: _context(asked, history))
 
 
-def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
+def _context(asked: Asked, history: History) -> dict[str, Any]:
     wish = asked.read_wish()
     asked.finish()
     used, observed = (tell_all(metric, wish, history) for metric in ("time_used_ratio", "coverage"))
@@ -56,7 +56,7 @@ def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
     }
 
 
-def _kind(wish: Wish, history: HistoryFiles) -> dict[str, Any]:
+def _kind(wish: Wish, history: History) -> dict[str, Any]:
     """Give the section of one kind."""
     hours = week_page.hours_of(wish, history)
     busy = week_page.busiest(hours)
@@ -88,7 +88,7 @@ def _lead(wish: Wish, busy: HourRow | None, found: Sizing) -> Iterator[str]:
         yield say("report_enough", enough=enough, spaces=named, share=share, total=total)
 
 
-def _zones(wish: Wish, history: HistoryFiles) -> Answer:
+def _zones(wish: Wish, history: History) -> Answer:
     hours = hours_asked(wish.site)
     question = Question("time_used_ratio", wish.from_ms, wish.to_ms, scope=Scope.ZONE, hours=hours)
     return history.answer(question, wish.site, wish.now_ms)

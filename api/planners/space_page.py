@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 
 from api.access import Reader
-from api.history_files import HistoryFiles
+from api.history import History
 from api.live import Live
 from api.moments import parse_moment
 from api.page import page_words
@@ -28,7 +28,7 @@ MOST_DAYS = 31
 METRICS = ("time_used_ratio", "coverage")
 
 
-def space_page(request: Request, live: Live, reader: Reader, history: HistoryFiles, site: str, space: str) -> Response:
+def space_page(request: Request, live: Live, reader: Reader, history: History, site: str, space: str) -> Response:
     """Show one space through time, to a reader who may see that."""
     asked = Asked(request, live, reader, ("from", "to"))
     asked.texts["site"] = site
@@ -44,7 +44,7 @@ def _found(asked: Asked, reader: Reader, space: str) -> Space:
     return rows[-1]
 
 
-def _context(asked: Asked, space: Space, history: HistoryFiles) -> dict[str, Any]:
+def _context(asked: Asked, space: Space, history: History) -> dict[str, Any]:
     site = asked.site
     calendar = history.calendar(site.id)
     from_ms, to_ms = asked.read_window(site, 1)
@@ -80,7 +80,7 @@ def _zone_name(site: Site, space: Space) -> str:
 
 
 def _sentences(
-    space: Space, site: Site, window: tuple[int, int, int], history: HistoryFiles
+    space: Space, site: Site, window: tuple[int, int, int], history: History
 ) -> tuple[str, str, Sequence[str]]:
     """Say how much of its opening hours the space was in use; of all hours where it was closed throughout."""
     from_ms, to_ms, now_ms = window

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.access import Matter
-from api.history_files import HistoryFiles
+from api.history import History
 from api.history_resources import TheHistory
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
@@ -31,7 +31,7 @@ def week_page(request: Request, live: TheLive, reader: TheReader, history: TheHi
     return answered(request, reader, "week", asked, lambda: _context(asked, history))
 
 
-def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
+def _context(asked: Asked, history: History) -> dict[str, Any]:
     wish = asked.read_wish()
     asked.finish()
     told = [tell(metric, wish, history) for metric in FIGURES]
@@ -55,7 +55,7 @@ def _context(asked: Asked, history: HistoryFiles) -> dict[str, Any]:
     }
 
 
-def hours_of(wish: Wish, history: HistoryFiles) -> Answer:
+def hours_of(wish: Wish, history: History) -> Answer:
     """Ask for the peaks of all hours of the week."""
     window = (wish.from_ms, wish.to_ms, Resolution.HOUR_OF_WEEK)
     question = Question("peak_concurrent", *window, hours=hours_asked(wish.site), kind=wish.kind.value)

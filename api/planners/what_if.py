@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from api.history_files import HistoryFiles
+from api.history import History
 from api.planners import wording
 from api.planners.asking import Asked, Wish, whole
 from api.planners.wording import say, words
@@ -52,7 +52,7 @@ def _removed(asked: Asked, there: Sequence[Space], *, by_size: bool) -> list[str
     return list(dict.fromkeys(given))
 
 
-def told(asked: Asked, wish: Wish, changes: Sequence[Change], current: int, history: HistoryFiles) -> dict[str, Any]:
+def told(asked: Asked, wish: Wish, changes: Sequence[Change], current: int, history: History) -> dict[str, Any]:
     """Give the form of a scenario, and what came of it where one was asked for."""
     by_size = wish.kind in KINDS_BY_SIZE
     without = asked.lists["without"]

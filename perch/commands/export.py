@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from api.history_files import HistoryFiles
+from api.history import History
 from api.history_influx import history_of
 from api.moments import parse_moment
 from perch.adapters.instants import wall_ms
@@ -131,7 +131,7 @@ def _moment(option: str, text: str, site: Site) -> int:
         raise InputError((Complaint(option, str(error), "see --help"),)) from None
 
 
-def _require_history(history: HistoryFiles, question: Question, site: Site) -> None:
+def _require_history(history: History, question: Question, site: Site) -> None:
     """Refuse a window that lies before everything that was ever told."""
     if history.source().horizon(site.id) is None:
         raise QuestionError("site", f"{site.id} has no history yet", "see that its agents reach the collector")
@@ -139,7 +139,7 @@ def _require_history(history: HistoryFiles, question: Question, site: Site) -> N
         history.require_begun(site, question.to_ms)
 
 
-def _table(what: str, asked: _Asked, history: HistoryFiles) -> tuple[Table, tuple[str, ...]]:
+def _table(what: str, asked: _Asked, history: History) -> tuple[Table, tuple[str, ...]]:
     """Give what is asked for, and what is to be known of it."""
     question, site, now_ms = asked.question, asked.site, wall_ms()
     if what == LAYOUT:
