@@ -168,9 +168,9 @@ def visible(live: Live, reader: Reader, selection: Selection) -> Iterator[tuple[
 
 
 def counted(live: Live, reader: Reader, selection: Selection = EVERYTHING) -> list[Shown]:
-    """Give the spaces that a reader's summary counts; without a key, only kinds of which a site has several.
+    """Give the spaces that a reader's summary counts; without a key, only kinds of which a site has five or more.
 
-    Such a kind is left out of every figure, so that no difference of two of them is the state of a few spaces.
+    Smaller ones are left out of every figure, so that no difference of two of them is the state of a few spaces.
     """
     if reader.may_read(Matter.LIVE):
         return [shown for _, shown in visible(live, reader, selection)]
