@@ -29,6 +29,9 @@ from tests.serving import Speaker
 CLIENTS = 500
 HELD = 2_000
 CHANGES = 30
+BATCH = 200
+"""Clients that come at once: a queue of connections to be accepted has an end."""
+
 RUNS = 5
 MARK = b"event: "
 FRAME = b'event: space\nid: 1795389642488000\ndata: {"site":"hq","id":"d0","state":"free"}' + b" " * 220 + b"\n\n"
@@ -64,14 +67,16 @@ class Readers:
         self._clients: dict[int, socket.socket] = {}
         self._tails: dict[int, bytes] = {}
         self.seen: dict[int, int] = {}
-        for _ in range(number):
+        for opened in range(number):
+            if opened % BATCH == 0:
+                self.until_all_saw(1)
             client = socket.create_connection(("127.0.0.1", port))
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             client.setblocking(False)
             self._clients[client.fileno()] = client
             self._poll.register(client, select.EPOLLIN)
-        self.seen = dict.fromkeys(self._clients, 0)
-        self._tails = dict.fromkeys(self._clients, b"")
+            self.seen[client.fileno()] = 0
+            self._tails[client.fileno()] = b""
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +94,7 @@ class Readers:
         while self._read(1.0):
             continue
 
-    def until_all_saw(self, number: int, timeout_s: float = 30) -> None:
+    def until_all_saw(self, number: int, timeout_s: float = 120) -> None:
         """Read until every client saw so many changes; raises TimeoutError where one did not."""
         end = time.monotonic() + timeout_s
         late = {client for client, seen in self.seen.items() if seen < number}

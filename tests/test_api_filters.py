@@ -256,6 +256,9 @@ def test_free_desks_of_the_whole_network_are_one_call() -> None:
     ):
         hear(live, site, space, state, belief)
     network = Asked([], serving(ROUTES, live, HistoryFiles({}, Path("/nowhere"))))
+    first = [(item["site"], item["id"]) for item in network.get("/api/v1/spaces?limit=5")["items"]]
+    assert first == [("annex", "r1"), ("pier", "d02"), ("hq", "d01"), ("annex", "d01"), ("annex", "d02")]
+    assert network.get("/api/v1/spaces")["items"][-1]["state"] == "occupied"
     found = network.get("/api/v1/spaces?kind=desk&state=free")
     assert [(item["site"], item["id"]) for item in found["items"]] == [("pier", "d02"), ("hq", "d01")]
 
