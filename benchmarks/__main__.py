@@ -22,6 +22,7 @@ ALL = (
     "drain",
     "size",
     "scale",
+    "history",
     "planning",
     "forecast",
     "influx",
