@@ -13,6 +13,7 @@ import json
 import resource
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -45,11 +46,11 @@ def perch(where: Path, spaces: int, days: int) -> Mapping[str, Ask]:
         question = Question(metric, from_ms, end_ms, resolution, scope, Hours.ALL, zone=zone)
         return answer(question, site, source, calendar, end_ms + DAY_MS).rows
 
+    alone = replace(site, spaces=site.spaces[:1])
+
     def space() -> Any:
-        alone = site_of(spaces)
-        some = type(alone)(**{**{name: getattr(alone, name) for name in alone.__slots__}, "spaces": alone.spaces[:1]})
         question = Question("time_used_ratio", START_MS, end_ms, Resolution.MONTH, Scope.SPACE, Hours.ALL)
-        return len(answer(question, some, source, calendar, end_ms + DAY_MS).rows)
+        return len(answer(question, alone, source, calendar, end_ms + DAY_MS).rows)
 
     def hours() -> Any:
         rows = asked("time_used_ratio", Resolution.HOUR_OF_WEEK)

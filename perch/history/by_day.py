@@ -44,8 +44,8 @@ class _Stretch(NamedTuple):
 def by_runs(asked: Asked, source: HistorySource, way: Way[T]) -> list[T]:
     """Measure all runs of a question: gives parts in order of time."""
     runs = len(asked.first_of_run)
-    sheets = source.sheets(asked.site.id)
-    if sheets is None or len(asked.spaces) <= 1 + len(sheets.spoken()) // FEW:
+    sheets, spaces = source.sheets(asked.site.id), len(asked.spaces)
+    if sheets is None or spaces <= 1 or spaces <= 1 + len(sheets.spoken()) // FEW:
         return [way.from_words(asked.part(0, runs), source)]
     parts: list[T] = []
     question = _Question(asked, sheets, way)

@@ -12,6 +12,7 @@ from perch.history.calendar import Calendar
 from perch.history.layout import Standing
 from perch.history.past import Past
 from perch.history.source import Integers
+from perch.history.timeline import Timeline
 from perch.model import Space, SpaceKind
 
 ONE_PERSON_KINDS = frozenset({SpaceKind.DESK, SpaceKind.BOOTH})
@@ -74,13 +75,13 @@ def grid(
     return Grid(bounds_ms, np.searchsorted(bounds_ms, steps_ms[:-1]), is_open)
 
 
-def measure(past: Past, cut: Grid) -> Iterator[tuple[Standing, Sums]]:
-    """Measure a space in each cell, for each of its rows of the layout that the grid meets."""
+def measure(past: Past, cut: Grid, of: Timeline | None = None) -> Iterator[tuple[Standing, Sums]]:
+    """Measure a space in each cell, for each of its rows of the layout that the grid meets; `of` is its timeline."""
     starts_ms, ends_ms = cut.bounds_ms[:-1], cut.bounds_ms[1:]
     rows = [row for row in past.standings if row.from_ms < cut.bounds_ms[-1] and row.to_ms > cut.bounds_ms[0]]
     if not rows:
         return
-    spent = past.timeline().spent(cut.bounds_ms)
+    spent = (past.timeline() if of is None else of).spent(cut.bounds_ms)
     for row in rows:
         stood = (starts_ms >= row.from_ms) & (ends_ms <= row.to_ms)
         people_ms = spent.occupied_ms if row.space.kind in ONE_PERSON_KINDS else spent.counted_ms

@@ -19,6 +19,9 @@ _CODES = np.arange(CODES)
 _OCCUPIED = (_CODES & 3 == OCCUPIED).astype(np.float64)
 _KNOWN = (_CODES & 3 != UNKNOWN).astype(np.float64)
 _OUT = (_CODES & OUT != 0).astype(np.float64)
+_RATES = (_OCCUPIED, _KNOWN, _OUT)
+_TURNED = [(rate[np.newaxis, :] - rate[:, np.newaxis]).ravel() for rate in _RATES]
+"""By how much each rate changes at each turn."""
 
 Rate = Callable[[Bytes, Integers], Floats]
 """How fast something adds up while a code and a count last."""
@@ -29,9 +32,10 @@ def times_of(part: Asked, members: Members, seen: Seen) -> Times:
     cells = _Cells(part, seen, len(members.kinds))
     everybody = members.like[seen.member]
     like = members.like[seen.of]
+    turns = np.flatnonzero(np.bincount(seen.turn))
     occupied_ms, known_ms, out_ms = (
-        cells.spent(like, turned[seen.turn], everybody, rate[seen.code])
-        for rate, turned in ((_OCCUPIED, _turned(_OCCUPIED)), (_KNOWN, _turned(_KNOWN)), (_OUT, _turned(_OUT)))
+        cells.spent(like, turned[seen.turn] if turned[turns].any() else None, everybody, rate[seen.code])
+        for rate, turned in zip(_RATES, _TURNED, strict=True)
     )
     inventory_ms = members.number[:, np.newaxis] * cells.length - out_ms
     total = Times(*np.zeros((len(Times._fields), *part.shape), dtype=np.int64))
@@ -56,11 +60,6 @@ def size_of(times: Times) -> int:
     return sum(column.nbytes for column in times)
 
 
-def _turned(rate: Floats) -> Floats:
-    """Give by how much a rate changes at each turn."""
-    return (rate[np.newaxis, :] - rate[:, np.newaxis]).ravel()
-
-
 def _people_rate(space: Space, number: int) -> Rate:
     """Tell of one of the numbers of `People`."""
     return lambda code, count: people_in(space, code & 3 == OCCUPIED, count)[number].astype(np.float64)
@@ -80,8 +79,11 @@ class _Cells:
         moments = np.clip(seen.time, bounds[0], bounds[-1])
         self._rest = (bounds[1:][self._cell] - moments).astype(np.float64)
 
-    def spent(self, like: Integers, delta: Floats, everybody: Integers, rate: Floats) -> Integers:
-        """Integrate what changes by `delta`, and begins with `rate`, over the cells of each likeness."""
+    def spent(self, like: Integers, delta: Floats | None, everybody: Integers, rate: Floats) -> Integers:
+        """Integrate what changes by `delta` (None: never), and begins with `rate`, over the cells of each likeness."""
+        if delta is None:
+            begin = np.bincount(everybody, rate, self._likes).astype(np.int64)
+            return begin[:, np.newaxis] * self.length
         return self._integral(like * len(self.length) + self._cell, delta, self._rest, everybody, rate)
 
     def of_counts(self, rate: Rate, chosen: Flags, standing: Flags) -> Integers:

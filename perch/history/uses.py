@@ -55,7 +55,7 @@ def _from_words(part: Asked, source: HistorySource) -> Times:
     total = Times(*np.zeros((len(Times._fields), *part.shape), dtype=np.int64))
     for past in pasts(part.site, part.spaces, part.from_ms, part.to_ms, source):
         of = past.timeline()
-        for group, row, sums in rows_measured(part, past):
+        for group, row, sums in rows_measured(part, past, of):
             measured = times(sums, row.space, _people(row.space, of, sums, part.cut.bounds_ms))
             for column, cells in zip(total, measured, strict=True):
                 column[group] += part.by_step(cells)
@@ -80,7 +80,7 @@ def uses(asked: Asked, source: HistorySource) -> Uses:
         of = past.timeline()
         quiet_ms = of.integral(quiet(of), asked.cut.bounds_ms)
         of_groups: dict[int, list[Sums]] = {}
-        for group, _, sums in rows_measured(asked, past):
+        for group, _, sums in rows_measured(asked, past, of):
             sums = sums._replace(people_ms=quiet_ms * (sums.inventory_ms > 0))
             of_groups.setdefault(group, []).append(sums)
         for group, parts in of_groups.items():
@@ -110,12 +110,12 @@ def _with_silence(asked: Asked, source: HistorySource) -> Iterator[Past]:
             yield past
 
 
-def rows_measured(asked: Asked, past: Past) -> Iterator[tuple[int, Standing, Sums]]:
+def rows_measured(asked: Asked, past: Past, of: Timeline | None = None) -> Iterator[tuple[int, Standing, Sums]]:
     """Give the rows of a space that are asked for, with their groups and their sums in each cell."""
     wish = asked.question
     return (
         (asked.group_of(row), row, sums)
-        for row, sums in measure(past, asked.cut)
+        for row, sums in measure(past, asked.cut, of)
         if wish.kind in (None, row.space.kind) and wish.zone in (None, row.space.zone)
     )
 
