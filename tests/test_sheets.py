@@ -87,7 +87,7 @@ def check(case: Case, words: tuple[object, ...], cuts: Sequence[int]) -> None:
             assert_alike(about, reader, MemoryHistory(told))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(cases(), st.tuples(*QUESTIONS), st.lists(st.integers(0, 99), max_size=4))
 def test_sheets_tell_what_statements_tell(case: Case, words: tuple[object, ...], cuts: list[int]) -> None:
     check(case, words, cuts)
