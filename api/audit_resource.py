@@ -27,6 +27,7 @@ from api.parameters import (
     required,
 )
 from api.problems import not_found
+from api.turns import taking_turns
 from perch.adapters.audit_file import Outcome, Tapped
 from perch.contract import VALID_FOR_MS
 from perch.errors import StorageError, UnavailableError
@@ -42,7 +43,7 @@ _ROUNDING_MS = 1_000
 OptionalSpace = Annotated[str | None, Query(max_length=64, description="id of a space")]
 
 
-def taps_of(request: Request) -> Taps:
+async def taps_of(request: Request) -> Taps:
     """Give the taps that the application keeps."""
     taps: Taps = request.app.state.taps
     return taps
@@ -96,6 +97,7 @@ async def sensors_of(live: TheLive) -> dict[Key, list[AuditSensor]]:
 
 
 @router.get("/audit", **answers(AuditReport, 403, 503), dependencies=[required(Matter.AUDIT)])
+@taking_turns
 def audit(
     live: TheLive,
     reader: TheReader,

@@ -9,7 +9,8 @@ from fastapi.responses import StreamingResponse
 
 from api.access import Matter, Reader
 from api.directory import Place
-from api.feed import Condition, Push, Sight, Subscription
+from api.feed import Condition, Feed, Push, Subscription
+from api.feeds import Audience, Sight
 from api.live import Live
 from api.live_resources import visible
 from api.openapi import streams
@@ -57,29 +58,34 @@ async def events(
     """Stream `snapshot`, then `space` and `agent` for each change; filters choose spaces, whatever their state becomes.
 
     Ids increase: each is the moment of its event in microseconds since 1970, or one more than the one before. With
-    `Last-Event-ID` the stream goes on after that event; where that cannot be, `reset` comes first, then a snapshot. A
-    comment is sent each 15 s.
+    `Last-Event-ID` the stream goes on after that event; where that cannot be (for members: after two minutes), `reset`
+    comes first, then a snapshot. A comment is sent each 15 s.
     """
     known_site(live, reader, site)
     selection = Selection(site, floor, zone, kind, None, feature, min_capacity)
-    subscription = live.feed.subscribe(
-        wanted(reader, selection),
-        lambda: _snapshot(live, reader, selection),
-        _number(last_event_id),
-        live.now().wall_ms * 1000,
-        Sight.EXACT if reader.may_read(Matter.EXACT_TIMES) else Sight.COARSE,
+    at_us = live.now().wall_ms * 1000
+    feed = live.feeds.of(audience_of(reader), at_us)
+    subscription = feed.subscribe(
+        wanted(reader, selection), lambda: _snapshot(live, reader, selection), _number(last_event_id), at_us
     )
     push = request.scope.get("extensions", {}).get(PUSH)
-    return StreamingResponse(_stream(live, subscription, push), media_type="text/event-stream", headers=_HEADERS)
+    stream = _stream(live, feed, subscription, push)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _stream(live: Live, subscription: Subscription, push: Push | None) -> AsyncIterator[bytes]:
+async def _stream(live: Live, feed: Feed, subscription: Subscription, push: Push | None) -> AsyncIterator[bytes]:
     try:
         yield _RETRY
         async for chunk in subscription.chunks(wake=live.wake, push=push):
             yield chunk
     finally:
-        live.feed.leave(subscription)
+        feed.leave(subscription)
+
+
+def audience_of(reader: Reader) -> Audience:
+    """Give those who may see what a reader may."""
+    sight = Sight.EXACT if reader.may_read(Matter.EXACT_TIMES) else Sight.COARSE
+    return Audience((reader.role, reader.sites), wanted(reader, Selection()), sight)
 
 
 def wanted(reader: Reader, selection: Selection) -> Condition:

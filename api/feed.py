@@ -3,42 +3,24 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
-from enum import Enum
+from typing import NamedTuple
 
 WINDOW_EVENTS = 5_000
 QUEUE_EVENTS = 1_000
 KEEP_ALIVE_S = 15.0
 
 
-class Sight(Enum):
-    """How a reader sees what happens: in coarse words, or as it is."""
-
-    COARSE = "coarse"
-    EXACT = "exact"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened: `subject` is what a subscriber's condition is asked about.
-
-    In coarse words it has a number of its own, so that a gap between two tells of nothing that has none (then 0, and
-    `coarse` is empty). It is never larger than `id`.
-    """
+class Event(NamedTuple):
+    """Something that happened: `subject` is what a subscriber's condition is asked about."""
 
     id: int
+    name: str
     subject: object
-    frame: bytes
-    coarse_id: int = 0
-    coarse: bytes = b""
+    data: bytes
 
-    def number(self, sight: Sight) -> int:
-        """Give its number as it is seen."""
-        return self.id if sight is Sight.EXACT else self.coarse_id
-
-    def seen(self, sight: Sight) -> bytes:
-        """Give the frame as it is seen."""
-        return self.frame if sight is Sight.EXACT else self.coarse
+    def frame(self) -> bytes:
+        """Give it as it is sent."""
+        return frame(self.name, self.id, self.data)
 
 
 Condition = Callable[[object], bool]
@@ -58,9 +40,8 @@ def frame(name: str, number: int, data: bytes) -> bytes:
 class Subscription:
     """One reader's queue; a reader that does not keep up is cut off and may resume with the last id it saw."""
 
-    def __init__(self, wants: Condition, frames: Iterator[bytes], sight: Sight = Sight.EXACT) -> None:
+    def __init__(self, wants: Condition, frames: Iterator[bytes]) -> None:
         self.wants = wants
-        self.sight = sight
         self.ended = False
         self._frames = deque(frames)
         self._push: Push = _refuse
@@ -125,16 +106,17 @@ class Feed:
     """Numbers events upward from `first_id`, which must lie beyond the ids of earlier runs.
 
     A number is the moment of its event (`at_us`, wall clock), or one more than the number before where that is larger:
-    so a reader can tell how old an event is that reaches it late.
+    so a reader can tell how old an event is that reaches it late. Where there is `resumable_us`, nobody resumes from
+    longer ago than that, and so nobody learns of moments longer ago.
     """
 
-    def __init__(self, first_id: int) -> None:
+    def __init__(self, first_id: int, resumable_us: int | None = None) -> None:
         self._first_id = first_id
         """From here on everything is in the window."""
+        self._resumable_us = resumable_us
         self._window: deque[Event] = deque(maxlen=WINDOW_EVENTS)
         self._subscriptions: set[Subscription] = set()
         self.last_id = first_id
-        self.last_coarse_id = first_id
 
     def __repr__(self) -> str:
         return f"<Feed at {self.last_id}, {len(self._subscriptions)} readers>"
@@ -144,52 +126,41 @@ class Feed:
         """How many subscriptions are open."""
         return len(self._subscriptions)
 
-    def publish(self, name: str, subject: object, data: bytes, at_us: int = 0, coarse: bytes | None = None) -> None:
-        """Number an event and give it to whoever wants it; `coarse` is what coarse sight is told, if anything."""
+    def publish(self, name: str, subject: object, data: bytes, at_us: int = 0) -> None:
+        """Number an event and give it to whoever wants it."""
         self.last_id = max(self.last_id + 1, at_us)
         if len(self._window) == WINDOW_EVENTS:
             self._first_id = self._window[0].id
-        event = Event(self.last_id, subject, frame(name, self.last_id, data))
-        if coarse is not None:
-            self.last_coarse_id = number = max(self.last_coarse_id + 1, at_us)
-            event = replace(event, coarse_id=number, coarse=frame(name, number, coarse))
+        event = Event(self.last_id, name, subject, data)
         self._window.append(event)
+        if not self._subscriptions:
+            return
+        told = event.frame()
         for subscription in tuple(self._subscriptions):
-            told = event.seen(subscription.sight)
-            if told and subscription.wants(subject) and not subscription.put(told):
+            if subscription.wants(subject) and not subscription.put(told):
                 self._subscriptions.discard(subscription)
 
-    def missed_since(self, number: int, sight: Sight = Sight.EXACT) -> tuple[Event, ...] | None:
+    def missed_since(self, number: int, at_us: int = 0) -> tuple[Event, ...] | None:
         """Give what came after an event, None where that cannot be told any more."""
-        if not self._first_id <= number <= self.last_id:
+        oldest = self._first_id if self._resumable_us is None else max(self._first_id, at_us - self._resumable_us)
+        if not oldest <= number <= self.last_id:
             return None
-        return tuple(event for event in self._window if event.number(sight) > number)
+        return tuple(event for event in self._window if event.id > number)
 
     def subscribe(
-        self,
-        wants: Condition,
-        snapshot: Callable[[], bytes],
-        last_seen: int | None,
-        at_us: int = 0,
-        sight: Sight = Sight.EXACT,
+        self, wants: Condition, snapshot: Callable[[], bytes], last_seen: int | None, at_us: int = 0
     ) -> Subscription:
         """Open a subscription, resumed after `last_seen`; where that cannot be, it starts with `reset` and snapshot."""
-        missed = None if last_seen is None else self.missed_since(last_seen, sight)
+        missed = None if last_seen is None else self.missed_since(last_seen, at_us)
         if missed is not None:
-            frames = [event.seen(sight) for event in missed if wants(event.subject)]
+            frames = [event.frame() for event in missed if wants(event.subject)]
         else:
-            number = self._number_now(sight, at_us)
-            reset = [] if last_seen is None else [frame("reset", number, b"{}")]
-            frames = [*reset, frame("snapshot", number, snapshot())]
-        subscription = Subscription(wants, iter(frames), sight)
+            self.last_id = max(self.last_id, at_us)
+            reset = [] if last_seen is None else [frame("reset", self.last_id, b"{}")]
+            frames = [*reset, frame("snapshot", self.last_id, snapshot())]
+        subscription = Subscription(wants, iter(frames))
         self._subscriptions.add(subscription)
         return subscription
-
-    def _number_now(self, sight: Sight, at_us: int) -> int:
-        """Number the present moment, after all that has happened."""
-        self.last_id = max(self.last_id, at_us)
-        self.last_coarse_id = max(self.last_coarse_id, at_us)
-        return self.last_id if sight is Sight.EXACT else self.last_coarse_id
 
     def leave(self, subscription: Subscription) -> None:
         """Close a subscription."""
@@ -209,7 +180,7 @@ class Feed:
 
     def _forget(self) -> None:
         self.last_id += 1
-        self._first_id = self.last_coarse_id = self.last_id
+        self._first_id = self.last_id
         self._window.clear()
 
     def end(self) -> None:

@@ -14,6 +14,7 @@ from api.live import Live
 from api.moments import parse_moment, rfc3339, zone_of
 from api.openapi import answers
 from api.parameters import StrictRoute, TheLive, TheReader, complain, complain_of_site, required
+from api.turns import taking_turns
 from perch.history.forecast.asking import Forecast, Present
 from perch.history.forecast.record import Record
 from perch.history.forecast.ties import Lead
@@ -65,13 +66,14 @@ def present_of(live: Live, site: str, kind: SpaceKind) -> Present:
     return Present(states.count(State.OCCUPIED), states.count(State.FREE), len(states))
 
 
-def forecasts_of(request: Request) -> Forecasts:
+async def forecasts_of(request: Request) -> Forecasts:
     """Give the forecasts that the application serves."""
     forecasts: Forecasts = request.app.state.forecasts
     return forecasts
 
 
 @router.get("/forecast", **answers(ForecastAnswer, 403, 503))
+@taking_turns
 def forecast(
     forecasts: Annotated[Forecasts, Depends(forecasts_of)], asked: Annotated[Asked, Depends(asked_of)]
 ) -> Response:

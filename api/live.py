@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from api import items
 from api.access import Matter, Reader, matter_of
 from api.directory import Directory, Key, Place, directory_at
-from api.feed import Feed
+from api.feeds import Feeds
 from api.shapes import AgentItem, SensorItem, SpaceItem
 from perch.adapters.mqtt import Received
 from perch.contract import VALID_FOR_MS, Address, Status, parse_state, parse_status, parse_topic, topic
@@ -56,7 +56,7 @@ class Live:
         self._now = now
         self.directory = directory_at(sites, begin.wall_ms)
         self.fleet = Fleet[Status](VALID_FOR_MS)
-        self.feed = Feed(begin.wall_ms * 1000)
+        self.feeds = Feeds(begin.wall_ms * 1000)
         self.version = 0
         self._versions = Counter[tuple[str, Matter]]()
         self.misheard = 0
@@ -66,7 +66,7 @@ class Live:
         self._shown = {key: self._show(key) for key in self.directory.places}
 
     def __repr__(self) -> str:
-        return f"<Live, version {self.version}, {self._board!r}, {self.fleet!r}, {self.feed!r}>"
+        return f"<Live, version {self.version}, {self._board!r}, {self.fleet!r}, {self.feeds!r}>"
 
     def now(self) -> Instant:
         """Read the clock."""
@@ -110,7 +110,7 @@ class Live:
         self._tell_of_agents(self.fleet.turned(now), now)
         if self._board.stalls != self._stalls:
             self._stalls = self._board.stalls
-            self.feed.break_off()
+            self.feeds.break_off()
         deadline = self._board.deadline
         return LONGEST_PAUSE_MS if deadline is None else max(1, min(LONGEST_PAUSE_MS, deadline - now.mono_ms))
 
@@ -128,7 +128,7 @@ class Live:
         for site in directory.sites:
             self._count(site, Matter.NETWORK)
         if changed:
-            self.feed.begin_anew()
+            self.feeds.begin_anew()
 
     def _show(self, key: Key) -> Shown:
         place = self.directory.places[key]
@@ -142,13 +142,13 @@ class Live:
             self._count(key[0], matter := matter_of(shown.place.space))
             exact = _encoder.encode(self.item(shown, now))
             coarse = _encoder.encode(shown.coarse) if matter is Matter.LIVE else None
-            self.feed.publish("space", shown.place, exact, now.wall_ms * 1000, coarse)
+            self.feeds.publish("space", shown.place, exact, now.wall_ms * 1000, coarse)
 
     def _tell_of_agents(self, keys: Iterable[Key], now: Instant) -> None:
         for key in keys:
             if key in self.directory.spaces_of:
                 self._count(key[0], Matter.FLEET)
-                self.feed.publish("agent", key, _encoder.encode(self.agent_item(key, now)), now.wall_ms * 1000)
+                self.feeds.publish("agent", key, _encoder.encode(self.agent_item(key, now)), now.wall_ms * 1000)
 
     def _count(self, site: str, matter: Matter) -> None:
         self.version += 1

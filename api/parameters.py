@@ -1,4 +1,7 @@
-"""What may stand in a query, declared once: routes take these as arguments, and refuse everything else by name."""
+"""What may stand in a query, declared once: routes take these as arguments, and refuse everything else by name.
+
+All this is read on the event loop: an answer of live states waits for no thread, however many others are at work.
+"""
 
 import functools
 import inspect
@@ -104,13 +107,13 @@ def _strangers(request: Request, declared: list[str]) -> list[ProblemCause]:
     return causes
 
 
-def live_of(request: Request) -> Live:
+async def live_of(request: Request) -> Live:
     """Give the live states that the application serves."""
     live: Live = request.app.state.live
     return live
 
 
-def reader_in(request: Request) -> Reader:
+async def reader_in(request: Request) -> Reader:
     """Give who asks, as the door decided."""
     reader: Reader = request.scope["state"]["reader"]
     return reader
@@ -143,7 +146,7 @@ def _unknown_site(live: Live, reader: Reader, site: str | None) -> str | None:
     return f"there is no site {site!r}; there are: {', '.join(visible) or 'none'}"
 
 
-def page_asked(request: Request, limit: Limit = MOST_ITEMS, cursor: Cursor = None) -> Page:
+async def page_asked(request: Request, limit: Limit = MOST_ITEMS, cursor: Cursor = None) -> Page:
     """Read which page of a list is asked for."""
     return Page(question(request.url.path, request.query_params), limit, cursor)
 
@@ -151,7 +154,7 @@ def page_asked(request: Request, limit: Limit = MOST_ITEMS, cursor: Cursor = Non
 ThePage = Annotated[Page, Depends(page_asked)]
 
 
-def selection_of(
+async def selection_of(
     live: TheLive,
     reader: TheReader,
     site: OptionalSite = None,

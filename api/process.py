@@ -148,7 +148,7 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
             connection.check()
             await asyncio.sleep(STOP_SEEN_S)
     finally:
-        live.feed.end()
+        live.feeds.end()
         server.should_exit = True
         keeping.cancel()
         purging.cancel()

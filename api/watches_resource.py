@@ -45,7 +45,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 Asked = TypeVar("Asked")
 
 
-def watches_of(request: Request) -> Watches:
+async def watches_of(request: Request) -> Watches:
     """Give the watches that the application keeps."""
     watches: Watches | None = request.app.state.watches
     if watches is None:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.feed import Subscription
+from api.feed import Feed, Subscription
+from api.feeds import Audience, Sight
 from api.live import Live
 from perch import contract
 from perch.adapters.mqtt import Received
@@ -75,7 +76,12 @@ def state_of(live: Live, space: str = "d01") -> State:
 
 def follow(live: Live) -> Subscription:
     """Subscribe to everything."""
-    return live.feed.subscribe(lambda _: True, lambda: b"{}", None)
+    return feed_of(live).subscribe(lambda _: True, lambda: b"{}", None)
+
+
+def feed_of(live: Live) -> Feed:
+    """Give the feed of those who see everything."""
+    return live.feeds.of(Audience("everybody", lambda _: True, Sight.EXACT), live.now().wall_ms * 1000)
 
 
 async def _rest(subscription: Subscription) -> bytes:
@@ -144,7 +150,7 @@ def test_a_new_day_brings_its_own_layout_and_readers_begin_anew() -> None:
     for space in ("d01", "d02", "d03", "d04"):
         say(live, hands, space, valid_for_ms=86_400_000)
     reader = follow(live)
-    before = live.feed.last_id
+    before = feed_of(live).last_id
     assert [key[1] for key, _ in live.all()] == ["d01", "d02", "d04"]
     hands.pass_ms(3_600_000)
     live.settle()
@@ -152,7 +158,7 @@ def test_a_new_day_brings_its_own_layout_and_readers_begin_anew() -> None:
     assert (state_of(live, "d01"), state_of(live, "d03")) == (State.FREE, State.UNKNOWN)
     assert state_of(live, "d04") is State.UNKNOWN  # what the agent before said of it no longer counts
     assert reader.ended
-    assert live.feed.missed_since(before) is None
+    assert feed_of(live).missed_since(before) is None
 
 
 def test_a_new_day_without_a_change_disturbs_nobody() -> None:
@@ -212,11 +218,12 @@ def test_what_came_while_an_api_stood_still_is_not_taken_for_new() -> None:
 def test_whoever_reads_events_can_tell_when_they_happened() -> None:
     hands = Hands()
     live = Live((a_site(),), hands)
+    feed = feed_of(live)
     for _ in range(3):
         hands.pass_ms(500)
         say(live, hands, state=State.FREE if live.version % 2 else State.OCCUPIED)
-        assert live.feed.last_id == hands.wall_ms * 1000
+        assert feed.last_id == hands.wall_ms * 1000
     hands.wall_ms -= 60_000
-    before = live.feed.last_id
+    before = feed.last_id
     say(live, hands, state=State.UNKNOWN)
-    assert live.feed.last_id == before + 1
+    assert feed.last_id == before + 1

@@ -203,3 +203,13 @@ async def _first(number: int, chunks: AsyncIterator[bytes]) -> list[bytes]:
 
 def test_an_event_is_one_frame() -> None:
     assert frame("space", 7, b'{"a":1}') == b'event: space\nid: 7\ndata: {"a":1}\n\n'
+
+
+def test_where_moments_are_not_told_afterwards_nobody_resumes_from_longer_ago() -> None:
+    feed = Feed(FIRST, resumable_us=100)
+    for at_us in (FIRST + 50, FIRST + 200):
+        feed.publish("space", "d01", b"{}", at_us)
+    now_us = FIRST + 220
+    assert feed.missed_since(FIRST + 119, now_us) is None
+    assert [event.id for event in feed.missed_since(FIRST + 120, now_us) or ()] == [FIRST + 200]
+    assert Feed(FIRST).missed_since(FIRST, FIRST + 10**9) == ()

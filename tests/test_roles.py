@@ -13,11 +13,11 @@ from fastapi.routing import iter_route_contexts
 from api import events_resource
 from api.access import MAY_READ, Matter, Reader
 from api.application import with_routes
-from api.feed import Sight, Subscription
-from api.selection import Selection
+from api.feed import Subscription
 from perch.adapters.keys import Role
 from perch.model import State
-from tests.keyed import HIDDEN, INSIDE, SPACES, Answer, Keyed
+from tests.keyed import HIDDEN, INSIDE, SPACES, Answer, Keyed, asked
+from tests.parts import until
 
 MEMBER, MANAGER, FACILITIES, ADMIN = Role.MEMBER, Role.MANAGER, Role.FACILITIES, Role.ADMIN
 READERS = (MEMBER, MANAGER, FACILITIES)
@@ -224,13 +224,69 @@ def test_nothing_that_members_read_hangs_on_assigned_or_private_spaces(tmp_path:
 def listen(world: Keyed) -> Subscription:
     """Subscribe as a member does."""
     reader = Reader(MEMBER, frozenset({"hq"}))
-    wants = events_resource.wanted(reader, Selection())
-    return world.live.feed.subscribe(wants, lambda: b"{}", None, world.hands.wall_ms * 1000, Sight.COARSE)
+    audience, at_us = events_resource.audience_of(reader), world.hands.wall_ms * 1000
+    return world.live.feeds.of(audience, at_us).subscribe(audience.sees, lambda: b"{}", None, at_us)
 
 
 async def read(feed: Subscription) -> bytes:
     """Give what is queued."""
     return await anext(feed.chunks())
+
+
+async def resumed(world: Keyed, role: Role, number: int) -> bytes:
+    """Give how a stream of site hq goes on after an event."""
+    heads = {**world.by(role), "last-event-id": str(number)}
+    stream = asyncio.create_task(asked(world.app, "GET", f"{API}/events?site=hq", b"", heads))
+    await asyncio.to_thread(until, lambda: world.live.feeds.readers or stream.done())
+    world.live.feeds.end()
+    return (await stream).body
+
+
+@pytest.mark.parametrize("role", [MEMBER, MANAGER])
+@pytest.mark.parametrize(("space", "site"), [("p1", "hq"), ("d01", "lab")])
+def test_no_last_event_id_tells_whether_something_unseen_happened(
+    tmp_path: Path, role: Role, space: str, site: str
+) -> None:
+    told = []
+    for name in ("quiet", "busy"):
+        (tmp_path / name).mkdir()
+        world = Keyed(tmp_path / name)
+        world.hear("d02", State.FREE)
+        number = number_now(world, role)
+        for _ in range(2):
+            live_on(world, 5)
+            if name == "busy":
+                world.hear(space, State.OCCUPIED, site)
+            world.hear("d02", State.OCCUPIED)
+        tried = (number, number + 1, number + 5_000_000, number + 5_000_001, number + 10_000_000, number + 10_000_001)
+        told.append([asyncio.run(resumed(world, role, one)) for one in tried])
+    assert told[0] == told[1]
+    assert b"event: space" in told[0][0]
+    assert b"event: reset" in told[0][-1]
+
+
+def number_now(world: Keyed, role: Role) -> int:
+    """Open a stream of site hq; gives the number of its snapshot."""
+    return int(world.get(f"{API}/events?site=hq", role).body.split(b"id: ")[1].split(b"\n")[0])
+
+
+def live_on(world: Keyed, seconds: int) -> None:
+    """Let time pass as it does while the API runs."""
+    for _ in range(seconds):
+        world.hands.pass_s(1)
+        world.live.settle()
+    world.ring.look()
+
+
+def test_members_who_resume_are_told_no_moment_of_more_than_two_minutes_ago(keyed: Keyed) -> None:
+    numbers = {role: number_now(keyed, role) for role in (MEMBER, MANAGER)}
+    live_on(keyed, 30)
+    keyed.hear("d02", State.OCCUPIED)
+    live_on(keyed, 90)
+    assert b"event: space" in asyncio.run(resumed(keyed, MEMBER, numbers[MEMBER]))
+    live_on(keyed, 1)
+    assert b"event: space" in asyncio.run(resumed(keyed, MANAGER, numbers[MANAGER]))
+    assert b"event: reset" in asyncio.run(resumed(keyed, MEMBER, numbers[MEMBER]))
 
 
 def test_a_manager_sees_no_hidden_space_and_no_sensor_of_one(keyed: Keyed) -> None:

@@ -1,0 +1,62 @@
+"""However many slow questions are asked of history, what holds now is answered at once."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Never
+
+from api.application import with_routes
+from api.history_files import HistoryFiles
+from api.turns import AT_ONCE
+from perch.adapters.keys import Role
+from perch.errors import UnavailableError
+from tests.keyed import Keyed, asked
+from tests.parts import until
+
+ASKED = 60
+PAST = "/api/v1/history/time_used_ratio?site=hq&from=2026-09-14&to=2026-09-15"
+
+
+class SlowHistory(HistoryFiles):
+    """A history that answers nobody until it is let go."""
+
+    def __init__(self, world: Keyed) -> None:
+        super().__init__({site.id: site for site in world.sites}, world.folder)
+        self.go = threading.Event()
+        self.at_work = 0
+        self.most = 0
+        self._lock = threading.Lock()
+
+    def answer(self, *_: object) -> Never:
+        """Wait, then say that there is nothing to say."""
+        self._count(1)
+        self.go.wait(30)
+        self._count(-1)
+        raise UnavailableError("this history tells nothing")
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self.at_work += more
+            self.most = max(self.most, self.at_work)
+
+
+def test_live_answers_wait_for_no_history_and_histories_take_turns(tmp_path: Path) -> None:
+    world = Keyed(tmp_path, routes=with_routes())
+    world.routes.state.history = history = SlowHistory(world)
+
+    async def ask(address: str, role: Role) -> int:
+        return (await asked(world.app, "GET", address, b"", world.by(role))).status
+
+    async def all_at_once() -> list[int]:
+        past = [asyncio.create_task(ask(PAST, Role.FACILITIES)) for _ in range(ASKED)]
+        try:
+            await asyncio.to_thread(until, lambda: history.at_work >= AT_ONCE)
+            return [await ask(f"/api/v1/{name}?site=hq", Role.MEMBER) for name in ("spaces", "summary", "events")]
+        finally:
+            history.go.set()
+            statuses.extend(await asyncio.gather(*past))
+
+    statuses: list[int] = []
+    assert asyncio.run(all_at_once()) == [200, 200, 200]
+    assert history.most == AT_ONCE
+    assert statuses == [503] * ASKED
