@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from secrets import token_hex
 from typing import Any
@@ -18,9 +19,9 @@ import msgspec
 from api.access import Reader
 from api.live import Live
 from api.moments import rfc3339
-from api.watching import Sight, Sights
+from api.watching import ENDS, Sight, Sights, is_log
 from perch.adapters.watches_file import Made, Post, Watch, WatchesFile
-from perch.adapters.webhooks import Destinations, Message
+from perch.adapters.webhooks import Destinations, Message, origin_of
 from perch.errors import StorageError
 from perch.watching.conditions import About
 from perch.watching.posting import Standing, is_hopeless, tried
@@ -57,6 +58,7 @@ class Watches:
         self._chance = Random()  # noqa: S311 - it spreads tries, and guards nothing
         self._watches: dict[str, Watch] = {}
         self._due_ms: int | None = 0
+        self._flying: dict[str, asyncio.Task[None]] = {}
         self._purge_ms = 0
 
     def __repr__(self) -> str:
@@ -77,8 +79,12 @@ class Watches:
 
     async def add(self, watch: Watch) -> None:
         """Watch something more; raises StorageError."""
-        await asyncio.to_thread(self.file.add, watch)
-        self._watches[watch.id] = watch
+        self._watches[watch.id] = watch  # at once, so that no two take the last place
+        try:
+            await asyncio.to_thread(self.file.add, watch)
+        except BaseException:
+            del self._watches[watch.id]
+            raise
 
     async def remove(self, watch: Watch) -> None:
         """Watch something no longer; raises StorageError."""
@@ -98,16 +104,20 @@ class Watches:
     async def follow(self) -> None:
         """Look and send, again and again; a file that fails is told of once, and tried again."""
         failing = False
-        while True:
-            try:
-                await self.settle()
-            except StorageError as error:
-                if not failing:
-                    _log.error("watches wait: %s", error.what)
-                failing = True
-            else:
-                failing = False
-            await asyncio.sleep(LOOK_S)
+        try:
+            while True:
+                try:
+                    await self.settle()
+                except StorageError as error:
+                    if not failing:
+                        _log.error("watches wait: %s", error.what)
+                    failing = True
+                else:
+                    failing = False
+                await asyncio.sleep(LOOK_S)
+        finally:
+            for flight in self._flying.values():
+                flight.cancel()
 
     async def settle(self) -> None:
         """Tell of what turned, and send what is due; raises StorageError."""
@@ -131,7 +141,7 @@ class Watches:
         holds: dict[str, Mapping[str, bool]] = {}
         made: list[Made] = []
         for watch in self._watches.values():
-            reader = self._reader_of(watch.key) if watch.disabled is None else None
+            reader = self._reader_of(watch.key) if watch.disabled is None and ENDS not in watch.holds else None
             if reader is None:
                 continue
             known = dict(watch.holds)
@@ -141,6 +151,7 @@ class Watches:
                     known[name] = now_holds
                 if turn is Turn.BEGAN or (turn is Turn.ENDED and watch.wish.about not in _BEGINNINGS_ONLY):
                     made.append(self._message(watch, name, turn, sight, now_ms))
+                    known |= {ENDS: True} if is_log(reader, sight) else {}
             if watch.wish.about is not About.CAMPING and known != watch.holds:
                 holds[watch.id] = known
         return holds, made
@@ -164,18 +175,30 @@ class Watches:
         return Made(f"msg_{token_hex(12)}", watch.id, now_ms, kind, _encoder.encode(body).decode())
 
     async def _send(self, now_ms: int) -> None:
-        due = await asyncio.to_thread(self.file.due, now_ms, AT_ONCE)
-        await asyncio.gather(*map(self._try, due))
+        """Begin to send what is due: one message at a time to each receiver, so that a slow one holds up no other."""
+        for post in await asyncio.to_thread(self.file.due, now_ms):
+            watch = self._watches.get(post.made.watch)
+            if watch is None or len(self._flying) >= AT_ONCE:
+                continue
+            origin = origin_of(watch.url)
+            if origin not in self._flying:
+                self._flying[origin] = flight = asyncio.create_task(self._fly(post, watch))
+                flight.add_done_callback(partial(self._landed, origin))
         self._due_ms = await asyncio.to_thread(self.file.next_due_ms)
 
-    async def _try(self, post: Post) -> None:
-        watch = self._watches.get(post.made.watch)
-        if watch is None or self._reader_of(watch.key) is None:
+    def _landed(self, origin: str, flight: asyncio.Task[None]) -> None:
+        del self._flying[origin]
+        self._due_ms = 0
+        if not flight.cancelled() and (error := flight.exception()) is not None:
+            _log.error("a message of a watch was not sent, and is tried again", exc_info=error)
+
+    async def _fly(self, post: Post, watch: Watch) -> None:
+        if self._reader_of(watch.key) is None:
             later = post.posting._replace(due_ms=self._live.now().wall_ms + PURGE_MS)
             await asyncio.to_thread(self.file.note, post.cursor, later, None, disabled=None, now_ms=later.due_ms)
             return
         message = Message(post.made.id, post.made.body)
-        answered = await asyncio.to_thread(self.destinations.post, watch.url, message, watch.secret)
+        answered = await self.destinations.post(watch.url, message, watch.secret)
         now_ms = self._live.now().wall_ms
         posting = tried(post.posting, answered, now_ms, self._chance.random())
         why = None

@@ -1,5 +1,6 @@
 """Watches over HTTP: ask to be told, see what was sent, send it anew."""
 
+import asyncio
 from dataclasses import asdict
 from datetime import UTC
 from secrets import token_hex
@@ -8,11 +9,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 
-from api.access import Matter, Reader
+from api.access import NOTED, Matter, Reader
 from api.audit_body import read_object
 from api.live import Live
 from api.moments import rfc3339
-from api.noting import denied
+from api.noting import denied, note
 from api.openapi import answers, no_answer, same_shape, takes
 from api.parameters import StrictRoute, TheLive, TheReader, known_site, required
 from api.problems import ParametersError, not_found, wrong
@@ -30,7 +31,7 @@ from api.watches_shapes import (
 )
 from api.watching import GROUP, MATTERS
 from perch.adapters.watches_file import Post, Watch
-from perch.adapters.webhooks import new_secret
+from perch.adapters.webhooks import new_secret, origin_of
 from perch.errors import PerchError
 from perch.watching.conditions import About
 from perch.watching.posting import Standing
@@ -72,6 +73,8 @@ async def watch(request: Request, live: TheLive, reader: TheReader, watches: The
     if not reader.may_read(MATTERS[wish.about]):
         raise denied(reader, MATTERS[wish.about])
     _check_place(wish, live, reader)
+    if MATTERS[wish.about] in NOTED:
+        await asyncio.to_thread(note, request, reader)
     try:
         watches.destinations.check(asked.url)
     except PerchError as error:
@@ -167,7 +170,7 @@ def _item(one: Watch) -> WatchItem:
     return WatchItem(
         id=one.id,
         name=one.name,
-        url=one.url,
+        url=f"{origin_of(one.url)}/…",
         created=rfc3339(one.created_ms, UTC),
         holds=held,
         disabled=one.disabled,

@@ -33,7 +33,10 @@ class WatchAsked(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WatchItem(Struct, frozen=True):
-    """A watch; `holds` is whether it does, null while nobody knows, `disabled` why nothing is sent any more."""
+    """A watch; `holds` is whether it does, null while nobody knows, `disabled` why nothing is sent any more.
+
+    Of `url` only the receiver is shown: the rest may be a secret.
+    """
 
     id: str
     about: About
@@ -93,7 +96,7 @@ class DeliveryPage(Struct, frozen=True):
 class ReplayAsked(Struct, frozen=True, forbid_unknown_fields=True):
     """After which cursor messages are to be sent anew; 0 means all that are kept."""
 
-    after: Amount
+    after: Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Replayed(Struct, frozen=True):

@@ -26,6 +26,12 @@ MATTERS: Mapping[About, Matter] = {
 GROUP = ""
 """Names the one thing that a watch of a group looks at; others are named by agent or space."""
 
+ENDS = "told"
+"""Stands among what held once a watch has told all that it may."""
+
+FEWEST = 5
+"""Whoever may not read the history of spaces is told once of fewer: told again and again, it would be their history."""
+
 MOST_NAMED = 5
 QUIET_MS = 180_000
 """For so long after the start nothing is said of agents that were not heard yet."""
@@ -116,6 +122,13 @@ class Sights:
             shown = self._live.get(*key)
             if shown is not None and _is_meant(shown, wish, reader):
                 yield key[1], Sight(True, gap_ms=gap_ms)
+
+
+def is_log(reader: Reader, sight: Sight) -> bool:
+    """Tell whether a watch that went on would be a record of a few people's comings and goings."""
+    if reader.may_read(Matter.HISTORY_OF_GROUPS) or sight.counts is None:
+        return False
+    return sight.counts.known + sight.counts.unknown < FEWEST
 
 
 def counted(found: list[Shown]) -> Counts:

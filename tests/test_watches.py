@@ -1,14 +1,17 @@
 """Somebody asks to be told, and is: signed, once for each turn, again until it got through, and nowhere else."""
 
+import asyncio
 import json
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,10 +20,13 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from perch.adapters.keys import KeysFile, Role
+from perch.adapters.pinned import is_public
+from perch.adapters.readings_log import ReadingsLog
 from perch.adapters.webhooks import Destinations, Message, new_secret
 from perch.errors import PerchError
 from perch.model import State
 from perch.settings import ServerSettings
+from perch.watching.posting import Answered
 from tests.parts import Broker, until
 from tests.serving import Served, Speaker, server_settings, serving, serving_connected
 
@@ -156,10 +162,129 @@ def test_an_address_that_is_gone_disables_its_watch_and_says_so(
     assert any("is disabled" in record.message for record in caplog.records)
 
 
+def posted(destinations: Destinations, address: str, secret: str) -> Answered:
+    return asyncio.run(destinations.post(address, Message("msg_1", "{}"), secret))
+
+
+INSIDE = [
+    "127.0.0.1",
+    "10.1.2.3",
+    "169.254.169.254",
+    "224.0.0.1",
+    "192.88.99.1",
+    "0.0.0.0",  # noqa: S104 - an address to refuse
+    "::1",
+    "::127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::7f00:1",
+    "2002:7f00:1::",
+    "fec0::1",
+    "fe80::1",
+    "fd00::1",
+]
+
+
+@pytest.mark.parametrize("number", INSIDE)
+def test_an_address_in_the_house_in_whatever_words_is_not_out_in_the_world(number: str) -> None:
+    assert not is_public(number)
+
+
+@pytest.mark.parametrize("number", ["1.1.1.1", "2606:4700::1111"])
+def test_an_address_out_in_the_world_is_one(number: str) -> None:
+    assert is_public(number)
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A receiver that goes on with its answer, a byte at a time, for as long as anybody listens."""
+    ended = threading.Event()
+
+    def drip(talking: socket.socket) -> None:
+        with talking, suppress(OSError):
+            talking.recv(65_536)
+            talking.sendall(b"HTTP/1.1 204 No Content\r\nX-More: ")
+            while not ended.wait(0.2):
+                talking.sendall(b"x")
+
+    def accept(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, args=(listening,), daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        ended.set()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_receiver_that_never_ends_its_answer_holds_up_neither_others_nor_the_api(
+    mosquitto: Broker, tmp_path: Path, receiver: Receiver
+) -> None:
+    with (
+        dripping() as slow,
+        serving_connected(settings_for(mosquitto, tmp_path, receiver.origin, slow)) as served,
+        Speaker(mosquitto) as pi,
+    ):
+        pi.beat()
+        pi.say("d01", State.FREE)
+        served.wait_for("d01", State.FREE)
+        held_up = [watch(served, about="space-free", site="hq", url=f"{slow}/{number}") for number in range(20)]
+        watch(served, about="space-free", site="hq", url=receiver.origin)
+        until(lambda: receiver.got, 8)
+        assert served.get("/api/v1/summary").status_code == 200
+        until(lambda: (items := deliveries(served, held_up[0])) and items[0]["attempts"] == 1, 20)
+        assert deliveries(served, held_up[0])[0]["said"] == "no answer within 10 s"
+
+
+def test_a_members_watch_of_a_few_spaces_tells_once_and_keeps_no_record_of_who_comes_and_goes(
+    mosquitto: Broker, tmp_path: Path, receiver: Receiver
+) -> None:
+    with by_role(mosquitto, tmp_path, receiver.origin) as (served, keys), Speaker(mosquitto) as pi:
+        pi.beat()
+        for role in (Role.MEMBER, Role.MANAGER):
+            asked = {"about": "full", "site": "hq", "zone": "open", "share": 0.5, "url": f"{receiver.origin}/{role}"}
+            assert served.client.post("/api/v1/watches", json=asked, headers=keys[role]).status_code == 201
+        for state, told in ((State.OCCUPIED, 2), (State.FREE, 3), (State.OCCUPIED, 4)):
+            for space in ("d01", "d02", "d03"):
+                pi.say(space, state)
+            until(partial(has_got, receiver, told))
+        kept = {}
+        for role in (Role.MEMBER, Role.MANAGER):
+            (made,) = served.client.get("/api/v1/watches", headers=keys[role]).json()["items"]
+            address = f"/api/v1/watches/{made['id']}/deliveries"
+            kept[role] = len(served.client.get(address, headers=keys[role]).json()["items"])
+    assert kept == {Role.MEMBER: 1, Role.MANAGER: 3}
+
+
+def has_got(receiver: Receiver, number: int) -> bool:
+    return len(receiver.got) == number
+
+
+def test_of_an_address_only_the_receiver_is_shown_and_no_cursor_is_too_large(
+    mosquitto: Broker, tmp_path: Path, receiver: Receiver
+) -> None:
+    with serving_connected(settings_for(mosquitto, tmp_path, receiver.origin)) as served:
+        made = watch(served, about="space-free", site="hq", url=f"{receiver.origin}/services/SECRETTOKEN")
+        assert made["watch"]["url"] == f"{receiver.origin}/…"
+        assert "SECRETTOKEN" not in served.get("/api/v1/watches").text
+        address = f"/api/v1/watches/{made['watch']['id']}/replay"
+        assert served.client.post(address, json={"after": 2**63}).status_code == 422
+
+
+def test_asking_to_be_told_of_single_desks_is_noted(mosquitto: Broker, tmp_path: Path, receiver: Receiver) -> None:
+    with by_role(mosquitto, tmp_path, receiver.origin) as (served, keys):
+        asked = {"about": "camping", "site": "hq", "url": receiver.origin}
+        assert served.client.post("/api/v1/watches", json=asked, headers=keys[Role.FACILITIES]).status_code == 201
+    assert [reading.what for reading in ReadingsLog(tmp_path).newest(9)] == ["POST /api/v1/watches"]
+
+
 def test_no_redirect_is_followed(receiver: Receiver) -> None:
     receiver.answer = (307, {"Location": f"{receiver.origin}/elsewhere"})
     secret = new_secret()
-    answered = Destinations((), [receiver.origin]).post(receiver.origin, Message("msg_1", "{}"), secret)
+    answered = posted(Destinations((), [receiver.origin]), receiver.origin, secret)
     assert (answered.status, answered.is_well, len(receiver.got)) == (307, False, 1)
 
 
@@ -191,7 +316,7 @@ def test_a_name_out_in_the_world_that_means_a_machine_in_the_house_is_not_posted
     receiver: Receiver, name: str
 ) -> None:
     origin = receiver.origin.replace("127.0.0.1", name)
-    answered = Destinations([origin], []).post(f"{origin}/x", Message("msg_1", "{}"), new_secret())
+    answered = posted(Destinations([origin], []), f"{origin}/x", new_secret())
     assert answered.what == "its name means a machine in the house, which only webhook_inside allows"
     assert receiver.got == []
 

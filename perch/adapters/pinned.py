@@ -1,12 +1,22 @@
 """Connections to an address that was looked at first, so that a name cannot mean another one a moment later."""
 
 import socket
-from ipaddress import IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import urllib3
 
-_WRAPPED = (IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"))
-"""Addresses that carry another one inside, which may be one in the house."""
+_WRAPPED = (
+    IPv6Network("::/96"),
+    IPv6Network("::ffff:0:0/96"),
+    IPv6Network("::ffff:0:0:0/96"),
+    IPv6Network("64:ff9b::/96"),
+    IPv6Network("64:ff9b:1::/48"),
+    IPv6Network("2002::/16"),
+    IPv6Network("fec0::/10"),
+)
+"""Addresses that carry another one inside, which may be one in the house, and those that once meant a site."""
+
+_RELAYS = IPv4Network("192.88.99.0/24")
 
 
 def port_of(scheme: str, port: int | None) -> int:
@@ -22,7 +32,7 @@ def numbers_of(host: str, port: int) -> list[str]:
 def is_public(number: str) -> bool:
     """Tell whether a numeric address is out in the world, not in the house or on this machine."""
     address = ip_address(number)
-    wrapped = address.version == 6 and any(address in network for network in _WRAPPED)
+    wrapped = any(address in network for network in (_WRAPPED if address.version == 6 else (_RELAYS,)))
     return address.is_global and not address.is_multicast and not wrapped
 
 

@@ -101,10 +101,11 @@ class WatchesFile:
             for one in made:
                 _insert(db, one)
 
-    def due(self, now_ms: int, most: int) -> list[Post]:
-        """Give the messages that are to be tried by now, the oldest first; none of a watch that is disabled."""
+    def due(self, now_ms: int) -> list[Post]:
+        """Give the first message of each watch that is to be tried by now; none of a watch that is disabled."""
         waiting = "standing = 'waiting' AND due_ms <= ? AND watch IN (SELECT id FROM watch WHERE disabled IS NULL)"
-        return self._posts(f"{waiting} ORDER BY due_ms, cursor LIMIT ?", now_ms, most)
+        first = f"SELECT min(cursor) FROM post WHERE {waiting} GROUP BY watch"  # noqa: S608 - own words
+        return self._posts(f"cursor IN ({first}) ORDER BY due_ms, cursor", now_ms)
 
     def next_due_ms(self) -> int | None:
         """Give when the next message is to be tried, None where none waits."""
@@ -129,6 +130,11 @@ class WatchesFile:
     def posts(self, watch: str, after: int, most: int) -> list[Post]:
         """Give the messages of a watch after a cursor, in order."""
         return self._posts("watch = ? AND cursor > ? ORDER BY cursor LIMIT ?", watch, after, most)
+
+    def disable(self, watch: str, why: str) -> None:
+        """Send nothing more that a watch makes, until it is replayed."""
+        with changing(self.path) as db:
+            db.execute("UPDATE watch SET disabled = ? WHERE id = ?", [why, watch])
 
     def replay(self, watch: str, after: int, now_ms: int) -> int:
         """Send the messages of a watch after a cursor anew, whatever became of them; gives how many."""
