@@ -60,6 +60,10 @@ class History(ABC):
             first = self._calendar(site.id).day_of(horizon.first_ms)
             raise QuestionError(parameter, f"the history of {site.id} begins on {first}", "ask for a later window")
 
+    def groups(self, _question: Question, site: Site, _now_ms: int) -> Site:
+        """Give of a site what a question may be answered of."""
+        return site
+
     def booked(self, question: Question, site: Site) -> Booked:
         """Give the bookings that a question needs, from the site's calendars."""
         return self._feeds.booked_for(question, site)

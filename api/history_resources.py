@@ -16,6 +16,7 @@ from api.access import Matter, Reader
 from api.downloads import AnswerFormat, download
 from api.history import History
 from api.history_for_members import answer_for_members
+from api.history_of_groups import HistoryOfGroups, site_to
 from api.moments import parse_moment, rfc3339, zone_of
 from api.noting import denied, note
 from api.openapi import answers, or_file, or_shape
@@ -32,7 +33,6 @@ from api.shapes import (
     TransitionAnswer,
     TransitionRow,
 )
-from api.turns import taking_turns
 from perch.adapters.table_files import MEDIA_TYPES
 from perch.history.definitions import DEFINITIONS
 from perch.history.layout import standings
@@ -63,7 +63,7 @@ class Window:
     to_ms: int
 
 
-async def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From, to: To) -> Window | None:
+def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From, to: To) -> Window | None:
     """Read site and times; None where there is something to complain of."""
     strange = complain_of_site(live, reader, site)
     zone = zone_of("UTC" if strange else live.directory.sites[site].time_zone)
@@ -73,7 +73,7 @@ async def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_:
     if from_ms >= to_ms:
         complain("to", "this is not after `from`, so there is no time between them")
         return None
-    return None if strange else Window(live.directory.sites[site], from_ms, to_ms)
+    return None if strange else Window(site_to(reader, live.directory.sites[site]), from_ms, to_ms)
 
 
 def moment_in(name: str, text: str, zone: tzinfo) -> int:
@@ -95,10 +95,10 @@ def _moment(name: str, text: str, zone: tzinfo) -> int | None:
 TheWindow = Annotated[Window, Depends(window_of)]
 
 
-async def history_of(request: Request) -> History:
-    """Give the history that the application serves."""
+def history_of(request: Request, reader: TheReader) -> History:
+    """Give the history that the application serves, as far as the reader may know it."""
     history: History = request.app.state.history
-    return history
+    return history if reader.may_read(Matter.HISTORY_OF_SPACES) else HistoryOfGroups(history)
 
 
 TheHistory = Annotated[History, Depends(history_of)]
@@ -109,7 +109,6 @@ TheHistory = Annotated[History, Depends(history_of)]
     **or_file(answers(TransitionAnswer, 403, 404, 503), *FILES),
     dependencies=[required(Matter.HISTORY_OF_SPACES)],
 )
-@taking_turns
 def transitions(
     history: TheHistory, window: TheWindow, space: RequiredSpace, as_: AnswerAs = AnswerFormat.JSON
 ) -> Response:
@@ -156,7 +155,6 @@ def _days(row: Space) -> str:
     **or_file(or_shape(answers(HistoryAnswer, 403, 404, 503), HourOfWeekAnswer), *FILES),
     dependencies=[required(Matter.HISTORY)],
 )
-@taking_turns
 def history(
     request: Request,
     history: TheHistory,
@@ -197,7 +195,7 @@ def _allow(request: Request, reader: Reader, scope: Scope) -> None:
 
 
 @router.get("/definitions", **answers(DefinitionPage), dependencies=[required(Matter.NETWORK)])
-async def definitions(live: TheLive) -> Response:
+def definitions(live: TheLive) -> Response:
     """List every metric with its unit, formula and version."""
     items = tuple(_definition(of) for _, of in sorted(DEFINITIONS.items()))
     return _json(DefinitionPage(items, None, rfc3339(live.now().wall_ms)))

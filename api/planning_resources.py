@@ -1,5 +1,6 @@
 """Planning over HTTP: how many would do, what if, before and after."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -8,6 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.access import Matter
 from api.audit_body import read_object
+from api.history import History
+from api.history_of_groups import groups_to_replay, require_group, require_groups, site_to
 from api.history_resources import HEADERS, RequiredSite, TheHistory, TheWindow, Window, moment_in
 from api.moments import rfc3339, zone_of
 from api.openapi import answers, takes
@@ -33,7 +36,6 @@ from api.planning_shapes import (
     UnseenDemand,
 )
 from api.problems import wrong
-from api.turns import in_turn, taking_turns
 from perch.history.definitions import DEFINITIONS
 from perch.history.planning.comparison import Compared, compare
 from perch.history.planning.scenario import Outcome, Scenario, scenario
@@ -52,7 +54,6 @@ Edge = Annotated[str, Query(max_length=64, description="RFC 3339; without offset
 
 
 @router.get("/sizing", **answers(SizingAnswer, 403, 503))
-@taking_turns
 def how_many(
     history: TheHistory,
     live: TheLive,
@@ -64,6 +65,7 @@ def how_many(
     site, calendar = window.site, history.calendar(window.site.id)
     now_ms = live.now().wall_ms
     history.require_begun(site, window.to_ms)
+    require_groups(history, site, (window.from_ms, window.to_ms), now_ms, [kind])
     found = sizing(site, kind, window.from_ms, window.to_ms, share, history.source(), calendar, now_ms)
     found = replace(found, warnings=(*found.warnings, *history.caveats(window.from_ms)))
     return _json(_sizing(found, window, kind, share))
@@ -74,17 +76,18 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
     """Replay the sessions of a window against a changed layout, beside today's."""
     asked = read_scenario(await read_object(request, LARGEST_BYTES))
     known_site(live, reader, asked.site)
-    site = live.directory.sites[asked.site]
+    site = site_to(reader, live.directory.sites[asked.site])
     zone = zone_of(site.time_zone)
     from_ms, to_ms = moment_in("from", asked.from_, zone), moment_in("to", asked.to, zone)
     changes, now_ms = tuple(read_changes(asked, site)), live.now().wall_ms
     if not changes:
         raise wrong("changes", "there are none; name at least one")
-    await in_turn(history.require_begun, site, to_ms)
+    await asyncio.to_thread(history.require_begun, site, to_ms)
     source, calendar = history.source(), history.calendar(site.id)
-    found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
-    caveats = await in_turn(history.caveats, from_ms)
-    return _json(_scenario(replace(found, warnings=(*found.warnings, *caveats)), site, from_ms))
+    site, told = groups_to_replay(history, site, (from_ms, to_ms), now_ms, changes)
+    found = await asyncio.to_thread(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
+    caveats = await asyncio.to_thread(history.caveats, from_ms)
+    return _json(_scenario(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Periods:
     after: tuple[int, int]
 
 
-async def periods_of(
+def periods_of(
     live: TheLive,
     reader: TheReader,
     site: RequiredSite,
@@ -116,11 +119,10 @@ async def periods_of(
             complain(name, "this is not after its beginning, so there is no time between them")
     if first[1] > second[0]:
         complain("after_from", "this lies before the end of the first period; the two may not overlap")
-    return Periods(live.directory.sites[site], first, second)
+    return Periods(site_to(reader, live.directory.sites[site]), first, second)
 
 
 @router.get("/comparison", **answers(ComparisonAnswer, 403, 503))
-@taking_turns
 def before_and_after(
     history: TheHistory,
     live: TheLive,
@@ -134,6 +136,7 @@ def before_and_after(
         raise wrong("metric", f"there is no metric {metric!r}; there are: {', '.join(sorted(DEFINITIONS))}")
     site = periods.site
     of = Compared(metric, periods.before, periods.after, zone, control_zone)
+    _require_more_than_one(history, of, site, live.now().wall_ms)
     booked = history.booked(Question(metric, periods.before[0], periods.after[1]), site)
     now_ms = live.now().wall_ms
     history.require_begun(site, periods.before[1], "before_to")
@@ -141,6 +144,14 @@ def before_and_after(
     warnings = (*found.warnings, *booked.troubles, *history.caveats(periods.before[0]))
     numbers = (found.before, found.after, found.difference, found.interval, found.weeks, warnings)
     return _json(ComparisonAnswer(site.id, metric, *numbers))
+
+
+def _require_more_than_one(history: History, of: Compared, site: Site, now_ms: int) -> None:
+    """Refuse to compare what is a single space for this reader; raises QuestionError."""
+    named = [("zone", of.zone)] if of.control_zone is None else [("zone", of.zone), ("control_zone", of.control_zone)]
+    for where, zone in named:
+        for from_ms, to_ms in (of.before, of.after):
+            require_group(history, Question(of.metric, from_ms, to_ms, zone=zone), site, now_ms, where)
 
 
 def _sizing(found: Sizing, window: Window, kind: SpaceKind, share: float) -> SizingAnswer:

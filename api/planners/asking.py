@@ -9,6 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from api.access import Reader
+from api.history_of_groups import site_to
 from api.live import Live
 from api.moments import day_at, parse_moment, zone_of
 from api.page import visible_sites
@@ -51,7 +52,7 @@ class Asked:
         self.texts: dict[str, str] = {name: text.strip() for name, text in given.items()}
         self.lists: dict[str, list[str]] = {name: given.getlist(name) for name in several}
         self.now_ms = live.now().wall_ms
-        self.sites = visible_sites(live, reader)
+        self.sites = [site_to(reader, site) for site in visible_sites(live, reader)]
         if not self.sites:
             raise not_found("there is no site that you may see")
         self._causes: list[ProblemCause] = []

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import Matter
 from api.history import History
+from api.history_of_groups import require_groups
 from api.history_resources import TheHistory
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
@@ -65,6 +66,7 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
 def size(wish: Wish, share: float, history: History) -> Sizing:
     """Ask how many would have done."""
     history.require_begun(wish.site, wish.to_ms)
+    require_groups(history, wish.site, (wish.from_ms, wish.to_ms), wish.now_ms, [wish.kind])
     source, calendar = history.source(), history.calendar(wish.site.id)
     found = sizing(wish.site, wish.kind, wish.from_ms, wish.to_ms, share, source, calendar, wish.now_ms)
     return replace(found, warnings=(*found.warnings, *history.caveats(wish.from_ms)))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import Matter
 from api.history import History
+from api.history_of_groups import is_left_out
 from api.history_resources import TheHistory
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
@@ -18,6 +19,7 @@ from api.planners.frame import answered, definitions, form
 from api.planners.numbers import hours_asked, tell, tell_all
 from api.planners.planning_page import USUAL_SHARE, size
 from api.planners.wording import say, words
+from perch.history.alone import ALONE
 from perch.history.planning.sizing import Sizing
 from perch.history.question import Answer, HourRow, Hours, Question, Row, Scope
 
@@ -36,7 +38,10 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
     wish = asked.read_wish()
     asked.finish()
     used, observed = (tell_all(metric, wish, history) for metric in ("time_used_ratio", "coverage"))
-    kinds = [_kind(replace(wish, kind=kind), history) for kind in kinds_of(wish.site)]
+    wishes = [replace(wish, kind=kind) for kind in kinds_of(wish.site)]
+    window = (wish.from_ms, wish.to_ms)
+    seen = [of for of in wishes if not is_left_out(history, wish.site, window, wish.now_ms, of.kind)]
+    kinds = [_kind(of, history) for of in seen]
     zones = _zones(wish, history)
     zone = zone_of(wish.site.time_zone)
     hours = say("hours_open" if hours_asked(wish.site) is Hours.OPEN else "hours_all")
@@ -50,7 +55,7 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
         "zone_warnings": zones.warnings,
         "bars": bars(list(_bars(zones, wish)), say("report_zones")) if zones.rows else "",
         "zones": list(_zone_rows(zones, wish)),
-        "warnings": used.answer.warnings,
+        "warnings": wording.once([*used.answer.warnings, *([] if seen == wishes else [ALONE])]),
         "made": say("report_made", now=wording.moment(wish.now_ms, zone)),
         "definitions": [planning_page.meanings()[0], *definitions(METRICS)],
     }

@@ -101,7 +101,7 @@ class Asked:
 
     def group_of(self, row: Standing) -> int:
         """Say to which group a row belongs."""
-        return self.groups[_SCOPES[self.question.scope](self.site, row.space)]
+        return self.groups[group_of_space(self.question, self.site, row.space)]
 
     def is_within(self, ms: int) -> bool:
         """Tell whether a moment of the window is within the hours asked for."""
@@ -124,9 +124,14 @@ def rows_asked(question: Question, site: Site, to_ms: int) -> list[Standing]:
     ]
 
 
+def group_of_space(question: Question, site: Site, space: Space) -> str:
+    """Name the group of a question that a space belongs to."""
+    return _SCOPES[question.scope](site, space)
+
+
 def groups_of(question: Question, site: Site, chosen: Sequence[Standing]) -> dict[str, int]:
     """Number the groups of rows, in the rows' order."""
-    names = dict.fromkeys(_SCOPES[question.scope](site, row.space) for row in chosen)
+    names = dict.fromkeys(group_of_space(question, site, row.space) for row in chosen)
     return {name: place for place, name in enumerate(names)}
 
 

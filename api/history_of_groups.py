@@ -1,0 +1,133 @@
+"""History for whoever may read groups, not single spaces: of shared spaces, and of groups that are more than one.
+
+Numbers of groups are exact. So what is left out of one group and in another can be reckoned from both; that this is
+not done is for whoever hands the key out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from api.access import Matter, Reader
+from api.history import History
+from api.operations import Check
+from perch.adapters.booking_feeds import Booked
+from perch.errors import QuestionError
+from perch.history.alone import ALONE, shared_of, without_single
+from perch.history.audit import Asked
+from perch.history.calendar import Calendar
+from perch.history.looks import Look, Said
+from perch.history.planning.scenario import Add, Change, Convert, Remove
+from perch.history.question import Answer, Question, Scope
+from perch.history.source import HistorySource, StateRow
+from perch.model import Site, SpaceKind
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryOfGroups(History):
+    """A history as it is told to who may not read that of single spaces."""
+
+    whole: History
+
+    def source(self) -> HistorySource:
+        """Give what is known of the past."""
+        return self.whole.source()
+
+    def caveats(self, from_ms: int) -> tuple[str, ...]:
+        """Say what is not kept any more."""
+        return self.whole.caveats(from_ms)
+
+    def checks(self) -> Sequence[tuple[str, Check]]:
+        """Name the parts of which answers are made."""
+        return self.whole.checks()
+
+    def close(self) -> None:
+        """Leave it to whoever opened the whole."""
+
+    def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
+        """Answer of shared spaces, without groups that are a single one; raises QuestionError as well."""
+        shared = shared_of(site)
+        seen = self.groups(question, shared, now_ms)
+        answer = self.whole.answer(question, seen, now_ms)
+        return answer if seen is shared else replace(answer, warnings=(*answer.warnings, ALONE))
+
+    def groups(self, question: Question, site: Site, now_ms: int) -> Site:
+        """Give of a site the shared spaces, without groups that are a single one."""
+        return without_single(shared_of(site), question, max(min(question.to_ms, now_ms), question.from_ms + 1))
+
+    def booked(self, question: Question, site: Site) -> Booked:
+        """Give the bookings of shared spaces that a question needs."""
+        return self.whole.booked(question, shared_of(site))
+
+    def require_begun(self, site: Site, to_ms: int, parameter: str = "to") -> None:
+        """Refuse a window that ends before all that was ever told of a site; raises QuestionError."""
+        self.whole.require_begun(site, to_ms, parameter)
+
+    def transitions(self, _site: Site, _space: str, _from_ms: int, _to_ms: int) -> Sequence[StateRow]:
+        """Give nothing: this is the history of a single space."""
+        return ()
+
+    def calendar(self, site: str) -> Calendar:
+        """Give a site's calendar."""
+        return self.whole.calendar(site)
+
+    def audit(self, site: Site, seen: Sequence[Look], now_ms: int) -> Asked:
+        """Put what people saw at a site beside what was observed."""
+        return self.whole.audit(site, seen, now_ms)
+
+    def said_at(self, site: Site, space: str, time_ms: int) -> Said | None:
+        """Say what was observed of a space at a moment, as the audit needs."""
+        return self.whole.said_at(site, space, time_ms)
+
+
+def site_to(reader: Reader, site: Site) -> Site:
+    """Give of a site the spaces of which a reader may know history, if only in groups."""
+    return site if reader.may_read(Matter.HISTORY_OF_SPACES) else shared_of(site)
+
+
+def require_group(history: History, question: Question, site: Site, now_ms: int, parameter: str) -> None:
+    """Refuse what is a single space for this reader; raises QuestionError."""
+    if history.groups(question, site, now_ms) is not site:
+        raise QuestionError(
+            parameter,
+            "this is a single space at some moment of the window, and its history is not for your role",
+            "ask for more spaces, or for a window in which more of them stood there",
+        )
+
+
+def require_groups(
+    history: History, site: Site, window: tuple[int, int], now_ms: int, kinds: Iterable[SpaceKind], where: str = "kind"
+) -> None:
+    """Refuse kinds of which a site has a single space; raises QuestionError."""
+    for kind in kinds:
+        require_group(history, _of_kind(window, kind), site, now_ms, where)
+
+
+def is_left_out(history: History, site: Site, window: tuple[int, int], now_ms: int, kind: SpaceKind) -> bool:
+    """Tell whether a kind is a single space, which this reader is told nothing of."""
+    return history.groups(_of_kind(window, kind), site, now_ms) is not site
+
+
+def groups_to_replay(
+    history: History, site: Site, window: tuple[int, int], now_ms: int, changes: Sequence[Change]
+) -> tuple[Site, Sequence[str]]:
+    """Give what may be replayed, and what to say of it; raises QuestionError where a change is of a single space."""
+    for number, change in enumerate(changes):
+        require_groups(history, site, window, now_ms, _kinds_of(change, site), f"changes[{number}]")
+    seen = history.groups(Question("sessions", *window, scope=Scope.KIND), site, now_ms)
+    return seen, () if seen is site else (ALONE,)
+
+
+def _of_kind(window: tuple[int, int], kind: SpaceKind) -> Question:
+    return Question("sessions", *window, scope=Scope.KIND, kind=kind.value)
+
+
+def _kinds_of(change: Change, site: Site) -> set[SpaceKind]:
+    named: set[str] = set()
+    kinds: set[SpaceKind] = set()
+    if isinstance(change, Remove):
+        named = set(change.spaces)
+    elif isinstance(change, Convert):
+        named, kinds = {change.space}, {change.into.kind}
+    elif isinstance(change, Add):
+        kinds = {change.kind}
+    return kinds | {space.kind for space in site.spaces if space.id in named}
