@@ -110,7 +110,10 @@ def test_what_was_not_observed_is_said_in_days_and_hours_and_by_whom() -> None:
 
     least, other = "less than 90% of the time was observed", space("s2", agent="pi-2")
     assert warned(Resolution.TOTAL, space(), other) == f"In 1 of 2 spaces {least}: s2."
-    assert warned(Resolution.DAY, space(), other) == f"In 5 of 10 days {least}, of s1, s2: 2026-09-22 to 2026-09-28."
+    assert (
+        warned(Resolution.DAY, space(), other)
+        == f"In 5 of 10 days {least}, of s2 (3), s1 (2): 2026-09-22 to 2026-09-28."
+    )
     times = "2026-09-22 08:00 to 10:00, 2026-09-23 08:00 to 10:00, 2026-09-29 10:00 to 11:00 and 1 more"
     assert warned(Resolution.HOUR, space()) == f"In 6 of 120 hours {least}: {times}."
     assert warned(Resolution.HOUR, other) == f"In 28 of 120 hours {least}: 2026-09-24 08:00 to 2026-09-28 12:00."

@@ -49,9 +49,15 @@ def unobserved(about: Asked, known_ms: Integers, inventory_ms: Integers) -> Iter
         return
     steps, standing = np.atleast_1d(poor.any(axis=0)), np.atleast_1d(stood.any(axis=0))
     number, every = int(np.count_nonzero(steps)), int(np.count_nonzero(standing))
-    where = f", of {_some(groups)}" if len(about.groups) > 1 else ""
+    where = f", of {_some(_by_number(about, poor))}" if len(about.groups) > 1 else ""
     when = _some(list(_runs(about, steps, standing)))
     yield f"In {_of(number, every, _STEPS[resolution])} {least}{where}: {when}."
+
+
+def _by_number(about: Asked, poor: Flags) -> list[str]:
+    """Name the groups that were observed too little, most often first, with how often that was."""
+    number = {name: int(np.count_nonzero(poor[place])) for name, place in about.groups.items()}
+    return [f"{name} ({times:,})" for name, times in sorted(number.items(), key=lambda one: -one[1]) if times]
 
 
 def _of(number: int, every: int, names: tuple[str, str]) -> str:
