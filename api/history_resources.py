@@ -33,6 +33,7 @@ from api.shapes import (
     TransitionAnswer,
     TransitionRow,
 )
+from api.turns import taking_turns
 from perch.adapters.table_files import MEDIA_TYPES
 from perch.history.definitions import DEFINITIONS
 from perch.history.layout import standings
@@ -63,7 +64,7 @@ class Window:
     to_ms: int
 
 
-def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From, to: To) -> Window | None:
+async def window_of(live: TheLive, reader: TheReader, site: RequiredSite, from_: From, to: To) -> Window | None:
     """Read site and times; None where there is something to complain of."""
     strange = complain_of_site(live, reader, site)
     zone = zone_of("UTC" if strange else live.directory.sites[site].time_zone)
@@ -95,7 +96,7 @@ def _moment(name: str, text: str, zone: tzinfo) -> int | None:
 TheWindow = Annotated[Window, Depends(window_of)]
 
 
-def history_of(request: Request, reader: TheReader) -> History:
+async def history_of(request: Request, reader: TheReader) -> History:
     """Give the history that the application serves, as far as the reader may know it."""
     history: History = request.app.state.history
     return history if reader.may_read(Matter.HISTORY_OF_SPACES) else HistoryOfGroups(history)
@@ -109,6 +110,7 @@ TheHistory = Annotated[History, Depends(history_of)]
     **or_file(answers(TransitionAnswer, 403, 404, 503), *FILES),
     dependencies=[required(Matter.HISTORY_OF_SPACES)],
 )
+@taking_turns
 def transitions(
     history: TheHistory, window: TheWindow, space: RequiredSpace, as_: AnswerAs = AnswerFormat.JSON
 ) -> Response:
@@ -155,6 +157,7 @@ def _days(row: Space) -> str:
     **or_file(or_shape(answers(HistoryAnswer, 403, 404, 503), HourOfWeekAnswer), *FILES),
     dependencies=[required(Matter.HISTORY)],
 )
+@taking_turns
 def history(
     request: Request,
     history: TheHistory,
@@ -195,7 +198,7 @@ def _allow(request: Request, reader: Reader, scope: Scope) -> None:
 
 
 @router.get("/definitions", **answers(DefinitionPage), dependencies=[required(Matter.NETWORK)])
-def definitions(live: TheLive) -> Response:
+async def definitions(live: TheLive) -> Response:
     """List every metric with its unit, formula and version."""
     items = tuple(_definition(of) for _, of in sorted(DEFINITIONS.items()))
     return _json(DefinitionPage(items, None, rfc3339(live.now().wall_ms)))

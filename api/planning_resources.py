@@ -1,6 +1,5 @@
 """Planning over HTTP: how many would do, what if, before and after."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -36,6 +35,7 @@ from api.planning_shapes import (
     UnseenDemand,
 )
 from api.problems import wrong
+from api.turns import in_turn, taking_turns
 from perch.history.definitions import DEFINITIONS
 from perch.history.planning.comparison import Compared, compare
 from perch.history.planning.scenario import Outcome, Scenario, scenario
@@ -54,6 +54,7 @@ Edge = Annotated[str, Query(max_length=64, description="RFC 3339; without offset
 
 
 @router.get("/sizing", **answers(SizingAnswer, 403, 503))
+@taking_turns
 def how_many(
     history: TheHistory,
     live: TheLive,
@@ -82,11 +83,11 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
     changes, now_ms = tuple(read_changes(asked, site)), live.now().wall_ms
     if not changes:
         raise wrong("changes", "there are none; name at least one")
-    await asyncio.to_thread(history.require_begun, site, to_ms)
+    await in_turn(history.require_begun, site, to_ms)
     source, calendar = history.source(), history.calendar(site.id)
     site, told = groups_to_replay(history, site, (from_ms, to_ms), now_ms, changes)
-    found = await asyncio.to_thread(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
-    caveats = await asyncio.to_thread(history.caveats, from_ms)
+    found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
+    caveats = await in_turn(history.caveats, from_ms)
     return _json(_scenario(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms))
 
 
@@ -99,7 +100,7 @@ class Periods:
     after: tuple[int, int]
 
 
-def periods_of(
+async def periods_of(
     live: TheLive,
     reader: TheReader,
     site: RequiredSite,
@@ -123,6 +124,7 @@ def periods_of(
 
 
 @router.get("/comparison", **answers(ComparisonAnswer, 403, 503))
+@taking_turns
 def before_and_after(
     history: TheHistory,
     live: TheLive,
