@@ -5,6 +5,8 @@ import threading
 from pathlib import Path
 from typing import Never
 
+from fastapi.concurrency import run_in_threadpool
+
 from api.application import with_routes
 from api.history_files import HistoryFiles
 from api.turns import AT_ONCE
@@ -60,3 +62,18 @@ def test_live_answers_wait_for_no_history_and_histories_take_turns(tmp_path: Pat
     assert asyncio.run(all_at_once()) == [200, 200, 200]
     assert history.most == AT_ONCE
     assert statuses == [503] * ASKED
+
+
+def test_live_answers_need_no_thread(tmp_path: Path) -> None:
+    world, go = Keyed(tmp_path), threading.Event()
+
+    async def with_every_thread_at_work() -> list[int]:
+        others = [asyncio.create_task(run_in_threadpool(go.wait, 30)) for _ in range(ASKED)]
+        try:
+            asked_for = [f"/api/v1/{name}?site=hq" for name in ("spaces", "summary", "events")] + ["/api/v1/sites"]
+            return [(await asked(world.app, "GET", one, b"", world.by(Role.MEMBER))).status for one in asked_for]
+        finally:
+            go.set()
+            await asyncio.gather(*others)
+
+    assert asyncio.run(with_every_thread_at_work()) == [200] * 4
