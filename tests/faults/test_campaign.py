@@ -11,7 +11,7 @@ import pytest
 from tests import parts
 
 ROOT = Path(__file__).parents[2]
-SHORT = {31: 0.2, 5: 0.07}
+SHORT = {31: 0.2, 5: 0.07, 12: 0.05}
 """Minutes by seed: the first is long enough for an agent to be gone for longer than its word is good, and for each kind
 of fault; the broker of the second forgets everything when it dies."""
 
