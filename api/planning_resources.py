@@ -85,7 +85,7 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
         raise wrong("changes", "there are none; name at least one")
     await in_turn(history.require_begun, site, to_ms)
     source, calendar = history.source(), history.calendar(site.id)
-    site, told = groups_to_replay(history, site, (from_ms, to_ms), now_ms, changes)
+    site, told = await in_turn(groups_to_replay, history, site, (from_ms, to_ms), now_ms, changes)
     found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
     caveats = await in_turn(history.caveats, from_ms)
     return _json(_scenario(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms))
