@@ -27,7 +27,7 @@ class Ruling:
     wait_s: int | None = None
 
 
-_UNLIMITED = Ruling([])
+UNLIMITED = Ruling([])
 
 
 class Allowances:
@@ -45,7 +45,7 @@ class Allowances:
     def ask(self, who: Hashable) -> Ruling:
         """Take one request out of a reader's bucket, if it is covered."""
         if not self._each.burst:
-            return _UNLIMITED
+            return UNLIMITED
         now_ms = self._now_ms()
         bucket = self._buckets.pop(who, None) or full(self._each, now_ms)
         spent = spend(self._each, bucket, 1, now_ms)

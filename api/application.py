@@ -129,4 +129,6 @@ def serving(
     app.state.kept = kept = Kept(live.version_to, lambda: live.now().mono_ms)
     allowances = Allowances(settings.requests_per_minute, lambda: live.now().mono_ms)
     app.state.entrance = entrance = entrance or open_entrance(lambda: live.now().mono_ms)
+    app.state.looked = None
+    entrance.pages = frozenset(settings.cors_origins)
     return Gate(Door(app, live, kept, allowances, entrance), settings.cors_origins)

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import ANYBODY, Matter, Reader
-from api.allowances import Allowances, RawHeaders, address_of
+from api.allowances import UNLIMITED, Allowances, RawHeaders, Ruling, address_of
 from api.entrance import Entrance, Refused
 from api.kept import Kept, Question, send_answer
 from api.live import Live
@@ -50,7 +50,7 @@ class Door:
             await _MISDIRECTED(scope, receive, safely)
             return
         admitted = self._entrance.admit(scope, headers)
-        ruling = self._allowances.ask(_who(admitted, scope))
+        ruling = self._ruling(admitted, scope)
         safely = _with_headers(safely, ruling.headers)
         if ruling.wait_s is not None:
             await _TOO_MANY(scope, receive, safely)
@@ -60,6 +60,18 @@ class Door:
             await _FOREIGN(scope, receive, safely)
         else:
             await self._let_in(admitted, scope, receive, safely)
+
+    def _ruling(self, admitted: Reader | Refused, scope: Scope) -> Ruling:
+        """Take a request out of its reader's allowance.
+
+        Everybody behind a proxy has one address. So that who shows no key cannot keep others out, how the server is
+        may always be asked, a key may always be tried (the wrong ones are counted there), and the form is apart.
+        """
+        path = scope["path"]
+        if path in _OPERATIONS or (path == "/login" and scope["method"] == "POST"):
+            return UNLIMITED
+        who = _who(admitted, scope)
+        return self._allowances.ask(("login", who) if path == "/login" else who)
 
     async def _let_in(self, reader: Reader, scope: Scope, receive: Receive, send: Send) -> None:
         self._live.settle()
@@ -112,6 +124,7 @@ _MISDIRECTED = problem(421, "this name is not of this server; ask for the one th
 _FOREIGN = problem(403, "a page of another origin may not change anything here")
 _TOO_MANY = problem(429, "you ask more than is allowed; wait as long as Retry-After says, or listen to /api/v1/events")
 _READING = ("GET", "HEAD")
+_OPERATIONS = ("/healthz", "/readyz")
 _LOGIN_HELPS = (401, 429)
 
 

@@ -17,7 +17,7 @@ from starlette.types import Scope
 from api.access import ANYBODY, AT_THIS_MACHINE, Reader
 from api.allowances import Allowances, address_of
 from api.keys import Keys
-from api.origins import Names, is_proxied
+from api.origins import Names, is_of_another, is_proxied
 from perch.adapters.keys import ANYWHERE, BEGINNING, Key
 
 FREE = frozenset({"/healthz", "/readyz", "/login", "/logout", "/spaceapi"})
@@ -29,6 +29,9 @@ PUBLIC = frozenset({"/", "/api/v1/summary"})
 
 _NAMES_OF_KEYS = frozenset({b"key", b"api_key", b"apikey", b"token", b"access_token", b"authorization"})
 TRIES_PER_MINUTE = 30
+LOGINS_PER_MINUTE = 60
+"""By one key from one address, which everybody behind a proxy has."""
+
 TOLD_EACH_MS = 600_000
 _LONGEST_CREDENTIAL = 200
 _log = logging.getLogger("perch.api")
@@ -66,6 +69,11 @@ PROXIED = Refused(
     "this came through a proxy, and there is no key yet to tell readers apart: set url under [api] in perch.toml, and "
     "make a key with perch key create",
 )
+OF_ANOTHER = Refused(
+    403,
+    "this comes from a page of another name, and there is no key yet to tell readers apart: open this address "
+    "yourself, or make a key with perch key create",
+)
 UNREADABLE = Refused(503, "the keys cannot be read now, so nobody is let in; the log of the API tells more", 10)
 
 
@@ -76,7 +84,10 @@ class Entrance:
         self.keys = keys
         self.names = names
         self.public_summary = public_summary
+        self.pages: frozenset[str] = frozenset()
+        """Origins whose pages may read, as the operator says."""
         self._tries = Allowances(TRIES_PER_MINUTE, now_ms)
+        self._logins = Allowances(LOGINS_PER_MINUTE, now_ms)
         self._now_ms = now_ms
         self._quiet_until_ms = now_ms()
 
@@ -103,11 +114,18 @@ class Entrance:
         if not self.keys.believable:
             return UNREADABLE
         if self.is_open:
-            return PROXIED if is_proxied(headers) else AT_THIS_MACHINE
+            return self._by_place(scope, headers)
         given = headers.getlist("authorization")
         if given:
             return self._by_key(given, scope)
         return self._by_session(headers) or self._by_nothing(path)
+
+    def _by_place(self, scope: Scope, headers: Headers) -> Reader | Refused:
+        """Let this machine's users in, unless it shows that somebody elsewhere asks."""
+        if is_proxied(scope["http_version"], headers):
+            return PROXIED
+        others = headers.get("origin") not in self.pages and is_of_another(headers, self.names)
+        return OF_ANOTHER if others else AT_THIS_MACHINE
 
     def _by_key(self, given: list[str], scope: Scope) -> Reader | Refused:
         scheme, _, text = given[0].partition(" ")
@@ -126,6 +144,10 @@ class Entrance:
             return WRONG_KEY
         self._tell_of_tries()
         return Refused(429, "too many keys were tried that open nothing", wait_s)
+
+    def wait_to_log_in(self, key: Key, scope: Scope) -> int | None:
+        """Count a login; gives the seconds to wait where one key was used for too many of them at one address."""
+        return self._logins.ask((key.id, address_of(scope))).wait_s
 
     def _tell_of_tries(self) -> None:
         """Tell whoever reads the log, once in a while, and not from where: that would be somebody's address."""

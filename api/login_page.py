@@ -47,6 +47,9 @@ async def log_in(request: Request, live: TheLive, reader: TheReader) -> Response
         return _form(request, live, reader, wanted, key, tried=True)
     if entrance.is_open:
         return _sent_on(wanted)
+    wait_s = entrance.wait_to_log_in(key, request.scope)
+    if wait_s is not None:
+        return _form(request, live, reader, wanted, Refused(429, "too many log in with this key", wait_s), tried=True)
     if reader.session is not None:
         await entrance.keys.close_session(reader.session)
     return _sent_on(wanted, _cookie(entrance, await entrance.keys.open_session(key)))

@@ -1,19 +1,32 @@
 """How the API itself is: alive, and able to answer from every part that it depends on."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from starlette.datastructures import State
 
-from api.access import Matter, Reader
+from api.access import ANYBODY, Matter, Reader
 from api.openapi import answers, same_shape
-from api.parameters import StrictRoute, TheReader
+from api.parameters import StrictRoute, TheLive, TheReader
 from api.shapes import Health, Part, Readiness
 from perch.errors import PerchError
 
 router = APIRouter(route_class=StrictRoute, tags=["operations"])
 _encoder = msgspec.json.Encoder()
 _NO_STORE = {"Cache-Control": "no-store"}
+
+KEPT_MS = 1_000
+
+
+class Looked(NamedTuple):
+    """How the parts were, and until when that is told to anybody."""
+
+    until_ms: int
+    parts: tuple[Part, ...]
+
 
 Check = Callable[[], str]
 """Gives a word on a part that is well, raises PerchError where it is not."""
@@ -26,13 +39,25 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz", **same_shape(answers(Readiness), 503))
-def readyz(request: Request, reader: TheReader) -> Response:
+async def readyz(request: Request, live: TheLive, reader: TheReader) -> Response:
     """Tell whether every part is well, and which one is not to whoever may know."""
-    checks: Sequence[tuple[str, Check]] = request.app.state.checks
-    parts = tuple(_look_at(name, check) for name, check in checks)
+    parts = await _parts(request.app.state, live.now().mono_ms, anew=reader != ANYBODY)
     ready = all(part.ok for part in parts)
     body = _encoder.encode(Readiness(ready, parts if may_operate(reader) else ()))
     return Response(body, 200 if ready else 503, _NO_STORE, "application/json")
+
+
+async def _parts(state: State, now_ms: int, *, anew: bool) -> tuple[Part, ...]:
+    """Look at every part; who shows no key may ask without limit, so they are told what was found within a second."""
+    looked: Looked | None = state.looked
+    if looked is not None and not anew and now_ms < looked.until_ms:
+        return looked.parts
+    if looked is not None:
+        state.looked = Looked(now_ms + KEPT_MS, looked.parts)  # for who asks while the parts are looked at
+    checks: Sequence[tuple[str, Check]] = state.checks
+    parts = await run_in_threadpool(lambda: tuple(_look_at(name, check) for name, check in checks))
+    state.looked = Looked(now_ms + KEPT_MS, parts)
+    return parts
 
 
 def may_operate(reader: Reader) -> bool:

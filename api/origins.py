@@ -1,5 +1,6 @@
 """By which names this server is called, and from which pages something may be changed."""
 
+import re
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -7,6 +8,7 @@ from starlette.datastructures import Headers
 from api.access import is_own_name
 
 _HOME = frozenset({"same-origin", "none"})
+_WAY = re.compile(r"[/?#].*", re.DOTALL)
 _PROXIED = frozenset(
     {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 )
@@ -40,9 +42,18 @@ class Names:
         return self.url is not None and _without_port(host).lower() == _without_port(self.url.partition("://")[2])
 
 
-def is_proxied(headers: Headers) -> bool:
-    """Tell whether a request was handed on for somebody elsewhere."""
-    return any(name in _PROXIED for name, _ in headers.raw)
+def is_proxied(http_version: str, headers: Headers) -> bool:
+    """Tell whether a request was handed on for somebody elsewhere, as far as it shows.
+
+    A proxy says so in a header, or speaks HTTP/1.0 to what is behind it, as nginx does unless told otherwise.
+    """
+    return http_version == "1.0" or any(name in _PROXIED for name, _ in headers.raw)
+
+
+def is_of_another(headers: Headers, names: Names) -> bool:
+    """Tell whether a request comes from a page that was not called by a name of this server."""
+    said = (*headers.getlist("origin"), *headers.getlist("referer"))
+    return not all(names.know(_WAY.sub("", page.partition("://")[2])) for page in said)
 
 
 def is_at_home(headers: Headers, names: Names, *, by_cookie: bool) -> bool:

@@ -193,6 +193,7 @@ async def asked(
     body: bytes,
     headers: Mapping[str, str],
     then: Callable[[], object] | None = None,
+    http_version: str = "1.1",
 ) -> Answer:
     """Ask an application directly."""
     path, _, query = address.partition("?")
@@ -200,7 +201,7 @@ async def asked(
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
+        "http_version": http_version,
         "method": method,
         "scheme": "http",
         "path": path,
