@@ -22,7 +22,7 @@ from perch.delivery.board import STALL_MS, Board
 from perch.delivery.fleet import Fleet
 from perch.delivery.liveness import Instant, Report
 from perch.errors import ContractError
-from perch.model import Occupancy, Site
+from perch.model import Occupancy, Purpose, Site
 
 SUBSCRIPTIONS = (topic("+", "+", "state", "+"), topic("+", "+", "status"))
 LONGEST_PAUSE_MS = 1_000
@@ -191,15 +191,30 @@ class Live:
         return items.agent_item(self.directory, key, known, heard_ms, online=online)
 
     def sensor_items_to(self, reader: Reader, key: Key, now: Instant) -> list[SensorItem]:
-        """Give the same as a reader sees them: when a sensor last fired is for those who may see the state it made."""
-        return [
-            sensor if self._may_see(reader, key[0], sensor.space) else replace(sensor, last=None)
-            for sensor in self.sensor_items(key, now)
-        ]
+        """Give the same as a reader sees them.
 
-    def _may_see(self, reader: Reader, site: str, space: str | None) -> bool:
+        When a sensor last fired is for those who may see the state it made, and a space that is not shared has no name
+        for others than those.
+        """
+        return [self._sensor_to(reader, key[0], sensor) for sensor in self.sensor_items(key, now)]
+
+    def _sensor_to(self, reader: Reader, site: str, sensor: SensorItem) -> SensorItem:
+        place = self.directory.places.get((site, sensor.space or ""))
+        if reader.may_read(Matter.LIVE_OF_ALL_PURPOSES) or (place is not None and reader.may_see(site, place.space)):
+            return sensor
+        named = sensor.space if self._may_name(reader, site, sensor.space) else None
+        return replace(sensor, last=None, space=named)
+
+    def agent_item_to(self, reader: Reader, key: Key, now: Instant) -> AgentItem:
+        """Give an agent's item as a reader sees it: without the spaces that are not for them."""
+        item = self.agent_item(key, now)
+        return replace(item, spaces=tuple(space for space in item.spaces if self._may_name(reader, key[0], space)))
+
+    def _may_name(self, reader: Reader, site: str, space: str | None) -> bool:
+        """Tell whether a reader may know that a space is there: a shared one, or any for whom all are."""
         place = self.directory.places.get((site, space or ""))
-        return reader.may_read(Matter.LIVE_OF_ALL_PURPOSES) or (place is not None and reader.may_see(site, place.space))
+        is_shared = place is not None and place.space.purpose is Purpose.SHARED
+        return is_shared or reader.may_read(Matter.LIVE_OF_ALL_PURPOSES)
 
     def sensor_items(self, key: Key, now: Instant) -> list[SensorItem]:
         """Give the items of an agent's sensors in order of their ids."""

@@ -106,7 +106,7 @@ async def agents(
 ) -> Response:
     """List the agents of the layout, heard or not."""
     now = live.now()
-    keyed = ((key, live.agent_item(key, now)) for key in _agents(live, reader, site))
+    keyed = ((key, live.agent_item_to(reader, key, now)) for key in _agents(live, reader, site))
     listed, following = _page(keyed, page)
     answer = AgentPage(tuple(listed), following, as_of(live, site))
     return _keep(request, answer, _encoder.encode((listed, following)))

@@ -143,6 +143,8 @@ def _unknown_site(live: Live, reader: Reader, site: str | None) -> str | None:
     visible = [known for known in live.directory.sites if reader.may_see_site(known)]
     if site is None or site in visible:
         return None
+    if not reader.may_read(Matter.NETWORK):
+        return f"there is no site {site!r}"
     return f"there is no site {site!r}; there are: {', '.join(visible) or 'none'}"
 
 

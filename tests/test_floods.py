@@ -112,3 +112,10 @@ def test_without_keys_http_1_0_is_taken_for_a_proxy(unlocked: Keyed) -> None:
     """So nginx asks by default, under the name of the server behind it, and with no word of whom it asks for."""
     answer = asyncio.run(asked(unlocked.app, "GET", SPACES, b"", AT_HOME, http_version="1.0"))
     assert (answer.status, b"proxy" in answer.body) == (403, True)
+
+
+def test_a_public_summary_names_no_site_to_who_may_not_list_them(tmp_path: Path) -> None:
+    keyed = Keyed(tmp_path, roles=(Role.MEMBER,), public_summary=True, limited=False, routes=with_routes())
+    answers = [keyed.get("/api/v1/summary?site=nope", role) for role in (None, Role.MEMBER)]
+    assert [answer.status for answer in answers] == [422, 422]
+    assert [b"lab" in answer.body for answer in answers] == [False, True]

@@ -295,12 +295,18 @@ def test_a_manager_sees_no_hidden_space_and_no_sensor_of_one(keyed: Keyed) -> No
         keyed.hear(space, State.OCCUPIED)
     keyed.beat(fired={"d01": fired_ms, "d90": fired_ms})
     last = {
-        role: {item["space"]: item["last"] for item in keyed.get(f"{API}/sensors", role).json["items"]}
+        role: {item["space"]: item["last"] for item in keyed.get(f"{API}/sensors?site=hq", role).json["items"]}
         for role in (MANAGER, FACILITIES, ADMIN)
     }
     assert last[FACILITIES]["d01"] == last[FACILITIES]["d90"] is not None
-    assert last[MANAGER] == {"d01": last[FACILITIES]["d01"], "d90": None}
-    assert last[ADMIN] == {"d01": None, "d90": None}
+    assert last[MANAGER] == {"d01": last[FACILITIES]["d01"], None: None}
+    assert last[ADMIN] == {"d01": None, None: None}
+    served = {
+        role: set(keyed.get(f"{API}/agents?site=hq", role).json["items"][0]["spaces"])
+        for role in (MANAGER, FACILITIES, ADMIN)
+    }
+    assert served[FACILITIES] == {space.id for space in SPACES}
+    assert served[MANAGER] == served[ADMIN] == served[FACILITIES] - set(HIDDEN)
     assert keyed.get(f"{API}/summary", FACILITIES).json["total"] == len(SPACES)
     assert keyed.get(f"{API}/summary", MANAGER).json["total"] == len(SPACES) - len(HIDDEN)
     for space in HIDDEN:
