@@ -9,14 +9,17 @@ import resource
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from api.access import is_own_name
 from api.application import build
 from api.audit_taps import PURGE_S, Taps
 from api.entrance import Entrance
+from api.history import History
 from api.history_influx import history_of
 from api.keys import Keys
 from api.live import SUBSCRIPTIONS, Live
@@ -112,55 +115,59 @@ class _Server(uvicorn.Server):
 
 async def _serve(settings: ServerSettings, listening: socket.socket, stop: threading.Event) -> None:
     """Start up, loop until told to stop, shut down."""
-    live = Live(settings.sites, now)
-    history = history_of(settings)
-    taps = Taps(settings.data, settings.retention.audit_days, lambda: live.now().mono_ms)
+    live, history = Live(settings.sites, now), history_of(settings)
     connection = _connection(settings, live, asyncio.get_running_loop())
-    checks = checks_of(connection, history, settings.data)
-    keys = Keys(settings.data, lambda: live.now().wall_ms / 1000, lambda: live.now().mono_ms / 1000)
-    keys.look()
-    entrance = _entrance(settings.api, keys, live)
-    watches = _watches(settings, live, entrance)
-    await watches.begin()
-    app = build(
-        live,
-        history,
-        taps,
-        checks,
-        health=lambda: read_health(settings.data),
-        demo=os.environ.get("PERCH_DEMO") == "1",
-        settings=settings.api,
-        entrance=entrance,
-        readings=(readings := ReadingsLog(settings.data)),
-        watches=watches,
-        faces=settings.faces,
-    )
+    app, works = await _application(settings, live, history, connection)
     server = _Server(_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     connection.start()
-    keeping = asyncio.create_task(_keep_time(live))
-    purging = asyncio.create_task(_purge(taps, readings, live))
-    following = asyncio.create_task(keys.follow())
-    watching = asyncio.create_task(watches.follow())
+    working = [asyncio.create_task(work) for work in (_keep_time(live), *works)]
     _log.info("serving on http://%s:%s", *listening.getsockname()[:2])
     try:
-        while not (stop.is_set() or serving.done() or keeping.done() or following.done() or watching.done()):
+        while not (stop.is_set() or any(task.done() for task in (serving, *working))):
             connection.check()
             await asyncio.sleep(STOP_SEEN_S)
     finally:
         live.feeds.end()
         server.should_exit = True
-        keeping.cancel()
-        purging.cancel()
-        following.cancel()
-        watching.cancel()
+        for task in working:
+            task.cancel()
         await asyncio.to_thread(connection.stop, GRACE_S)
-        outcomes = await asyncio.gather(serving, keeping, purging, following, watching, return_exceptions=True)
+        outcomes = await asyncio.gather(serving, *working, return_exceptions=True)
         history.close()
         _log.info("stopped")
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
+
+
+Work = Coroutine[Any, Any, None]
+
+
+async def _application(
+    settings: ServerSettings, live: Live, history: History, connection: Connection
+) -> tuple[ASGIApp, Sequence[Work]]:
+    """Give the application, and what has to go on beside it for as long as it serves."""
+    taps = Taps(settings.data, settings.retention.audit_days, lambda: live.now().mono_ms)
+    keys = Keys(settings.data, lambda: live.now().wall_ms / 1000, lambda: live.now().mono_ms / 1000)
+    keys.look()
+    entrance = _entrance(settings.api, keys, live)
+    watches, readings = _watches(settings, live, entrance), ReadingsLog(settings.data)
+    await watches.begin()
+    app = build(
+        live,
+        history,
+        taps,
+        checks_of(connection, history, settings.data),
+        health=lambda: read_health(settings.data),
+        demo=os.environ.get("PERCH_DEMO") == "1",
+        settings=settings.api,
+        entrance=entrance,
+        readings=readings,
+        watches=watches,
+        faces=settings.faces,
+    )
+    return app, (_purge(taps, readings, live), keys.follow(), watches.follow())
 
 
 def _entrance(api: Api, keys: Keys, live: Live) -> Entrance:
