@@ -21,6 +21,7 @@ from perch.adapters import crash_points
 from perch.adapters.mqtt_again import SOON_S, TAKEN_OVER, Again, after
 from perch.adapters.mqtt_client import ANSWER_S, expiring, is_five, new_client, subscribe
 from perch.adapters.mqtt_way import credentials, explain, place, refused, shut, tls_context, unanswered
+from perch.adapters.mqtt_wire import QuickClient
 from perch.contract import QOS, Publication
 from perch.errors import PerchError, UnavailableError
 from perch.settings import Broker
@@ -204,14 +205,13 @@ class Connection:
             self._say(up=False)
             self._tried.set()
 
-    def _stay(self, client: Client) -> None:
+    def _stay(self, client: QuickClient) -> None:
         deadline = time.monotonic() + ANSWER_S
         while not self._ended.wait(0.5):
             if not self._up.is_set() and time.monotonic() > deadline:
                 self._fail(unanswered(self._broker))
                 return
-            # paho's thread still lives if it refuses to be started once more; an exception inside paho would end it
-            if client.loop_start() != MQTTErrorCode.MQTT_ERR_INVAL:
+            if not client.lives and not self._ended.is_set():  # in this order: what ends it well says so before
                 self._fail(UnavailableError("the MQTT client's thread ended by an error", "see the traceback above"))
                 return
 
@@ -222,7 +222,7 @@ class Connection:
         client.disconnect()
         client.loop_stop()
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> QuickClient:
         client = new_client(self._broker, self._client_id, self._hear, self._will)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe

@@ -26,7 +26,7 @@ def is_five(broker: Broker) -> bool:
     return broker.protocol == MQTTProtocolVersion.MQTTv5
 
 
-def new_client(broker: Broker, client_id: str, deliver: Deliver, will: Publication | None) -> Client:
+def new_client(broker: Broker, client_id: str, deliver: Deliver, will: Publication | None) -> QuickClient:
     """Make the client of a connection that stays; raises StorageError where its credentials cannot be read."""
     client = QuickClient(
         deliver,

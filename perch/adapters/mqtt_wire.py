@@ -147,6 +147,18 @@ class QuickClient(Client):
         super().__init__(*arguments, **settings)
         self._deliver = deliver
 
+    @property
+    def lives(self) -> bool:
+        """Whether its thread runs; it ends after `on_disconnect`, or by an error inside paho."""
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
+    def loop_stop(self) -> MQTTErrorCode:
+        """End the thread, and close the sockets that wake it: paho leaves those to whenever memory is tidied up."""
+        told = super().loop_stop()
+        self._reset_sockets(sockpair_only=True)
+        return told
+
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Take in all that the socket has, then answer."""
         wire = self._sock
