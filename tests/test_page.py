@@ -90,6 +90,7 @@ def test_the_page_moves_when_an_agent_speaks(served: Served, speaker: Speaker, c
     with opened(chromium, f"{served.url}/?site=hq") as opened_page:
         opened_page.wait_for("d01", State.FREE)
         assert opened_page.totals() == [1, 0, 3]
+        until(lambda: opened_page.page.locator(".spoken").get_attribute("data-last"))  # what it showed at first
         speaker.say("d01", State.OCCUPIED)
         speaker.say("r1", State.OCCUPIED, count=4)
         opened_page.wait_for("d01", State.OCCUPIED)
