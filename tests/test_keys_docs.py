@@ -168,14 +168,14 @@ def test_one_logs_in_and_out_by_keyboard_without_a_script(served: Served, folder
     page.goto(f"{served.url}/find?kind=desk")
     for text, said in (("nonsense", "opens nothing"), ((folder / "key").read_text(), "")):
         page.keyboard.type(text)
-        page.keyboard.press("Enter")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
         assert said in page.inner_text("main")
     assert page.url == f"{served.url}/find?kind=desk"
     page.goto(f"{served.url}/login")
     assert "The docs" in page.inner_text("main")
-    page.get_by_role("button", name="Log out").first.press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Log out").first.press("Enter")
     page.goto(f"{served.url}/find?kind=desk")
     assert page.get_by_label("Key").is_visible()
     context.close()

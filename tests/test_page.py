@@ -121,6 +121,7 @@ def test_other_sites_are_counted_as_well(mosquitto: Broker, served: Served, chro
     with opened(chromium, f"{served.url}/?site=hq") as opened_page, Speaker(mosquitto, site="far") as far:
         opened_page.wait_for("d01", State.UNKNOWN)
         far.say("d01", State.FREE)
+        served.wait_for("d01", State.FREE, site="far")
         card = opened_page.page.locator('[data-site="far"]')
         opened_page.page.evaluate("dispatchEvent(new Event('online'))")  # what else happens each quarter minute
         until(lambda: "1 free of 2" in card.inner_text())
