@@ -19,8 +19,8 @@ import msgspec
 from api.access import Reader
 from api.live import Live
 from api.moments import rfc3339
-from api.watching import ENDS, Sight, Sights, is_log
-from perch.adapters.watches_file import Made, Post, Watch, WatchesFile
+from api.watching import Sight, Sights, is_log
+from perch.adapters.watches_file import TOLD, Made, Post, Watch, WatchesFile
 from perch.adapters.webhooks import Destinations, Message, origin_of
 from perch.errors import StorageError
 from perch.watching.conditions import About
@@ -30,6 +30,8 @@ from perch.watching.turns import Turn, turned
 LOOK_S = 1.0
 AT_ONCE = 8
 PURGE_MS = 3_600_000
+REST_MS = 60_000
+"""So long nothing is sent after a try that could not be noted."""
 _BEGINNINGS_ONLY = frozenset({About.SPACE_FREE, About.CAMPING})
 """Nobody need be told that the last free desk is taken, or that who was camping is still there."""
 
@@ -122,7 +124,10 @@ class Watches:
     async def settle(self) -> None:
         """Tell of what turned, and send what is due; raises StorageError."""
         now_ms = self._live.now().wall_ms
-        self._sights.look()
+        if self._watches:
+            self._sights.look()
+        else:
+            self._sights.forget()
         holds, made = self._turns(now_ms)
         if holds or made:
             await asyncio.to_thread(self.file.turn, holds, made)
@@ -141,7 +146,7 @@ class Watches:
         holds: dict[str, Mapping[str, bool]] = {}
         made: list[Made] = []
         for watch in self._watches.values():
-            reader = self._reader_of(watch.key) if watch.disabled is None and ENDS not in watch.holds else None
+            reader = self._reader_of(watch.key) if watch.disabled is None and not watch.is_over else None
             if reader is None:
                 continue
             known = dict(watch.holds)
@@ -151,7 +156,7 @@ class Watches:
                     known[name] = now_holds
                 if turn is Turn.BEGAN or (turn is Turn.ENDED and watch.wish.about not in _BEGINNINGS_ONLY):
                     made.append(self._message(watch, name, turn, sight, now_ms))
-                    known |= {ENDS: True} if is_log(reader, sight) else {}
+                    known |= {TOLD: True} if is_log(reader, sight) else {}
             if watch.wish.about is not About.CAMPING and known != watch.holds:
                 holds[watch.id] = known
         return holds, made
@@ -190,6 +195,7 @@ class Watches:
         del self._flying[origin]
         self._due_ms = 0
         if not flight.cancelled() and (error := flight.exception()) is not None:
+            self._due_ms = self._live.now().wall_ms + REST_MS
             _log.error("a message of a watch was not sent, and is tried again", exc_info=error)
 
     async def _fly(self, post: Post, watch: Watch) -> None:

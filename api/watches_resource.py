@@ -29,7 +29,7 @@ from api.watches_shapes import (
     WatchMade,
     WatchPage,
 )
-from api.watching import GROUP, MATTERS
+from api.watching import FEWEST, GROUP, MATTERS
 from perch.adapters.watches_file import Post, Watch
 from perch.adapters.webhooks import new_secret, origin_of
 from perch.errors import PerchError
@@ -157,6 +157,9 @@ def _check_place(wish: Wish, live: Live, reader: Reader) -> None:
         raise wrong("agent", f"there is no agent {wish.agent!r} at {wish.site}; /api/v1/agents lists them")
 
 
+_OVER = f"it has told once, which is all of fewer than {FEWEST} spaces; make another to be told again"
+
+
 def _own(watches: Watches, reader: Reader, id_: str) -> Watch:
     for one in watches.of(reader):
         if one.id == id_:
@@ -174,6 +177,7 @@ def _item(one: Watch) -> WatchItem:
         created=rfc3339(one.created_ms, UTC),
         holds=held,
         disabled=one.disabled,
+        over=_OVER if one.is_over else None,
         last_delivered=delivered,
         **asdict(one.wish),
     )

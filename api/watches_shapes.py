@@ -35,6 +35,7 @@ class WatchAsked(Struct, frozen=True, forbid_unknown_fields=True):
 class WatchItem(Struct, frozen=True):
     """A watch; `holds` is whether it does, null while nobody knows, `disabled` why nothing is sent any more.
 
+    `over` is why it has nothing more to say: of very few spaces a member is told once.
     Of `url` only the receiver is shown: the rest may be a secret.
     """
 
@@ -54,6 +55,7 @@ class WatchItem(Struct, frozen=True):
     created: Moment
     holds: bool | None
     disabled: str | None
+    over: str | None
     last_delivered: Moment | None
 
 

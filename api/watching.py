@@ -26,9 +26,6 @@ MATTERS: Mapping[About, Matter] = {
 GROUP = ""
 """Names the one thing that a watch of a group looks at; others are named by agent or space."""
 
-ENDS = "told"
-"""Stands among what held once a watch has told all that it may."""
-
 FEWEST = 5
 """Whoever may not read the history of spaces is told once of fewer: told again and again, it would be their history."""
 
@@ -75,6 +72,10 @@ class Sights:
             self._desks[key], gap_ms = seen(self._desks.get(key, Sitting(day)), shown.occupancy.state, now_ms, day)
             if gap_ms is not None:
                 self._camping[key] = gap_ms
+
+    def forget(self) -> None:
+        """Follow nothing, as long as nothing is watched."""
+        self._desks.clear()
 
     def of(self, wish: Wish, reader: Reader, before: Mapping[str, bool]) -> dict[str, Sight]:
         """Give what a watch looks at, by name; `before` is what held."""

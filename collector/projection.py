@@ -69,15 +69,14 @@ class Tally(NamedTuple):
     refused: int = 0
 
 
-class Trailing:
-    """A log that is read as far as another projection of it has come: for one made from its rows."""
+class View:
+    """A log that is read in another way; it is the same log, and ends at the same place."""
 
-    def __init__(self, log: Log, leader: Callable[[], Cursor | None]) -> None:
+    def __init__(self, log: Log) -> None:
         self._log = log
-        self._leader = leader
 
     def __repr__(self) -> str:
-        return f"<Trailing, {self._log!r}>"
+        return f"<{type(self).__name__}, {self._log!r}>"
 
     @property
     def id(self) -> str:
@@ -85,8 +84,16 @@ class Trailing:
         return self._log.id
 
     def end(self) -> int:
-        """Give the position of the newest entry, whether the leader has come there or not."""
+        """Give the position of the newest entry, whether it can be read in this way yet or not."""
         return self._log.end()
+
+
+class Trailing(View):
+    """A log that is read as far as another projection of it has come: for one made from its rows."""
+
+    def __init__(self, log: Log, leader: Callable[[], Cursor | None]) -> None:
+        super().__init__(log)
+        self._leader = leader
 
     def read(self, after: int, limit: int) -> Sequence[Entry]:
         """Give up to `limit` entries after a position, as far as the leader has come."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from itertools import count
 
-from collector.projection import BATCH_ENTRIES, Log
+from collector.projection import BATCH_ENTRIES, Log, View
 from perch.adapters.journal import Entry, Run
 
 
@@ -45,24 +45,12 @@ class Recent:
             return self._entries[place : place + limit]
 
 
-class Remembered:
+class Remembered(View):
     """A log of which the newest entries are remembered."""
 
     def __init__(self, log: Log, recent: Recent) -> None:
-        self._log = log
+        super().__init__(log)
         self._recent = recent
-
-    def __repr__(self) -> str:
-        return f"<Remembered, {self._log!r}>"
-
-    @property
-    def id(self) -> str:
-        """The journal's id."""
-        return self._log.id
-
-    def end(self) -> int:
-        """Give the position of the newest entry."""
-        return self._log.end()
 
     def read(self, after: int, limit: int) -> Sequence[Entry]:
         """Give up to `limit` entries after a position, without gaps."""

@@ -336,7 +336,7 @@ def test_the_server_says_which_sensors_are_ill_and_which_doors_drift(mosquitto: 
     said = [finding.what for finding in findings if finding.part == "sensors"]
     assert said == [
         "1 of 3 sensors are ill: hq/pi-1 pir (stuck)",
-        "doors of hq/r1: 2.5 more are counted out than in a day",
+        "doors of hq/r1: counted 2.5 more out than in a day",
     ]
 
 

@@ -251,12 +251,15 @@ def test_a_members_watch_of_a_few_spaces_tells_once_and_keeps_no_record_of_who_c
             for space in ("d01", "d02", "d03"):
                 pi.say(space, state)
             until(partial(has_got, receiver, told))
-        kept = {}
+        kept, over = {}, {}
         for role in (Role.MEMBER, Role.MANAGER):
             (made,) = served.client.get("/api/v1/watches", headers=keys[role]).json()["items"]
             address = f"/api/v1/watches/{made['id']}/deliveries"
+            over[role] = made["over"]
             kept[role] = len(served.client.get(address, headers=keys[role]).json()["items"])
     assert kept == {Role.MEMBER: 1, Role.MANAGER: 3}
+    assert "told once" in over[Role.MEMBER]
+    assert over[Role.MANAGER] is None
 
 
 def has_got(receiver: Receiver, number: int) -> bool:

@@ -18,6 +18,8 @@ MOST_KEPT = 1_000
 """Messages of one watch; the oldest make room."""
 
 DAY_MS = 86_400_000
+TOLD = "told"
+"""Stands among what held once a watch has told all that it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Watch:
     holds: Mapping[str, bool] = field(default_factory=dict)
     disabled: str | None = None
     well_ms: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has told all that it may, and tells no more."""
+        return TOLD in self.holds
 
 
 class Made(NamedTuple):
@@ -130,11 +137,6 @@ class WatchesFile:
     def posts(self, watch: str, after: int, most: int) -> list[Post]:
         """Give the messages of a watch after a cursor, in order."""
         return self._posts("watch = ? AND cursor > ? ORDER BY cursor LIMIT ?", watch, after, most)
-
-    def disable(self, watch: str, why: str) -> None:
-        """Send nothing more that a watch makes, until it is replayed."""
-        with changing(self.path) as db:
-            db.execute("UPDATE watch SET disabled = ? WHERE id = ?", [why, watch])
 
     def replay(self, watch: str, after: int, now_ms: int) -> int:
         """Send the messages of a watch after a cursor anew, whatever became of them; gives how many."""

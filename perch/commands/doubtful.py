@@ -6,7 +6,7 @@ from perch.adapters.csv_times import format_time
 from perch.commands.output import warn
 from perch.model import DAY_MS, SensedSpace, Sensor
 from perch.sensing.doubts import Doubts, Heard
-from perch.sensing.drift import DRIFTS_A_DAY, Drift
+from perch.sensing.drift import DRIFTS_A_DAY, Drift, in_words
 from perch.sensing.judge import deaf
 
 MOST_NAMED = 5
@@ -64,8 +64,7 @@ def _implausible(one: Heard) -> tuple[str, str]:
 
 
 def _drifting(drift: Drift) -> tuple[str, str]:
-    more, less = ("in", "out") if drift.a_day > 0 else ("out", "in")
-    what = f"door of {drift.space} ({named(drift.beams)}): counted {abs(drift.a_day):.1f} more {more} than {less} a day"
+    what = f"door of {drift.space} ({named(drift.beams)}): counted {in_words(drift.a_day)}"
     return what, "other sensors in the space set the count right; see how the beams stand, and that none is missed"
 
 

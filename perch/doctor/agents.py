@@ -11,7 +11,7 @@ from perch.delivery.liveness import Instant, Report
 from perch.doctor.findings import Finding, counted, fault, ok, warn
 from perch.errors import ContractError
 from perch.model import Clock, Site
-from perch.sensing.drift import DRIFTS_A_DAY
+from perch.sensing.drift import DRIFTS_A_DAY, in_words
 
 AHEAD_MS = 5_000
 MANY_WAITING = 1_000
@@ -84,8 +84,7 @@ def _sensors(fleet: Fleet[Status], online: Sequence[Key]) -> Iterator[Finding]:
     doors = {(agent, one.space): one.drift_a_day for agent, _, one in sensors if one.drift_a_day is not None}
     for (agent, space), a_day in doors.items():
         if abs(a_day) >= DRIFTS_A_DAY:
-            more, less = ("in", "out") if a_day > 0 else ("out", "in")
-            what = f"doors of {agent[0]}/{space}: {abs(a_day):.1f} more are counted {more} than {less} a day"
+            what = f"doors of {agent[0]}/{space}: counted {in_words(a_day)}"
             yield warn("sensors", what, "see how the beams stand; until then other sensors there set the count right")
 
 

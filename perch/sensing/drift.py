@@ -31,6 +31,12 @@ class Drift:
     a_day: float
 
 
+def in_words(a_day: float) -> str:
+    """Say a drift: "1.5 more in than out a day"."""
+    more, less = ("in", "out") if a_day > 0 else ("out", "in")
+    return f"{abs(a_day):.1f} more {more} than {less} a day"
+
+
 class Crossings(NamedTuple):
     """How often a beam was crossed in how many days of watching, both counted the less the longer ago."""
 
