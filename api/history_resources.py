@@ -17,12 +17,7 @@ from api.downloads import AnswerFormat, download
 from api.history import History
 from api.history_for_members import answer_for_members
 from api.history_of_groups import HistoryOfGroups, site_to
-from api.moments import parse_moment, rfc3339, zone_of
-from api.noting import denied, note
-from api.openapi import answers, or_file, or_shape
-from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, complain, complain_of_site, required
-from api.problems import not_found, wrong
-from api.shapes import (
+from api.history_shapes import (
     AnswerDefinition,
     DefinitionItem,
     DefinitionPage,
@@ -33,6 +28,11 @@ from api.shapes import (
     TransitionAnswer,
     TransitionRow,
 )
+from api.moments import parse_moment, rfc3339, zone_of
+from api.noting import denied, note
+from api.openapi import answers, or_file, or_shape
+from api.parameters import OptionalZone, StrictRoute, TheLive, TheReader, complain, complain_of_site, required
+from api.problems import not_found, wrong
 from api.turns import taking_turns
 from perch.adapters.table_files import MEDIA_TYPES
 from perch.history.definitions import DEFINITIONS
