@@ -46,6 +46,9 @@ MAY_READ: Mapping[Matter, frozenset[Role | None]] = MappingProxyType(
 )
 """Which roles may read what, None being nobody known; taps are the one thing that can be told."""
 
+NOT_INCLUDED = "your role does not include"
+"""How whoever is known, and still may not read something, is told so."""
+
 NOTED = frozenset({Matter.HISTORY_OF_SPACES, Matter.AUDIT})
 """Who reads these with a key is written down."""
 

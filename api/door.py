@@ -9,11 +9,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access import ANYBODY, Matter, Reader
 from api.allowances import UNLIMITED, Allowances, RawHeaders, Ruling, address_of
 from api.entrance import Entrance, Refused
-from api.kept import Kept, Question, send_answer
+from api.kept import Kept, send_answer
 from api.live import Live
 from api.origins import is_at_home
+from api.pages.troubles import explaining
 from api.problems import problem
 from api.revoked import WhileAdmitted
+from api.wanted import has_pages, prefers_page
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -47,11 +49,12 @@ class Door:
         safely = _with_headers(send, SAFETY_HEADERS)
         headers = Headers(scope=scope)
         if not self._entrance.names.know(headers.get("host", "")) and scope["path"] != "/healthz":
-            await _MISDIRECTED(scope, receive, safely)
+            await _MISDIRECTED(scope, receive, explaining(scope, safely, None, self._app))
             return
         admitted = self._entrance.admit(scope, headers)
         ruling = self._ruling(admitted, scope)
-        safely = _with_headers(safely, ruling.headers)
+        reader = admitted if isinstance(admitted, Reader) else None
+        safely = _with_headers(explaining(scope, safely, reader, self._app), ruling.headers)
         if ruling.wait_s is not None:
             await _TOO_MANY(scope, receive, safely)
         elif isinstance(admitted, Refused):
@@ -88,7 +91,7 @@ class Door:
 
     async def _refuse(self, refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
         """Show whoever wants a page where to log in; everybody else gets a problem document."""
-        wants_page = "text/html" in Headers(scope=scope).get("accept", "") and not scope["path"].startswith("/api/")
+        wants_page = has_pages(scope["path"]) and prefers_page(Headers(scope=scope).get("accept", ""))
         if refused.status in _LOGIN_HELPS and scope["method"] in _READING and wants_page:
             await self._app(_led_to_login(scope, ANYBODY, refused), receive, send)
             return
@@ -126,11 +129,6 @@ _TOO_MANY = problem(429, "you ask more than is allowed; wait as long as Retry-Af
 _READING = ("GET", "HEAD")
 _OPERATIONS = ("/healthz", "/readyz")
 _LOGIN_HELPS = (401, 429)
-
-
-def question_of(scope: Scope) -> Question:
-    """Give what an answer to this request may be kept under."""
-    return scope["state"]["reader"], scope["path"], scope["query_string"]
 
 
 def _with_headers(send: Send, headers: RawHeaders) -> Send:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from fastapi import HTTPException
 
-from api.access import Matter
+from api.access import NOT_INCLUDED, Matter
 from api.history import History
 from api.moments import zone_of
 from api.problems import ParametersError
@@ -31,7 +31,7 @@ METRICS = frozenset(
 def answer_for_members(history: History, question: Question, site: Site, now_ms: int) -> Answer:
     """Answer as members may read; raises ParametersError, HTTPException, and what history raises."""
     if question.scope is Scope.SPACE:
-        raise HTTPException(403, f"your role does not include: {Matter.HISTORY_OF_SPACES}")
+        raise HTTPException(403, f"{NOT_INCLUDED}: {Matter.HISTORY_OF_SPACES}")
     if question.metric not in METRICS:
         raise HTTPException(403, f"members read {', '.join(sorted(METRICS))}; not {question.metric}")
     until_ms = hour_before(now_ms - LATE_MS, site)

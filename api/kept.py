@@ -125,3 +125,8 @@ class Kept:
 
     def _number(self) -> int:
         return sum(map(len, self._answers.values()))
+
+
+def question_of(scope: Scope) -> Question:
+    """Give what an answer to this request may be kept under."""
+    return scope["state"]["reader"], scope["path"], scope["query_string"]

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api import items
 from api.access import Matter, Reader, matter_of
-from api.door import question_of
-from api.kept import Answer, AnswerResponse, Kept, tag_of
+from api.kept import Answer, AnswerResponse, Kept, question_of, tag_of
 from api.live import Live, Shown
 from api.moments import rfc3339
 from api.openapi import answers, may_be_known

@@ -2,7 +2,7 @@
 
 from fastapi import HTTPException, Request
 
-from api.access import Matter, Reader
+from api.access import NOT_INCLUDED, Matter, Reader
 from api.entrance import CHALLENGE, NO_KEY
 from api.live import Live
 from perch.adapters.readings_log import Reading, ReadingsLog
@@ -22,4 +22,4 @@ def denied(reader: Reader, matter: Matter) -> HTTPException:
     """Say that a reader's role does not cover a matter, or that nobody knows what it is."""
     if reader.role is None:
         return HTTPException(NO_KEY.status, NO_KEY.why, {"WWW-Authenticate": CHALLENGE})
-    return HTTPException(403, f"your role does not include: {matter}")
+    return HTTPException(403, f"{NOT_INCLUDED}: {matter}")

@@ -242,7 +242,7 @@ def test_a_key_in_an_address_is_refused_and_not_said_again(keyed: Keyed, address
     answer = keyed.get(address.format(key=text, escaped=escaped), accept="text/html", authorization=f"Bearer {text}")
     assert answer.status == 400
     assert text[19:] not in answer.body.decode()
-    assert "Authorization" in answer.json["detail"]
+    assert "Authorization" in answer.body.decode()
 
 
 def test_no_key_is_in_any_log_or_file_or_answer(keyed: Keyed, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,10 +11,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.access import Reader
 from api.assets import assets, text_of
-from api.door import question_of
-from api.kept import Answer, AnswerResponse, Question, tag_of
+from api.kept import Answer, AnswerResponse, Question, question_of, tag_of
 from api.navigation import ways
 from api.pages.languages import NAMES, PARAMETER, Language, Words, language_of, remembering, words_in
+from api.wanted import prefers_page
 
 HTML = b"text/html; charset=utf-8"
 MOST_LANGUAGE_HREF = 1_000
@@ -113,7 +113,7 @@ def page_answer(body: bytes) -> Answer:
 
 def is_page_wanted(request: Request) -> bool:
     """Tell whether whoever asks reads pages, rather than problem documents."""
-    return "text/html" in request.headers.get("accept", "")
+    return prefers_page(request.headers.get("accept", ""))
 
 
 def sent(body: bytes, status: int = 200) -> Response:

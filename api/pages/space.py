@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.access import Matter, Reader
+from api.access import NOT_INCLUDED, Matter, Reader
 from api.history import History
 from api.history_resources import TheHistory
 from api.live import Live, Shown
@@ -43,7 +43,7 @@ async def space_page(
     if reader.may_read(Matter.HISTORY_OF_SPACES) and (asks_for_days or shown is None):
         return await run_in_threadpool(past.space_page, request, live, reader, history, site, space)
     if asks_for_days:
-        raise HTTPException(403, f"your role does not include: {Matter.HISTORY_OF_SPACES}")
+        raise HTTPException(403, f"{NOT_INCLUDED}: {Matter.HISTORY_OF_SPACES}")
     if shown is None:
         return _missing(request, reader, f"{site[:64]}/{space[:64]}")
     frame = frame_of(request, reader, "", {"site": site})
