@@ -84,8 +84,13 @@ async def _stream(live: Live, feed: Feed, subscription: Subscription, push: Push
 
 def audience_of(reader: Reader) -> Audience:
     """Give those who may see what a reader may."""
-    sight = Sight.EXACT if reader.may_read(Matter.EXACT_TIMES) else Sight.COARSE
-    return Audience((reader.role, reader.sites), wanted(reader, Selection()), sight)
+    return Audience((reader.role, reader.sites), wanted(reader, Selection()), _sight_of(reader))
+
+
+def _sight_of(reader: Reader) -> Sight:
+    if reader.may_read(Matter.LIVE_OF_ALL_PURPOSES):
+        return Sight.WHOLE
+    return Sight.EXACT if reader.may_read(Matter.EXACT_TIMES) else Sight.COARSE
 
 
 def wanted(reader: Reader, selection: Selection) -> Condition:

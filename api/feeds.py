@@ -1,6 +1,6 @@
 """A feed for each kind of reader, so that its numbers and its window tell of nothing which that kind may not see."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -10,10 +10,11 @@ COARSE_RESUMABLE_US = 120_000_000
 
 
 class Sight(Enum):
-    """How a reader sees what happens: in coarse words, or as it is."""
+    """How a reader sees what happens: in coarse words, exactly, or with spaces that are not shared as well."""
 
     COARSE = "coarse"
     EXACT = "exact"
+    WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ class Feeds:
             self._feeds[audience] = Feed(max(self._first_id, at_us), resumable_us)
         return self._feeds[audience]
 
-    def publish(self, name: str, subject: object, exact: bytes, at_us: int, coarse: bytes | None = None) -> None:
-        """Tell every audience that sees the subject; `coarse` is what coarse sight is told, if anything."""
+    def publish(self, name: str, subject: object, words: Mapping[Sight, bytes], at_us: int) -> None:
+        """Tell every audience that sees the subject, in the words for its sight; where there are none, nothing."""
         for audience, feed in self._feeds.items():
-            told = exact if audience.sight is Sight.EXACT else coarse
+            told = words.get(audience.sight)
             if told is not None and audience.sees(subject):
                 feed.publish(name, subject, told, at_us)
 

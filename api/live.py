@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from api import items
 from api.access import Matter, Reader, matter_of
 from api.directory import Directory, Key, Place, directory_at
-from api.feeds import Feeds
+from api.feeds import Feeds, Sight
 from api.shapes import AgentItem, SensorItem, SpaceItem
 from perch.adapters.mqtt import Received
 from perch.contract import VALID_FOR_MS, Address, Status, parse_state, parse_status, parse_topic, topic
@@ -141,14 +141,19 @@ class Live:
             self._shown[key] = shown = self._show(key)
             self._count(key[0], matter := matter_of(shown.place.space))
             exact = _encoder.encode(self.item(shown, now))
-            coarse = _encoder.encode(shown.coarse) if matter is Matter.LIVE else None
-            self.feeds.publish("space", shown.place, exact, now.wall_ms * 1000, coarse)
+            said = {Sight.WHOLE: exact}
+            if matter is Matter.LIVE:
+                said |= {Sight.EXACT: exact, Sight.COARSE: _encoder.encode(shown.coarse)}
+            self.feeds.publish("space", shown.place, said, now.wall_ms * 1000)
 
     def _tell_of_agents(self, keys: Iterable[Key], now: Instant) -> None:
         for key in keys:
             if key in self.directory.spaces_of:
                 self._count(key[0], Matter.FLEET)
-                self.feeds.publish("agent", key, _encoder.encode(self.agent_item(key, now)), now.wall_ms * 1000)
+                whole = self.agent_item(key, now)
+                shared = _encoder.encode(self._of_shared(key, whole))
+                said = {Sight.WHOLE: _encoder.encode(whole), Sight.EXACT: shared}
+                self.feeds.publish("agent", key, said, now.wall_ms * 1000)
 
     def _count(self, site: str, matter: Matter) -> None:
         self.version += 1
@@ -202,19 +207,21 @@ class Live:
         place = self.directory.places.get((site, sensor.space or ""))
         if reader.may_read(Matter.LIVE_OF_ALL_PURPOSES) or (place is not None and reader.may_see(site, place.space)):
             return sensor
-        named = sensor.space if self._may_name(reader, site, sensor.space) else None
+        named = sensor.space if self._is_shared(site, sensor.space) else None
         return replace(sensor, last=None, space=named)
 
     def agent_item_to(self, reader: Reader, key: Key, now: Instant) -> AgentItem:
         """Give an agent's item as a reader sees it: without the spaces that are not for them."""
         item = self.agent_item(key, now)
-        return replace(item, spaces=tuple(space for space in item.spaces if self._may_name(reader, key[0], space)))
+        return item if reader.may_read(Matter.LIVE_OF_ALL_PURPOSES) else self._of_shared(key, item)
 
-    def _may_name(self, reader: Reader, site: str, space: str | None) -> bool:
-        """Tell whether a reader may know that a space is there: a shared one, or any for whom all are."""
+    def _of_shared(self, key: Key, item: AgentItem) -> AgentItem:
+        """Give an agent's item with its shared spaces alone."""
+        return replace(item, spaces=tuple(space for space in item.spaces if self._is_shared(key[0], space)))
+
+    def _is_shared(self, site: str, space: str | None) -> bool:
         place = self.directory.places.get((site, space or ""))
-        is_shared = place is not None and place.space.purpose is Purpose.SHARED
-        return is_shared or reader.may_read(Matter.LIVE_OF_ALL_PURPOSES)
+        return place is not None and place.space.purpose is Purpose.SHARED
 
     def sensor_items(self, key: Key, now: Instant) -> list[SensorItem]:
         """Give the items of an agent's sensors in order of their ids."""

@@ -314,6 +314,20 @@ def test_a_manager_sees_no_hidden_space_and_no_sensor_of_one(keyed: Keyed) -> No
         assert keyed.get(f"{API}/spaces/hq/{space}", MANAGER).status == 404
 
 
+@pytest.mark.parametrize(("role", "named"), [(MANAGER, False), (FACILITIES, True)])
+def test_events_name_hidden_spaces_to_facilities_alone(tmp_path: Path, role: Role, named: bool) -> None:
+    world = Keyed(tmp_path)
+    number = number_now(world, role)
+    live_on(world, 1)
+    world.beat(fired={"d01": world.hands.wall_ms})
+    for space in ("d01", *HIDDEN):
+        world.hear(space, State.OCCUPIED)
+    told = asyncio.run(resumed(world, role, number))
+    assert b"event: agent" in told
+    assert b'"d01"' in told
+    assert [f'"{space}"'.encode() in told for space in HIDDEN] == [named] * len(HIDDEN)
+
+
 def test_members_see_a_quarter_of_an_hour_and_no_age(keyed: Keyed) -> None:
     keyed.hear("d02", State.OCCUPIED)
     exact, coarse = (keyed.get(f"{API}/spaces/hq/d02", role).json for role in (MANAGER, MEMBER))
