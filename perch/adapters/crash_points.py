@@ -7,6 +7,8 @@ outside of `perch chaos` and tests, nothing happens. The points:
     FILE/committed    it is committed, and nobody has been told
     publish/sent      a message was handed to the broker, and no reply has been seen
     influx/sent       InfluxDB has rows, and the cursor does not say so yet
+    backup/whole      a backup is whole, and has not got its name
+    restore/moved     one of a backup's databases has taken its place
 """
 
 import os

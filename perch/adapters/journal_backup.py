@@ -9,15 +9,24 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from perch.adapters.sqlite import claim, open_reader, reported
+from perch.adapters.database_copy import copy_database
+from perch.adapters.sqlite import claim, reported
 from perch.errors import StorageError
 
 
 def back_up(journal: Path, copy: Path) -> None:
     """Copy a journal as it is at one moment, while its collector may go on writing; raises StorageError."""
-    copy.unlink(missing_ok=True)
-    with closing(open_reader(journal)) as source, reported(copy), closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
+    copy_database(journal, copy)
+
+
+def renew_id(journal: Path) -> str:
+    """Give a journal that nobody has open an id of its own; raises StorageError."""
+    fresh = secrets.token_hex(8)
+    with reported(journal), closing(sqlite3.connect(journal)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        with db:
+            db.execute("UPDATE journal SET id = ?", (fresh,))
+    return fresh
 
 
 def put_back(copy: Path, journal: Path) -> None:
@@ -25,11 +34,8 @@ def put_back(copy: Path, journal: Path) -> None:
     with claim(journal):
         beside = journal.with_name(journal.name + ".new")
         beside.unlink(missing_ok=True)
-        with reported(beside), closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(beside)) as target:
-            source.backup(target)
-            target.execute("PRAGMA journal_mode = DELETE")
-            with target:
-                target.execute("UPDATE journal SET id = ?", (secrets.token_hex(8),))
+        copy_database(copy, beside)
+        renew_id(beside)
         try:
             for left in ("-wal", "-shm"):  # they belong to what is replaced, and would be taken for its newest words
                 journal.with_name(journal.name + left).unlink(missing_ok=True)

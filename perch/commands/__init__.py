@@ -51,6 +51,8 @@ COMMANDS = {
     "export": Entry("perch.commands.export:export", "Write the past to a CSV or Parquet file.", "export"),
     "audit": Entry("perch.commands.audit:audit", "Say how right Perch is, by what people saw.", "server"),
     "key": Entry("perch.commands.key:key", "Make keys for readers, list them and take them back.", "server"),
+    "backup": Entry("perch.commands.backup:backup", "Back up a server while it runs.", "server"),
+    "restore": Entry("perch.commands.restore:restore", "Go on from a backup on an empty server.", "server"),
     "chaos": Entry("perch.commands.chaos:chaos", "Break a whole Perch on purpose, and count.", "demo"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }

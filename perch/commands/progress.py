@@ -39,6 +39,12 @@ class Progress:
                 self._write(f"{100 * number // max(total, 1)} % of {total:,} {what}")
             yield item
 
+    def show_bytes(self, done: int, total: int) -> None:
+        """Show now and then how many of so many bytes are done."""
+        if self._clock() >= self._due_s:
+            self._due_s = self._clock() + EVERY_S
+            self._write(f"{100 * done // max(total, 1)} % of {total / 2**20:,.0f} MiB")
+
     def _write(self, text: str) -> None:
         if not self._is_shown or not (text or self._width):
             return

@@ -1,0 +1,174 @@
+"""Making a backup of a server: each of its databases as it is at one moment, its configuration, and a manifest.
+
+It is made under another name and takes its own once everything in it was read back, so that a folder with a backup's
+name is a whole backup. What can be had again is left out: InfluxDB is written anew from the journal. Secrets are left
+out as well, save those in `api.db`, without which watches could not go on.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from perch import __version__
+from perch.adapters import api_file, audit_file, backup_manifest, crash_points
+from perch.adapters.backup_manifest import CONFIGURATION, DATA, Held, Manifest, sha256_of
+from perch.adapters.configuration_files import ConfigurationFiles
+from perch.adapters.database_copy import Show, asked, copy_database, show_nothing, verify_copy
+from perch.adapters.sqlite import reported, rights
+from perch.adapters.whole_file import sync_folder
+from perch.errors import DamagedError, StorageError
+
+JOURNAL, HISTORY = "journal.db", "history.db"
+DATABASES = (HISTORY, JOURNAL, api_file.NAME, audit_file.NAME, "quarantine.db")
+"""In the order in which they are copied: history never knows more than the journal beside it."""
+
+_OWNER_ONLY, _OWNERS_FOLDER = 0o600, 0o700
+_SPARE_BYTES = 32 * 2**20
+_PREFIX, _PART = "perch-", ".part"
+_END = "SELECT coalesce((SELECT position + count - 1 FROM run ORDER BY position DESC LIMIT 1), 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is backed up: a data folder, the configuration at `config`, and whose sites these are."""
+
+    data: Path
+    config: Path
+    files: ConfigurationFiles
+    sites: Sequence[str]
+
+
+def back_up(subject: Subject, to: Path, now: datetime, show: Show = show_nothing) -> Manifest:
+    """Make a backup at a path where there is none; raises StorageError, and leaves nothing behind then."""
+    if os.path.lexists(to):
+        raise StorageError(f"{to} is there already", "name another one, or a folder in which each gets a name")
+    sources = [path for name in DATABASES if (path := subject.data / name).exists()]
+    if subject.data / JOURNAL not in sources:
+        raise StorageError(f"no collector has ever written in {subject.data}", "check data in perch.toml")
+    part = to.with_name(f".{to.name}{_PART}")
+    try:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(part)  # of one that was ended in the middle
+        part.mkdir(_OWNERS_FOLDER)
+        _require_room(part, sources)
+        manifest = _fill(part, subject, sources, now, show)
+        _sync(part)
+        crash_points.reach("backup", "whole")
+        part.rename(to)
+        sync_folder(to.parent)
+    except OSError as error:
+        raise StorageError(f"{to} cannot be written: {error.strerror}", rights(error)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def dated(folder: Path, now: datetime) -> Path:
+    """Give the name of a backup that is made now in a folder of backups."""
+    return folder / f"{_PREFIX}{now.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}"
+
+
+def let_go(folder: Path, keep: int) -> list[Path]:
+    """Remove all but the newest backups that `dated` named in a folder; gives them. Raises StorageError."""
+    there = sorted(path for path in folder.glob(f"{_PREFIX}*Z") if (path / backup_manifest.NAME).is_file())
+    gone = there[: max(0, len(there) - keep)]
+    try:
+        for path in gone:
+            shutil.rmtree(path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be removed: {error.strerror}", "check the rights") from error
+    return gone
+
+
+def room_needed(sources: Sequence[Path]) -> int:
+    """Give how many bytes copies of databases take at most, with what is still in their logs."""
+    logs = [log for path in sources if (log := path.with_name(path.name + "-wal")).exists()]
+    return sum(path.stat().st_size for path in (*sources, *logs))
+
+
+def _require_room(folder: Path, sources: Sequence[Path]) -> None:
+    disk = os.statvfs(folder)
+    free, needed = disk.f_bavail * disk.f_frsize, room_needed(sources) + _SPARE_BYTES
+    if free < needed:
+        what = f"the disk of {folder.parent} has room for {free / 2**20:,.0f} MiB, this needs {needed / 2**20:,.0f}"
+        raise StorageError(what, "free some space there, or name a folder on another disk")
+
+
+def _fill(part: Path, subject: Subject, sources: Sequence[Path], now: datetime, show: Show) -> Manifest:
+    held = _copy_databases(part / DATA, sources, show)
+    journal, events = _journal_in(part / DATA / JOURNAL)
+    if (part / DATA / HISTORY).exists() and not _is_of(part / DATA / HISTORY, journal, events):
+        (part / DATA / HISTORY).unlink()  # it is being made anew, and will be once more
+        held = [one for one in held if one.path != f"{DATA}/{HISTORY}"]
+    held += [_copy(subject.config.parent / path, part, path) for path in subject.files.inside]
+    manifest = Manifest(
+        format=backup_manifest.FORMAT,
+        perch=__version__,
+        made=f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        sites=tuple(sorted(subject.sites)),
+        journal=journal,
+        events=events,
+        config=subject.config.name,
+        files=tuple(held),
+        secrets=tuple(str(path) for path in subject.files.secrets),
+        elsewhere=tuple(str(path) for path in subject.files.elsewhere),
+    )
+    backup_manifest.write_manifest(part, manifest)
+    return manifest
+
+
+def _copy_databases(folder: Path, sources: Sequence[Path], show: Show) -> list[Held]:
+    folder.mkdir(_OWNERS_FOLDER)
+    total, before, held = room_needed(sources), 0, []
+    for source in sources:
+        copy = folder / source.name
+
+        def shown(done: int, _of: int, before: int = before) -> None:
+            show(min(before + done, total), total)
+
+        copy_database(source, copy, shown)
+        copy.chmod(_OWNER_ONLY)
+        schema = verify_copy(copy)
+        size = copy.stat().st_size
+        held.append(Held(path=f"{DATA}/{copy.name}", bytes=size, sha256=sha256_of(copy), schema=schema))
+        before += size
+    return held
+
+
+def _journal_in(copy: Path) -> tuple[str, int]:
+    """Give the id of a journal, and how many events are in it: as many as its last position says."""
+    (id_,), (end,) = asked(copy, "SELECT id FROM journal"), asked(copy, _END)
+    (events,) = asked(copy, "SELECT coalesce(sum(count), 0) FROM run")
+    if not isinstance(events, int) or events != end:
+        raise DamagedError(f"{copy} has {events} events, and its last is number {end}", "restore another backup")
+    return str(id_), events
+
+
+def _is_of(history: Path, journal: str, events: int) -> bool:
+    """Tell whether a history was made of what a journal holds."""
+    with closing(sqlite3.connect(f"file:{history}?mode=ro&immutable=1", uri=True)) as db, reported(history):
+        row = db.execute("SELECT journal, position FROM cursor").fetchone()
+    return row is not None and row[0] == journal and row[1] <= events
+
+
+def _copy(source: Path, part: Path, path: Path) -> Held:
+    copy = part / CONFIGURATION / path
+    copy.parent.mkdir(_OWNERS_FOLDER, parents=True, exist_ok=True)
+    shutil.copyfile(source, copy)
+    copy.chmod(_OWNER_ONLY)
+    return Held(path=f"{CONFIGURATION}/{path.as_posix()}", bytes=copy.stat().st_size, sha256=sha256_of(copy))
+
+
+def _sync(part: Path) -> None:
+    """See that all of it survives a power cut."""
+    for path in (*part.rglob("*"), part):
+        held = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(held)
+        finally:
+            os.close(held)
