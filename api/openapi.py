@@ -5,7 +5,15 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 
-from api import audit_shapes, forecast_shapes, planning_shapes, shapes, spaceapi_shapes, watches_shapes
+from api import (
+    audit_shapes,
+    forecast_shapes,
+    history_shapes,
+    planning_shapes,
+    shapes,
+    spaceapi_shapes,
+    watches_shapes,
+)
 from api.finishing import finish
 from api.problems import MEDIA_TYPE
 
@@ -13,7 +21,15 @@ DOCUMENT = "/api/v1/openapi.json"
 _REFERENCE = "#/components/schemas/{name}"
 _SHAPES = [
     shape
-    for module in (shapes, planning_shapes, forecast_shapes, audit_shapes, watches_shapes, spaceapi_shapes)
+    for module in (
+        shapes,
+        history_shapes,
+        planning_shapes,
+        forecast_shapes,
+        audit_shapes,
+        watches_shapes,
+        spaceapi_shapes,
+    )
     for shape in vars(module).values()
     if isinstance(shape, type) and shape.__module__ == module.__name__
 ]
@@ -100,7 +116,7 @@ def _reference_to(shape: type) -> dict[str, str]:
 
 
 def describe(app: FastAPI) -> None:
-    """Give the application a document whose schemas are those of `api.shapes`."""
+    """Give the application a document whose schemas are those of the modules of shapes."""
     made = app.openapi
 
     def document() -> dict[str, Any]:
