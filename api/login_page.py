@@ -5,19 +5,19 @@ Logging in sets a cookie with a random number, whose hash is kept. The key itsel
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from api.access import ANYBODY, Matter, Reader
-from api.assets import text_of
+from api.assets import assets, text_of
 from api.entrance import Entrance, Refused
 from api.live import Live
 from api.live_resources import counted, summarised
-from api.pages.frame import frame_of, render, sent
-from api.pages.languages import Words, filled, say
+from api.pages.frame import Frame, frame_of, render, sent
+from api.pages.languages import Language, Words, filled, language_of, say, words_in
 from api.parameters import TheLive, TheReader
 from perch.adapters.keys import DAY_S, SESSION_DAYS, Key
 
@@ -32,6 +32,8 @@ _NO_STORE = {"Cache-Control": "no-store"}
 async def login_page(request: Request, live: TheLive, reader: TheReader) -> Response:
     """Show the form; who was sent here because they have no key goes on to what they asked for."""
     refused: Refused | None = request.scope["state"].get("refused")
+    if request.scope["state"].get("hurried"):
+        return sent(_plain_form(language_of(request), None))
     wanted = request.scope["state"].get("wanted") or request.query_params.get("next", "/")
     return _form(request, live, reader, wanted, refused)
 
@@ -104,6 +106,8 @@ def _form(
     request: Request, live: Live, reader: Reader, wanted: str, refused: Refused | None, *, tried: bool = False
 ) -> Response:
     entrance: Entrance = request.app.state.entrance
+    if refused is not None and refused.wait_s is not None:
+        return _with(sent(_plain_form(language_of(request), refused.wait_s), refused.status), refused)
     frame = frame_of(request, reader, "login", {})
     words = _words()[frame.language]
     key = entrance.keys.get(reader.key)
@@ -114,25 +118,39 @@ def _form(
         stays=filled(words["stays"], n=SESSION_DAYS),
         known="" if key is None else _known(words, live, key),
         is_open=entrance.is_open,
-        complaint=_complaint(words, refused, tried=tried),
+        complaint=words["wrong"] if refused is not None and tried else "",
         wanted=_way_for(reader, way_on(wanted)),
         summary=_summary(live) if entrance.public_summary and reader == ANYBODY else None,
     )
-    answer = sent(body, 200 if refused is None else refused.status)
-    answer.headers.update({} if refused is None else refused.headers)
+    return sent(body) if refused is None else _with(sent(body, refused.status), refused)
+
+
+def _with(answer: Response, refused: Refused) -> Response:
+    answer.headers.update(refused.headers)
     return answer
+
+
+@lru_cache(maxsize=256)
+def _plain_form(language: Language, wait_s: int | None) -> bytes:
+    """Write the form that hangs on nobody, and leads to the first page: it costs next to nothing, however often."""
+    words, own = words_in(language), _words()[language]
+    return render(
+        "login.html",
+        Frame(language, words, assets().path, False, "/", [], [], False),
+        login=own,
+        stays=filled(own["stays"], n=SESSION_DAYS),
+        known="",
+        is_open=False,
+        complaint="" if wait_s is None else say(own, "too_often", n=wait_s),
+        wanted="/",
+        summary=None,
+    )
 
 
 @cache
 def _words() -> dict[str, Words]:
     words: dict[str, Words] = json.loads(text_of("login.json"))
     return words
-
-
-def _complaint(words: Words, refused: Refused | None, *, tried: bool) -> str:
-    if refused is None or (refused.wait_s is None and not tried):
-        return ""
-    return say(words, "wrong") if refused.wait_s is None else say(words, "too_often", n=refused.wait_s)
 
 
 def _known(words: Words, live: Live, key: Key) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.application import serving, with_routes
-from api.entrance import LOGINS_PER_MINUTE
+from api.entrance import LOGINS_PER_MINUTE, TRIES_PER_MINUTE
 from api.operations import KEPT_MS
 from perch.adapters.keys import Role
 from perch.settings import Api
@@ -46,8 +46,20 @@ def test_a_flood_without_a_key_keeps_nobody_out_who_has_one(flooded: Keyed) -> N
     assert flooded.get(SPACES, cookie=cookie).status == 200
 
 
-def test_a_flood_of_the_form_does_not_keep_keys_from_being_tried(flooded: Keyed) -> None:
-    assert [flooded.get("/login").status for _ in range(6)] == [200] * 5 + [429]
+def test_a_flood_of_the_form_keeps_nobody_from_it_and_costs_next_to_nothing(flooded: Keyed) -> None:
+    pages = [flooded.get(f"/login?next=/find?n={number}") for number in range(9)]
+    assert [page.status for page in pages] == [200] * 9
+    assert [b"/find" in page.body for page in pages] == [True] * 5 + [False] * 4
+    assert b'name="key"' in pages[-1].body
+    assert pages[-1].body == pages[-2].body
+    assert log_in(flooded).status == 303
+
+
+def test_a_flood_of_wrong_keys_is_answered_with_what_is_written_already(flooded: Keyed) -> None:
+    answers = [flooded.ask("POST", "/login", b"key=wrong&next=/find", FORM) for _ in range(TRIES_PER_MINUTE + 2)]
+    assert [answer.status for answer in answers] == [401] * TRIES_PER_MINUTE + [429] * 2
+    assert answers[-1].body == answers[-2].body
+    assert int(answers[-1].headers["retry-after"]) > 0
     assert log_in(flooded).status == 303
 
 

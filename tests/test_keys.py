@@ -15,11 +15,12 @@ from api.door import Door
 from api.keys import BELIEVED_S, Keys
 from api.login_page import way_on
 from api.origins import Names
+from perch.adapters.api_file import changing
 from perch.adapters.keys import DAY_S, MOST_SESSIONS, PATTERN, SESSION_DAYS, KeysFile, Role, Session, hash_of, key_of
 from perch.adapters.readings_log import Reading, ReadingsLog
 from perch.errors import StorageError
 from perch.model import State
-from tests.keyed import Answer, Keyed
+from tests.keyed import Answer, Hands, Keyed
 
 MEMBER, FACILITIES = Role.MEMBER, Role.FACILITIES
 SPACES = "/api/v1/spaces"
@@ -333,6 +334,36 @@ def test_a_session_ends_by_itself_and_with_its_key(keyed: Keyed) -> None:
     keyed.file.revoke(keyed.ids[MEMBER], keyed.now_s)
     keyed.ring.look()
     assert keyed.get(SPACES, cookie=again).status == 401
+
+
+def test_of_the_logins_with_a_key_the_oldest_makes_room_even_where_the_key_ends_soon(tmp_path: Path) -> None:
+    """Thousands share a key that is over in an hour: whoever came last is not thrown out by whoever comes next."""
+    file, hands = KeysFile(tmp_path), Hands()
+    _, key = file.create("a fair", MEMBER, None, 1, expires_s=hands.wall_ms // 1000 + 3_600)
+    full = [
+        Session(key.id, hands.wall_ms // 1000 + SESSION_DAYS * DAY_S - number) for number in range(1, MOST_SESSIONS)
+    ]
+    with changing(file.path) as db:
+        rows = [(hash_of(str(number)), *session) for number, session in enumerate(full)]
+        db.executemany("INSERT INTO session VALUES (?, ?, ?)", rows)
+    ring = Keys(tmp_path, lambda: hands.wall_ms / 1000, lambda: hands.mono_ms / 1000)
+    ring.look()
+    tokens = []
+    for _ in range(3):
+        hands.pass_s(1)
+        tokens.append(asyncio.run(ring.open_session(key)))
+    assert all(ring.find_session(token) for token in tokens)
+    kept = set(file.read().sessions)
+    assert [
+        hash_of(str(number)) in kept for number in (0, MOST_SESSIONS - 4, MOST_SESSIONS - 3, MOST_SESSIONS - 2)
+    ] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    hands.pass_s(3_600)
+    assert ring.find_session(tokens[-1]) is None  # it is over with its key
 
 
 def test_sessions_outlive_the_process(keyed: Keyed) -> None:

@@ -65,7 +65,10 @@ class Key:
 
 
 class Session(NamedTuple):
-    """A login with a key; it ends by itself."""
+    """A login with a key; it ends by itself, or with its key if that comes first.
+
+    All last equally long, so that those which end first are those which were opened first.
+    """
 
     key: str
     until_s: int
