@@ -16,7 +16,7 @@ from perch.history.alone import ALONE, shared_of, without_single
 from perch.history.audit import Asked
 from perch.history.calendar import Calendar
 from perch.history.looks import Look, Said
-from perch.history.planning.scenario import Add, Change, Convert, Remove
+from perch.history.planning.changes import Add, Change, Convert, Remove
 from perch.history.question import Answer, Question, Scope
 from perch.history.source import HistorySource, StateRow
 from perch.model import Site, SpaceKind

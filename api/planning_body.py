@@ -8,7 +8,7 @@ import msgspec
 
 from api.planning_shapes import ChangeAsked, ScenarioAsked
 from api.problems import wrong
-from perch.history.planning.scenario import Add, Change, Convert, Open, Remove
+from perch.history.planning.changes import Add, Change, Convert, Open, Remove
 from perch.model import Site
 from perch.settings.hours import WEEKDAYS, spans
 from perch.settings.reading import RefusedError

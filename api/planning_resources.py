@@ -10,8 +10,8 @@ from api.access import Matter
 from api.audit_body import read_object
 from api.history import History
 from api.history_of_groups import groups_to_replay, require_group, require_groups, site_to
-from api.history_resources import HEADERS, RequiredSite, TheHistory, TheWindow, Window, moment_in
-from api.moments import rfc3339, zone_of
+from api.history_resources import HEADERS, RequiredSite, TheHistory, TheWindow, moment_in
+from api.moments import zone_of
 from api.openapi import answers, takes
 from api.parameters import (
     OptionalZone,
@@ -23,23 +23,15 @@ from api.parameters import (
     known_site,
     required,
 )
+from api.planning_answers import comparison_answer, scenario_answer, sizing_answer
 from api.planning_body import LARGEST_BYTES, read_changes, read_scenario
-from api.planning_shapes import (
-    ComparisonAnswer,
-    GroupSizeItem,
-    OutcomeItem,
-    ScenarioAnswer,
-    ScenarioAsked,
-    ShortfallItem,
-    SizingAnswer,
-    UnseenDemand,
-)
+from api.planning_shapes import ComparisonAnswer, ScenarioAnswer, ScenarioAsked, SizingAnswer
 from api.problems import wrong
 from api.turns import in_turn, taking_turns
 from perch.history.definitions import DEFINITIONS
 from perch.history.planning.comparison import Compared, compare
-from perch.history.planning.scenario import Outcome, Scenario, scenario
-from perch.history.planning.sizing import Sizing, sizing
+from perch.history.planning.scenario import scenario
+from perch.history.planning.sizing import sizing
 from perch.history.question import Question
 from perch.model import Site, SpaceKind
 
@@ -69,7 +61,7 @@ def how_many(
     require_groups(history, site, (window.from_ms, window.to_ms), now_ms, [kind])
     found = sizing(site, kind, window.from_ms, window.to_ms, share, history.source(), calendar, now_ms)
     found = replace(found, warnings=(*found.warnings, *history.caveats(window.from_ms)))
-    return _json(_sizing(found, window, kind, share))
+    return _json(sizing_answer(found, site, window.from_ms, kind, share))
 
 
 @router.post("/scenarios", **{**answers(ScenarioAnswer, 403, 413, 415, 503), **takes(ScenarioAsked)})
@@ -88,7 +80,7 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
     site, told = await in_turn(groups_to_replay, history, site, (from_ms, to_ms), now_ms, changes)
     found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
     caveats = await in_turn(history.caveats, from_ms)
-    return _json(_scenario(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms))
+    return _json(scenario_answer(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +136,7 @@ def before_and_after(
     history.require_begun(site, periods.before[1], "before_to")
     found = compare(of, site, history.source(), history.calendar(site.id), now_ms, booked.bookings)
     warnings = (*found.warnings, *booked.troubles, *history.caveats(periods.before[0]))
-    numbers = (found.before, found.after, found.difference, found.interval, found.weeks, warnings)
-    return _json(ComparisonAnswer(site.id, metric, *numbers))
+    return _json(comparison_answer(replace(found, warnings=warnings), of, site))
 
 
 def _require_more_than_one(history: History, of: Compared, site: Site, now_ms: int) -> None:
@@ -154,41 +145,6 @@ def _require_more_than_one(history: History, of: Compared, site: Site, now_ms: i
     for where, zone in named:
         for from_ms, to_ms in (of.before, of.after):
             require_group(history, Question(of.metric, from_ms, to_ms, zone=zone), site, now_ms, where)
-
-
-def _sizing(found: Sizing, window: Window, kind: SpaceKind, share: float) -> SizingAnswer:
-    zone = zone_of(window.site.time_zone)
-    unseen = None if found.unseen is None else UnseenDemand(found.unseen.desks_for_days, found.unseen.assumption)
-    return SizingAnswer(
-        window.site.id,
-        window.site.time_zone,
-        kind,
-        rfc3339(window.from_ms, zone),
-        rfc3339(found.to_ms, zone),
-        share,
-        found.current,
-        found.desks_for_days,
-        found.interval,
-        found.desks_for_time,
-        tuple(ShortfallItem(*point) for point in found.curve),
-        found.days,
-        found.full_days,
-        found.coverage,
-        unseen,
-        None if found.by_group_size is None else tuple(GroupSizeItem(*of) for of in found.by_group_size),
-        found.warnings,
-    )
-
-
-def _scenario(found: Scenario, site: Site, from_ms: int) -> ScenarioAnswer:
-    zone = zone_of(site.time_zone)
-    outcomes = _outcome(found.baseline), _outcome(found.scenario)
-    window = rfc3339(from_ms, zone), rfc3339(found.to_ms, zone)
-    return ScenarioAnswer(site.id, *window, found.sessions, *outcomes, found.warnings)
-
-
-def _outcome(of: Outcome) -> OutcomeItem:
-    return OutcomeItem(*of)
 
 
 def _json(answer: msgspec.Struct) -> Response:

@@ -4,12 +4,25 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from api.history_shapes import AnswerDefinition
 from api.shapes import Amount, Moment
 from perch.model import SpaceKind
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Many = Annotated[int, Meta(ge=1, le=10_000)]
 Interval = Annotated[tuple[float, float], Meta(description="from where to where the true number lies, 19 times in 20")]
+
+
+Bounds = Annotated[
+    tuple[float, float], Meta(description="the number with unknown time as free and as occupied, the smaller one first")
+]
+FromBelow = Annotated[
+    tuple[float, float | None], Meta(description="the same; null where nobody can say how much it is at most")
+]
+Definitions = Annotated[
+    tuple[AnswerDefinition, ...], Meta(description="what the numbers mean, by their names in this answer")
+]
+LeftOut = Annotated[tuple[str, ...], Meta(description="spaces of which nothing was observed: in no number here")]
 
 
 class ShortfallItem(Struct, frozen=True):
@@ -37,8 +50,18 @@ class GroupSizeItem(Struct, frozen=True):
     interval: tuple[Amount | None, Amount | None]
 
 
+class SizingBounds(Struct, frozen=True):
+    """From where to where each number lies, whatever happened in unknown time."""
+
+    desks_for_days: Bounds | None
+    desks_for_time: Bounds | None
+
+
 class SizingAnswer(Struct, frozen=True, rename={"from_": "from"}):
-    """How many would do on a share of days, and of open time; null where history is too short."""
+    """How many would do on a share of days, and of open time; null where history is too short.
+
+    `days` are those that were observed well enough, `days_wanted` those that an upper end of `interval` needs.
+    """
 
     site: str
     time_zone: str
@@ -57,6 +80,31 @@ class SizingAnswer(Struct, frozen=True, rename={"from_": "from"}):
     unseen: UnseenDemand | None
     by_group_size: tuple[GroupSizeItem, ...] | None
     warnings: tuple[str, ...]
+    days_wanted: Amount
+    bounds: SizingBounds
+    left_out: LeftOut
+    definitions: Definitions
+
+
+class PeriodItem(Struct, frozen=True, rename={"from_": "from"}):
+    """One of the periods compared, as far as it is over: its number, and the open days and weeks that it is of."""
+
+    from_: Moment
+    to: Moment
+    value: float | None
+    low: float | None
+    high: float | None
+    coverage: float | None
+    days: Amount
+    weeks: Amount
+
+
+class ComparisonBounds(Struct, frozen=True):
+    """From where to where each number lies, whatever happened in unknown time."""
+
+    before: Bounds | None
+    after: Bounds | None
+    difference: Bounds | None
 
 
 class ComparisonAnswer(Struct, frozen=True):
@@ -70,6 +118,13 @@ class ComparisonAnswer(Struct, frozen=True):
     interval: Interval | None
     weeks: tuple[Amount, Amount]
     warnings: tuple[str, ...]
+    time_zone: str
+    zone: str | None
+    control_zone: str | None
+    periods: tuple[PeriodItem, PeriodItem]
+    bounds: ComparisonBounds
+    left_out: LeftOut
+    definitions: Definitions
 
 
 class AddAsked(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,17 +163,30 @@ class ScenarioAsked(Struct, frozen=True, forbid_unknown_fields=True, rename={"fr
     changes: Annotated[list[ChangeAsked], Meta(max_length=100)]
 
 
-class OutcomeItem(Struct, frozen=True):
-    """What a layout comes to, per week; the interval is null where there are not enough weeks."""
+class OutcomeBounds(Struct, frozen=True):
+    """From where to where each number lies, whatever happened in unknown time."""
 
-    turn_aways_per_week: float
+    turn_aways_per_week: FromBelow
+    full_hours_per_week: FromBelow
+    peak_concurrent: FromBelow
+
+
+class OutcomeItem(Struct, frozen=True):
+    """What a layout comes to, per week; the interval is null where there are not enough weeks.
+
+    All numbers are null where it would be open in hours that are closed today: nobody knows who would come.
+    """
+
+    turn_aways_per_week: float | None
     interval: Interval | None
-    full_hours_per_week: float
-    peak_concurrent: Amount
+    full_hours_per_week: float | None
+    peak_concurrent: Amount | None
+    full_hours_by_kind: dict[SpaceKind, float]
+    bounds: OutcomeBounds
 
 
 class ScenarioAnswer(Struct, frozen=True, rename={"from_": "from"}):
-    """Today's layout and the changed one, with the same sessions."""
+    """Today's layout and the changed one, with the same visits to spaces of the kinds concerned."""
 
     site: str
     from_: Moment
@@ -127,3 +195,8 @@ class ScenarioAnswer(Struct, frozen=True, rename={"from_": "from"}):
     baseline: OutcomeItem
     scenario: OutcomeItem
     warnings: tuple[str, ...]
+    time_zone: str
+    kinds: tuple[SpaceKind, ...]
+    coverage: float | None
+    left_out: LeftOut
+    definitions: Definitions

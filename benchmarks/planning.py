@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from benchmarks.figures import Figure
-from perch.history.planning.comparison import compared_days
+from perch.history.planning.comparison import Day, compared_days
 from perch.history.planning.quantiles import enough
 
 DESKS, SHARE, LATER_DAYS = 48, 0.95, 250
@@ -49,16 +49,17 @@ def _peaks(seed: int, days: int) -> Iterator[int]:
 def _covers(seed: int, weeks: int) -> bool:
     chance = random.Random(seed)  # noqa: S311  no secret
     before, after = (_days(chance, first, weeks, shift) for first, shift in ((0, 0.0), (weeks, SHIFT)))
-    interval = compared_days(before, after, []).interval
+    interval = compared_days(before, after).interval
     return interval is not None and interval[0] <= SHIFT <= interval[1]
 
 
-def _days(chance: random.Random, first_week: int, weeks: int, shift: float) -> dict[date, float]:
+def _days(chance: random.Random, first_week: int, weeks: int, shift: float) -> dict[date, Day]:
     """Give ratios of working days: Fridays are lower, weeks are good or bad as a whole, days differ beside."""
     found = {}
     for week in range(first_week, first_week + weeks):
         level = 0.4 + shift + chance.gauss(0, 0.03)
         for weekday in range(5):
             day = MONDAY + timedelta(weeks=week, days=weekday)
-            found[day] = level - 0.05 * (weekday == 4) + chance.gauss(0, 0.05)
+            value = level - 0.05 * (weekday == 4) + chance.gauss(0, 0.05)
+            found[day] = Day(value, value, value)
     return found

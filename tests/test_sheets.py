@@ -59,6 +59,7 @@ def assert_alike(about: Asked, source: HistorySource, plain: HistorySource) -> N
         assert np.array_equal(one, other)
     found, expected = levels(about, source), levels(about, plain)
     assert found.spent_ms.tolist() == expected.spent_ms.tolist()
+    assert found.spent_if_occupied_ms.tolist() == expected.spent_if_occupied_ms.tolist()
     for name in found.crowd._fields:
         assert np.array_equal(getattr(found.crowd, name), getattr(expected.crowd, name), equal_nan=True), name
 

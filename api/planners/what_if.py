@@ -9,8 +9,10 @@ from api.planners import wording
 from api.planners.asking import Asked, Wish, whole
 from api.planners.wording import say, words
 from perch.history.layout import layout_at
+from perch.history.planning.changes import Add, Change, Remove
 from perch.history.planning.demand import KINDS_BY_SIZE
-from perch.history.planning.scenario import Add, Change, Outcome, Remove, Scenario, scenario
+from perch.history.planning.outcome import Outcome
+from perch.history.planning.scenario import Scenario, scenario
 from perch.model import Space
 
 NAMES = ("remove", "add", "seats")

@@ -27,12 +27,13 @@ SPACE_DAYS_AT_ONCE = 7_000
 class Levels(NamedTuple):
     """What was most and least of groups, and for how many milliseconds 0, 1, 2, … of all chosen spaces were occupied.
 
-    Of the levels only time within the hours asked for counts, in which any space stood there; they are of a question
-    with one group, else empty.
+    `spent_if_occupied_ms` takes unknown spaces for occupied. Of the levels only time within the hours asked for counts,
+    in which any space stood there; they are of a question with one group, else empty.
     """
 
     crowd: Crowd
     spent_ms: Integers
+    spent_if_occupied_ms: Integers
 
 
 def crowd(asked: Asked, source: HistorySource) -> Crowd:
@@ -44,13 +45,22 @@ def levels(asked: Asked, source: HistorySource) -> Levels:
     """Measure all groups, and how long how many spaces were occupied at once."""
     if not asked.groups:
         nothing: npt.NDArray[Any] = np.zeros(asked.shape, dtype=np.int64)
-        return Levels(Crowd(**dict.fromkeys(Crowd._fields, nothing)), np.zeros(1, dtype=np.int64))
+        never = np.zeros(1, dtype=np.int64)
+        return Levels(Crowd(**dict.fromkeys(Crowd._fields, nothing)), never, never)
     parts = by_runs(asked, source, _WAY)
     runs = Crowd.joined([part.crowd for part in parts], lambda columns: np.concatenate(columns, axis=-1))
-    spent_ms = np.zeros(len(asked.chosen) + 1, dtype=np.int64)
-    for part in parts:
-        spent_ms[: len(part.spent_ms)] += part.spent_ms
-    return Levels(_by_step(asked, runs), spent_ms)
+    return Levels(_by_step(asked, runs), *_spent(parts, len(asked.chosen) + 1))
+
+
+def _spent(parts: Sequence[Levels], most: int = 0) -> tuple[Integers, Integers]:
+    """Add up how long how many were occupied, and with unknown ones as occupied."""
+    columns = [[part.spent_ms for part in parts], [part.spent_if_occupied_ms for part in parts]]
+    longest = max(most, *(len(of) for column in columns for of in column))
+    sums = np.zeros((2, longest), dtype=np.int64)
+    for place, column in enumerate(columns):
+        for of in column:
+            sums[place, : len(of)] += of
+    return sums[0], sums[1]
 
 
 def _by_step(asked: Asked, runs: Crowd) -> Crowd:
@@ -84,12 +94,14 @@ def _from_words(part: Asked, source: HistorySource) -> Levels:
 
 
 def _stacked(found: Sequence[Levels]) -> Levels:
-    alone = found[0].spent_ms if len(found) == 1 else np.zeros(1, dtype=np.int64)
-    return Levels(Crowd.joined([one.crowd for one in found], np.stack), alone)
+    never = np.zeros(1, dtype=np.int64)
+    alone = (found[0].spent_ms, found[0].spent_if_occupied_ms) if len(found) == 1 else (never, never)
+    return Levels(Crowd.joined([one.crowd for one in found], np.stack), *alone)
 
 
 def _size(levels: Levels) -> int:
-    return levels.spent_ms.nbytes + sum(column.nbytes for column in levels.crowd)
+    spent_bytes = levels.spent_ms.nbytes + levels.spent_if_occupied_ms.nbytes
+    return spent_bytes + sum(column.nbytes for column in levels.crowd)
 
 
 _WAY = Way("crowd", _from_sheet, _from_words, _size)
@@ -101,10 +113,7 @@ def _of_group(part: Asked, rows: Sequence[Standing], source: HistorySource) -> L
         _said(part.part(first, last), _moments_in(part.part(first, last), rows, source))
         for first, last in _pieces(part, len(rows))
     ]
-    spent_ms = np.zeros(max(len(piece.spent_ms) for piece in pieces), dtype=np.int64)
-    for piece in pieces:
-        spent_ms[: len(piece.spent_ms)] += piece.spent_ms
-    return Levels(Crowd.joined([piece.crowd for piece in pieces], np.concatenate), spent_ms)
+    return Levels(Crowd.joined([piece.crowd for piece in pieces], np.concatenate), *_spent(pieces))
 
 
 def _pieces(part: Asked, rows: int) -> Iterator[tuple[int, int]]:
@@ -134,5 +143,7 @@ def _said(part: Asked, moments: Profile) -> Levels:
     if not part.counts.all():
         counted = np.repeat(part.counts, np.diff(begins, append=len(length_ms)))
         moments = Profile(moments.start_ms, *(column * counted for column in moments[1:]))
-    spent_ms = np.bincount(moments.occupied, length_ms * (moments.stands > 0)).astype(np.int64)
-    return Levels(said(moments, length_ms).in_order(begins[part.cut.first_cell]), spent_ms)
+    stood_ms = length_ms * (moments.stands > 0)
+    spent_ms = np.bincount(moments.occupied, stood_ms).astype(np.int64)
+    if_occupied_ms = np.bincount(moments.stands - moments.free, stood_ms).astype(np.int64)
+    return Levels(said(moments, length_ms).in_order(begins[part.cut.first_cell]), spent_ms, if_occupied_ms)

@@ -6,18 +6,20 @@ How sure the difference is comes from how the weeks of each period differ among 
 Welch's interval). With a control zone, each day counts by how it differs from the same day there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from math import sqrt
 from statistics import fmean
+from typing import NamedTuple
 
 from perch.history.answers import NO_BOOKINGS, answer
 from perch.history.asked import Bookings
 from perch.history.calendar import Calendar
 from perch.history.definitions import OF_BOOKINGS
 from perch.history.intervals import student
-from perch.history.question import Answer, Hours, Question, Resolution, Row, Scope
+from perch.history.planning.pool import observed_pool
+from perch.history.question import Answer, HourRow, Hours, Question, Resolution, Row, Scope
 from perch.history.source import HistorySource
 from perch.history.unobserved import COVERAGE_WANTED
 from perch.model import Site
@@ -39,16 +41,45 @@ class Compared:
     control_zone: str | None = None
 
 
+class Period(NamedTuple):
+    """One of the two: [from_ms, to_ms) as far as it is over, its number with bounds, and how much was observed.
+
+    `days` are those that count, of the weekdays that both periods have; `weeks` the weeks in which they lie.
+    """
+
+    from_ms: int
+    to_ms: int
+    value: float | None
+    low: float | None
+    high: float | None
+    coverage: float | None
+    days: int
+    weeks: int
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An answer; numbers are None where there are not enough weeks. `weeks` are those before and after."""
+    """An answer; numbers are None where there are not enough weeks. `left_out` are spaces never observed in either."""
 
-    before: float | None
-    after: float | None
+    before: Period
+    after: Period
     difference: float | None
     interval: tuple[float, float] | None
-    weeks: tuple[int, int]
+    bounds: tuple[float, float] | None
+    left_out: tuple[str, ...]
     warnings: tuple[str, ...]
+
+
+class Day(NamedTuple):
+    """A day's number, with unknown time as free and as occupied."""
+
+    value: float
+    low: float
+    high: float
+
+    def less(self, other: "Day") -> "Day":
+        """Give the difference to another day."""
+        return Day(self.value - other.value, self.low - other.high, self.high - other.low)
 
 
 def compare(
@@ -63,36 +94,38 @@ def compare(
 
     A day on which nothing was booked has no number of bookings.
     """
+    zones = None if of.zone is None else [zone for zone in (of.zone, of.control_zone) if zone is not None]
+    pool = observed_pool(site, [of.before, of.after], source, calendar, zones=zones)
 
-    def days_of(question: Question) -> _Days:
-        return _days(answer(question, site, source, calendar, now_ms, bookings), calendar)
+    def ask(question: Question) -> Answer:
+        return answer(question, pool.site, source, calendar, now_ms, bookings)
 
-    periods: list[Days] = []
-    warnings: list[str] = []
-    for name, (from_ms, to_ms) in (("before", of.before), ("after", of.after)):
-        question = Question(of.metric, from_ms, to_ms, Resolution.DAY, Scope.SITE, Hours.OPEN, zone=of.zone)
-        found = days_of(question)
-        days = found.values
-        if of.control_zone is not None:
-            control = days_of(replace(question, zone=of.control_zone)).values
-            days = {day: value - control[day] for day, value in days.items() if day in control}
-        warnings += found.left_out(name)
-        periods.append(days)
+    read = [_read(of, window, ask, calendar) for window in (of.before, of.after)]
+    left_out = [text for name, one in zip(("before", "after"), read, strict=True) for text in one.left_out(name)]
+    found = compared_days(read[0].days, read[1].days)
+    before, after = (
+        Period(of_days.from_ms, of_days.to_ms, *numbers, of_days.coverage, *counted)
+        for of_days, numbers, counted in zip(read, found.periods, found.counted, strict=True)
+    )
+    warnings = (*pool.warnings, *left_out, *_assumed(of), *found.warnings)
+    return Comparison(before, after, found.difference, found.interval, found.bounds, pool.left_out, warnings)
+
+
+def _assumed(of: Compared) -> Iterator[str]:
     if of.metric in OF_BOOKINGS:
-        warnings.append("Bookings are those that the calendars hold now: what was deleted since is in no number.")
+        yield "Bookings are those that the calendars hold now: what was deleted since is in no number."
     if of.control_zone is not None:
-        warnings.append(
-            f"Numbers are differences to {of.control_zone}, which is taken to have changed as it would have here."
-        )
-    before, after = periods
-    return compared_days(before, after, warnings)
+        yield f"Numbers are differences to {of.control_zone}, which is taken to have changed as it would have here."
 
 
 @dataclass(frozen=True, slots=True)
-class _Days:
-    """The values of the days that were observed well enough; how many were not, and how many have no value."""
+class _Read:
+    """The days of a period that were observed well enough; how many were not, and how many have no value."""
 
-    values: Days
+    from_ms: int
+    to_ms: int
+    days: Mapping[date, Day]
+    coverage: float | None
     unobserved: int
     empty: int
 
@@ -105,30 +138,71 @@ class _Days:
             yield f"Days {name} left out, because nothing happened on them that has a number: {self.empty}."
 
 
-def _days(of: Answer, calendar: Calendar) -> _Days:
-    """Take the days of an answer apart."""
-    rows = [row for row in of.rows if isinstance(row, Row) and row.coverage is not None]
+def _read(of: Compared, window: tuple[int, int], ask: Callable[[Question], Answer], calendar: Calendar) -> _Read:
+    """Ask for the days of a period, less those of the control zone where there is one."""
+    question = Question(of.metric, *window, Resolution.DAY, Scope.SITE, Hours.OPEN, zone=of.zone)
+    found = ask(question)
+    rows = [row for row in found.rows if isinstance(row, Row) and row.coverage is not None]
     good = [row for row in rows if (row.coverage or 0) >= COVERAGE_WANTED]
-    values = {calendar.day_of(row.start_ms): row.value for row in good if row.value is not None}
-    return _Days(values, len(rows) - len(good), len(good) - len(values))
+    days = _days(good, calendar)
+    empty = len(good) - len(days)
+    if of.control_zone is not None:
+        control = ask(replace(question, zone=of.control_zone)).rows
+        beside = _days([row for row in control if (row.coverage or 0) >= COVERAGE_WANTED], calendar)
+        days = {day: one.less(beside[day]) for day, one in days.items() if day in beside}
+    whole = ask(replace(question, metric="coverage", resolution=Resolution.TOTAL)).rows
+    observed = whole[0].value if whole else None
+    return _Read(window[0], found.to_ms, days, observed, len(rows) - len(good), empty)
 
 
-def compared_days(before: Days, after: Days, warnings: Sequence[str]) -> Comparison:
+def _days(rows: Sequence[Row | HourRow], calendar: Calendar) -> dict[date, Day]:
+    """Give the numbers of days that have one."""
+    return {
+        calendar.day_of(row.start_ms): Day(
+            row.value, row.value if row.low is None else row.low, row.value if row.high is None else row.high
+        )
+        for row in rows
+        if isinstance(row, Row) and row.value is not None
+    }
+
+
+class Difference(NamedTuple):
+    """What the days of two periods come to: (value, low, high) and (days, weeks) of each, and how they differ."""
+
+    periods: tuple[tuple[float | None, float | None, float | None], ...]
+    counted: tuple[tuple[int, int], ...]
+    difference: float | None
+    interval: tuple[float, float] | None
+    bounds: tuple[float, float] | None
+    warnings: tuple[str, ...]
+
+
+def compared_days(before: Mapping[date, Day], after: Mapping[date, Day]) -> Difference:
     """Compare two periods of which the days' numbers are known."""
-    weekdays = sorted({day.weekday() for day in before} & {day.weekday() for day in after})
-    matched = [{day: value for day, value in days.items() if day.weekday() in weekdays} for days in (before, after)]
-    weeks = [_by_week(days) for days in matched]
+    weekdays = {day.weekday() for day in before} & {day.weekday() for day in after}
+    matched = [{day: one for day, one in days.items() if day.weekday() in weekdays} for days in (before, after)]
+    values = [{day: one.value for day, one in days.items()} for days in matched]
+    weeks = [_by_week(days) for days in values]
     number = (len(weeks[0]), len(weeks[1]))
+    counted = tuple((len(days), of) for days, of in zip(values, number, strict=True))
     if min(number) < LEAST_WEEKS:
+        nothing = (None, None, None)
         least = (
             f"There are {number[0]} weeks before and {number[1]} after; {LEAST_WEEKS} of each are the least to compare."
         )
-        return Comparison(None, None, None, None, number, (*warnings, least))
-    means = [_weekday_means(days) for days in matched]
-    first, second = (fmean(of.values()) for of in means)
+        return Difference((nothing, nothing), counted, None, None, None, (least,))
+    means = [_weekday_means(days) for days in values]
     half = _half_width(_spread(weeks[0], means[0]), _spread(weeks[1], means[1]), number)
-    difference = second - first
-    return Comparison(first, second, difference, (difference - half, difference + half), number, tuple(warnings))
+    first, second = (_numbers(days) for days in matched)
+    change = second.less(first)
+    interval = change.value - half, change.value + half
+    return Difference((first, second), counted, change.value, interval, (change.low, change.high), ())
+
+
+def _numbers(days: Mapping[date, Day]) -> Day:
+    """Give the mean over weekdays of the means of their days."""
+    columns = ({day: one[place] for day, one in days.items()} for place in range(len(Day._fields)))
+    return Day(*(fmean(_weekday_means(column).values()) for column in columns))
 
 
 def _by_week(days: Days) -> Mapping[Week, Days]:

@@ -8,8 +8,9 @@ import numpy as np
 from perch.history.asked import Asked
 from perch.history.layout import standing_at
 from perch.history.past import Past
-from perch.history.sessions import States, sessions
+from perch.history.sessions import Sessions, States, sessions
 from perch.history.source import HistorySource
+from perch.history.timeline import Timeline
 from perch.history.visits import pasts_around
 from perch.model import SpaceKind
 
@@ -26,14 +27,26 @@ class Stay(NamedTuple):
     seats: int
 
 
-def demand(asked: Asked, source: HistorySource) -> list[Stay]:
-    """Give the sessions that begin within the window and the hours asked for, in order of time."""
-    return sorted(stay for past in pasts_around(asked, source) for stay in _stays(asked, past))
+class Demand(NamedTuple):
+    """The sessions that were observed, in order of time, and those with all unknown time as occupied."""
+
+    seen: list[Stay]
+    if_occupied: list[Stay]
 
 
-def _stays(asked: Asked, past: Past) -> Iterator[Stay]:
-    of = past.timeline()
-    found = sessions(States.of(of, past.standings), asked.question.rules)
+def demand(asked: Asked, source: HistorySource) -> Demand:
+    """Give the sessions that begin within the window and the hours asked for."""
+    found = Demand([], [])
+    for past in pasts_around(asked, source):
+        of = past.timeline()
+        states = States.of(of, past.standings)
+        filled = states.with_unknown_occupied(asked.from_ms, asked.to_ms)
+        for into, so in zip(found, (states, filled), strict=True):
+            into.extend(_stays(asked, past, of, sessions(so, asked.question.rules)))
+    return Demand(sorted(found.seen), sorted(found.if_occupied))
+
+
+def _stays(asked: Asked, past: Past, of: Timeline, found: Sessions) -> Iterator[Stay]:
     wanted = set(asked.chosen)
     for from_ms, to_ms in zip(found.from_ms.tolist(), found.to_ms.tolist(), strict=True):
         row = standing_at(past.standings, from_ms)

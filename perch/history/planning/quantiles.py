@@ -14,11 +14,15 @@ ROUNDS = 200
 
 
 class Quantile(NamedTuple):
-    """A value, and from where to where the true one lies; `high` is None where the sample is too small to say."""
+    """A value, and from where to where the true one lies; `high` is None where the sample is too small to say.
+
+    `at_most` is what the value is if each day was what it may have been at most.
+    """
 
     value: int
     low: int
     high: int | None
+    at_most: int
 
 
 def enough(values: Sequence[int], highest: Sequence[int], share: float) -> Quantile:
@@ -33,7 +37,12 @@ def enough(values: Sequence[int], highest: Sequence[int], share: float) -> Quant
     below = list(accumulate(_binomial(days, share)))[:days]
     low = max(bisect_right(below, (1 - SURE) / 2), 1)
     high = bisect_left(below, (1 + SURE) / 2) + 1
-    return Quantile(ordered[place - 1], ordered[low - 1], upper[high - 1] if high <= days else None)
+    return Quantile(ordered[place - 1], ordered[low - 1], upper[high - 1] if high <= days else None, upper[place - 1])
+
+
+def days_for_upper_end(share: float) -> int:
+    """Give how many days there must be before an interval has an upper end: with fewer, all may lie below it."""
+    return ceil(log((1 - SURE) / 2) / log(share))
 
 
 def _binomial(tries: int, chance: float) -> Iterator[float]:

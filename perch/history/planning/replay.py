@@ -18,12 +18,12 @@ Pools = Mapping[SpaceKind, Sequence[int | None]]
 
 
 class Filling(NamedTuple):
-    """So many spaces are taken over [from_ms, to_ms), and whether all of some kind are."""
+    """So many spaces are taken over [from_ms, to_ms), and the kinds of which all are."""
 
     from_ms: int
     to_ms: int
     taken: int
-    full: bool
+    full: tuple[SpaceKind, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class _House:
     def _note(self, ms: int) -> None:
         if ms > self.now_ms:
             taken = sum(pool.taken for pool in self.pools.values())
-            full = any(not pool.free for pool in self.pools.values())
+            full = tuple(kind for kind, pool in self.pools.items() if not pool.free)
             self.fillings.append(Filling(self.now_ms, ms, taken, full))
             self.now_ms = ms
 

@@ -4,7 +4,7 @@ A day counts if the site was open and at least `COVERAGE_WANTED` of its time obs
 occupied at one moment. Fewer than `LEAST_DAYS` such days give no number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,10 +15,11 @@ from perch.errors import QuestionError
 from perch.history.asked import Asked, asked, groups_of, rows_asked
 from perch.history.asking import check
 from perch.history.calendar import Calendar
-from perch.history.crowd import levels
+from perch.history.crowd import Levels, levels
 from perch.history.planning.demand import KINDS_BY_SIZE, demand
 from perch.history.planning.groups import GroupSize, rooms_by_group
-from perch.history.planning.quantiles import enough, unseen
+from perch.history.planning.pool import observed_pool
+from perch.history.planning.quantiles import days_for_upper_end, enough, unseen
 from perch.history.profiles import Crowd
 from perch.history.question import Hours, Question, Resolution
 from perch.history.source import HistorySource, Integers
@@ -44,11 +45,31 @@ class Unseen:
     assumption: str
 
 
+class Bounds(NamedTuple):
+    """What the numbers are with unknown spaces as free, and as occupied; None where there is no number."""
+
+    desks_for_days: tuple[int, int] | None = None
+    desks_for_time: tuple[int, int] | None = None
+
+
+class _Enough(NamedTuple):
+    """What would do, with how sure that is; nothing where history is too short."""
+
+    desks_for_days: int | None = None
+    interval: tuple[int, int | None] | None = None
+    desks_for_time: int | None = None
+    bounds: Bounds = Bounds()
+    curve: tuple[Shortfall, ...] = ()
+    full_days: int = 0
+    unseen: Unseen | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """An answer; numbers are None where history is too short. `interval` may have no upper end.
 
-    `by_group_size` is of rooms, where everybody was counted.
+    `days` are those that count, `days_wanted` those that an upper end needs. `by_group_size` is of rooms, where
+    everybody was counted. `left_out` are spaces that were never observed; `current`, what stands there, is without.
     """
 
     to_ms: int
@@ -56,12 +77,15 @@ class Sizing:
     desks_for_days: int | None
     interval: tuple[int, int | None] | None
     desks_for_time: int | None
+    bounds: Bounds
     curve: tuple[Shortfall, ...]
-    days: int
     full_days: int
-    coverage: float | None
     unseen: Unseen | None
+    days: int
+    days_wanted: int
+    coverage: float | None
     by_group_size: tuple[GroupSize, ...] | None
+    left_out: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -88,52 +112,76 @@ def sizing(
     """Size the spaces of a kind for a share of days and of open time; raises QuestionError."""
     if not 0.5 <= share < 1:
         raise QuestionError("share", f"{share:g} is no share of days that can be planned for", "ask for 0.5 up to 0.99")
-    about = _asked(site, kind, from_ms, to_ms, calendar, now_ms)
-    end_ms = about.to_ms
+    question = _question(kind, from_ms, to_ms)
+    end_ms = check(question, site, now_ms)
+    pool = observed_pool(site, [(from_ms, end_ms)], source, calendar, [kind])
+    about = _asked(question, pool.site, end_ms, calendar)
     current = sum(row.from_ms < end_ms <= row.to_ms for row in about.chosen)
-    measured, spent_ms = levels(about, source)
-    days = _days(measured, about.steps_ms)
-    known_ms, inventory_ms = int(measured.known_ms.sum()), int(measured.inventory_ms.sum())
-    coverage = known_ms / inventory_ms if inventory_ms else None
-    left_out = int((measured.days > 0).sum()) - len(days)
-    if len(days) < LEAST_DAYS:
-        too_few = _too_few(len(days), left_out)
-        return Sizing(end_ms, current, None, None, None, (), len(days), 0, coverage, None, None, (too_few,))
-    peaks = [day.peak for day in days]
-    of_days = enough(peaks, [day.peak_if_occupied for day in days], share)
-    hidden = _unseen(days, share)
-    groups = _groups(about, days, share, source) if kind in KINDS_BY_SIZE else None
-    uncounted = kind in KINDS_BY_SIZE and groups is None
+    measured = levels(about, source)
+    days = _days(measured.crowd, about.steps_ms)
+    left_out_days = int((measured.crowd.days > 0).sum()) - len(days)
+    found = _enough(days, measured, share, current)
+    sized = _groups(about, days, share, source) if found.interval and kind in KINDS_BY_SIZE else _Groups(None)
     return Sizing(
-        end_ms,
-        current,
-        of_days.value,
-        (of_days.low, of_days.high),
-        _for_time(spent_ms, share),
-        _curve(peaks, current),
-        len(days),
-        sum(day.full for day in days),
-        coverage,
-        hidden,
-        groups,
-        tuple(_warnings(days, left_out, of_days.high, hidden, uncounted=uncounted)),
+        to_ms=end_ms,
+        current=current,
+        **found._asdict(),
+        days=len(days),
+        days_wanted=days_for_upper_end(share),
+        coverage=_coverage(measured.crowd),
+        by_group_size=sized.sizes,
+        left_out=pool.left_out,
+        warnings=(*pool.warnings, *_warnings(days, left_out_days, found, share), *sized.warnings),
     )
 
 
-def _asked(site: Site, kind: SpaceKind, from_ms: int, to_ms: int, calendar: Calendar, now_ms: int) -> Asked:
-    question = Question("peak_concurrent", from_ms, to_ms, Resolution.DAY, hours=Hours.OPEN, kind=kind.value)
-    end_ms = check(question, site, now_ms)
+def _question(kind: SpaceKind, from_ms: int, to_ms: int) -> Question:
+    return Question("peak_concurrent", from_ms, to_ms, Resolution.DAY, hours=Hours.OPEN, kind=kind.value)
+
+
+def _asked(question: Question, site: Site, end_ms: int, calendar: Calendar) -> Asked:
     chosen = rows_asked(question, site, end_ms)
-    steps_ms = calendar.steps_ms(Resolution.DAY, from_ms, end_ms)
+    steps_ms = calendar.steps_ms(Resolution.DAY, question.from_ms, end_ms)
     return asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
 
 
-def _groups(about: Asked, days: Sequence[_Day], share: float, source: HistorySource) -> tuple[GroupSize, ...] | None:
-    """Size rooms by groups; None where somebody was not counted."""
-    stays = demand(about, source)
+def _coverage(measured: Crowd) -> float | None:
+    known_ms, inventory_ms = int(measured.known_ms.sum()), int(measured.inventory_ms.sum())
+    return known_ms / inventory_ms if inventory_ms else None
+
+
+def _enough(days: Sequence[_Day], measured: Levels, share: float, current: int) -> _Enough:
+    """Say what would do; nothing where the days are too few."""
+    if len(days) < LEAST_DAYS:
+        return _Enough()
+    peaks = [day.peak for day in days]
+    of_days = enough(peaks, [day.peak_if_occupied for day in days], share)
+    of_time, of_time_at_most = (_for_time(of, share) for of in (measured.spent_ms, measured.spent_if_occupied_ms))
+    return _Enough(
+        of_days.value,
+        (of_days.low, of_days.high),
+        of_time,
+        Bounds((of_days.value, of_days.at_most), (of_time, of_time_at_most)),
+        _curve(peaks, current),
+        sum(day.full for day in days),
+        _unseen(days, share),
+    )
+
+
+class _Groups(NamedTuple):
+    """Rooms by the size of groups; None where there is nothing to say, and why."""
+
+    sizes: tuple[GroupSize, ...] | None
+    warnings: tuple[str, ...] = ()
+
+
+def _groups(about: Asked, days: Sequence[_Day], share: float, source: HistorySource) -> _Groups:
+    """Size rooms by groups, where everybody was counted."""
+    stays = demand(about, source).seen
     if any(stay.seats == 0 for stay in stays):
-        return None
-    return rooms_by_group(stays, [(day.from_ms, day.to_ms) for day in days], share)
+        said = "Some groups were not counted, so there is nothing to say of rooms by the size of groups."
+        return _Groups(None, (said,))
+    return _Groups(rooms_by_group(stays, [(day.from_ms, day.to_ms) for day in days], share))
 
 
 def _days(measured: Crowd, steps_ms: Integers) -> list[_Day]:
@@ -172,25 +220,22 @@ def _unseen(days: Sequence[_Day], share: float) -> Unseen | None:
     return Unseen(estimate, "the days' demand is normally distributed, and on full days it was at least what there was")
 
 
-def _warnings(
-    days: Sequence[_Day], left_out: int, high: int | None, hidden: Unseen | None, *, uncounted: bool
-) -> Sequence[str]:
-    said = []
-    if left_out:
-        said.append(f"Open days left out, because less than {COVERAGE_WANTED:.0%} of them was observed: {left_out}.")
-    if high is None:
-        said.append(f"{len(days)} days are too few to say how many at most; the interval has no upper end.")
-    full = sum(day.full for day in days)
-    if full:
-        more = "" if hidden else " How many more would have come cannot be told from so few other days."
-        said.append(
-            f"On {full} of {len(days)} days every one was taken at some moment: more may have been wanted.{more}"
+def _warnings(days: Sequence[_Day], left_out: int, found: _Enough, share: float) -> Iterator[str]:
+    if found.interval is None:
+        others = f" ({left_out} more were observed too little)" if left_out else ""
+        yield (
+            f"There are {len(days)} open days that were observed well enough{others}; {LEAST_DAYS} are the least to "
+            "size by."
         )
-    if uncounted:
-        said.append("Some groups were not counted, so there is nothing to say of rooms by the size of groups.")
-    return said
-
-
-def _too_few(days: int, left_out: int) -> str:
-    others = f" ({left_out} more were observed too little)" if left_out else ""
-    return f"There are {days} open days that were observed well enough{others}; {LEAST_DAYS} are the least to size by."
+        return
+    if left_out:
+        yield f"Open days left out, because less than {COVERAGE_WANTED:.0%} of them was observed: {left_out}."
+    if found.interval[1] is None:
+        wanted = days_for_upper_end(share)
+        yield f"Not bounded above yet: {wanted} open days are needed to say how many at most, {len(days)} were seen."
+    if found.full_days:
+        more = "" if found.unseen else " How many more would have come cannot be told from so few other days."
+        yield (
+            f"On {found.full_days} of {len(days)} days every one was taken at some moment: more may have been "
+            f"wanted.{more}"
+        )

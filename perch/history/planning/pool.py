@@ -1,0 +1,95 @@
+"""Of which spaces a plan is: those that were observed at some time of it.
+
+A space of which nothing was observed at all says nothing about demand, but would take its time for unknown for good: it
+is left out with all its inventory, and named. Where nothing was observed of any, all are kept, and coverage says so.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from perch.history.asked import asked, groups_of, rows_asked
+from perch.history.calendar import DAY_MS, Calendar
+from perch.history.metrics import METRICS
+from perch.history.question import Hours, Question, Resolution, Scope
+from perch.history.source import HistorySource
+from perch.model import Site, SpaceKind
+
+NAMED = 5
+"""So many spaces are named in a sentence; of the others only how many they are."""
+
+_FIRST_MS = DAY_MS
+"""Nearly all spaces are seen to be observed by the last day alone."""
+
+
+class Pool(NamedTuple):
+    """A site without the spaces of which nothing was observed; these by id, and what to say of them."""
+
+    site: Site
+    left_out: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def observed_pool(
+    site: Site,
+    windows: Sequence[tuple[int, int]],
+    source: HistorySource,
+    calendar: Calendar,
+    kinds: Collection[SpaceKind] = tuple(SpaceKind),
+    zones: Collection[str] | None = None,
+) -> Pool:
+    """Leave out the spaces of some kinds and zones that stood there in some window and were observed in none."""
+    horizon = source.horizon(site.id)
+    if horizon is None:
+        return Pool(site, (), ())
+    spans = [span for window in windows for span in _spans(window[0], min(window[1], horizon.last_ms))]
+    there = {space for window in windows for space in _standing(site, kinds, zones, window)}
+    waiting = set(there)
+    for span in spans:
+        if waiting:
+            waiting -= _observed(site, waiting, span, source, calendar)
+    return without(site, waiting if waiting != there else ())
+
+
+def without(site: Site, left_out: Collection[str]) -> Pool:
+    """Leave spaces out of a site."""
+    if not left_out:
+        return Pool(site, (), ())
+    names = {space.id: space.name for space in site.spaces if space.id in left_out}
+    spaces = tuple(space for space in site.spaces if space.id not in names)
+    bookings = tuple(feed for feed in site.bookings if feed.space not in names)
+    return Pool(replace(site, spaces=spaces, bookings=bookings), tuple(names), (_said(list(names.values())),))
+
+
+def _said(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"Left out, because nothing at all was observed of them in this time: {', '.join(names[:NAMED])}{more}."
+
+
+def _spans(from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
+    """Cut a window, the last day first."""
+    middle_ms = max(from_ms, to_ms - _FIRST_MS)
+    yield from (span for span in ((middle_ms, to_ms), (from_ms, middle_ms)) if span[0] < span[1])
+
+
+def _standing(
+    site: Site, kinds: Collection[SpaceKind], zones: Collection[str] | None, window: tuple[int, int]
+) -> Iterator[str]:
+    spaces = (row.space for row in rows_asked(Question("coverage", *window), site, window[1]))
+    return (space.id for space in spaces if space.kind in kinds and (zones is None or space.zone in zones))
+
+
+def _observed(
+    site: Site, spaces: Collection[str], span: tuple[int, int], source: HistorySource, calendar: Calendar
+) -> set[str]:
+    """Say which of some spaces were observed within a span."""
+    some = replace(site, spaces=tuple(space for space in site.spaces if space.id in spaces))
+    question = Question("coverage", *span, Resolution.TOTAL, Scope.SPACE, Hours.ALL)
+    chosen = rows_asked(question, some, span[1])
+    groups = groups_of(question, some, chosen)
+    if not groups:
+        return set()
+    steps_ms = calendar.steps_ms(Resolution.TOTAL, *span)
+    measured = METRICS["coverage"].measure(asked(question, some, calendar, chosen, groups, steps_ms), source)
+    known_ms = measured.known_ms.sum(axis=-1).tolist()
+    return {space for space, group in groups.items() if known_ms[group]}
