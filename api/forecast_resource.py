@@ -94,7 +94,8 @@ def _answer(asked: Asked, found: Forecast) -> ForecastAnswer:
         _rounded(found.usually_free, _DECIMALS_OF_FREE),
         found.total,
         None if found.record is None or found.lead is None else _record(found.record, found.lead),
-        found.why,
+        None if found.why is None else found.why.sentence,
+        None if found.why is None else found.why.code,
     )
 
 

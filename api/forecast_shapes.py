@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from api.shapes import Amount, Moment
+from perch.history.forecast.silence import Why
 from perch.model import SpaceKind
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -26,7 +27,10 @@ class ForecastRecord(Struct, frozen=True):
 
 
 class ForecastAnswer(Struct, frozen=True):
-    """The chance that at least one space is free at a moment; numbers are null where `why` says that none is known."""
+    """The chance that at least one space is free at a moment; numbers are null where `why` says that none is known.
+
+    `why_code` says the same for programs, and for pages in other languages.
+    """
 
     site: str
     time_zone: str
@@ -38,3 +42,4 @@ class ForecastAnswer(Struct, frozen=True):
     total: Amount
     record: ForecastRecord | None
     why: str | None
+    why_code: Why | None

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -126,6 +127,7 @@ def test_a_closed_time_is_called_closed(served: Served) -> None:
     assert is_as_documented(served, told)
     assert (told["probability_free"], told["expected_free"], told["record"], told["total"]) == (None, None, None, 2)
     assert "closed at that time; it opens next at" in told["why"]
+    assert told["why_code"] == "closed-until"
 
 
 def test_a_kind_that_is_not_there_is_not_forecast(served: Served) -> None:
@@ -159,11 +161,29 @@ def test_what_cannot_be_asked_is_refused_by_name(
     assert what in error["what"]
 
 
+@pytest.mark.parametrize(
+    ("when", "english", "german"),
+    [
+        (at(1, 22), "It is closed then, and opens next at", "Dann ist dort geschlossen; wieder geöffnet wird:"),
+        (at(-2, 11), "This is past.", "Das ist vorbei."),
+        (at(40, 11), "more than 14 days ahead", "mehr als 14 Tage voraus"),
+        (None, "This is no time.", "Das ist keine Zeit."),
+    ],
+)
+def test_the_page_says_in_the_readers_words_why_there_is_no_number(
+    served: Served, when: datetime | None, english: str, german: str
+) -> None:
+    moment = "ten" if when is None else when.strftime("%Y-%m-%dT%H:%M")
+    for language, said in (("en", english), ("de", german)):
+        assert said in unescape(served.get(f"/find?{urlencode({'at': moment, 'lang': language})}").text)
+
+
 def test_a_site_without_history_says_so(tmp_path: Path) -> None:
     with HistoryStore.open(tmp_path / "history.db"):
         forecasts = of(SITE, tmp_path)
         said = forecasts.ask(SITE, SpaceKind.DESK, ms(at(1, 11)), wall_ms(), None)
-    assert said.why == "too little history: 0 open days were observed, 20 are needed"
+    assert said.why is not None
+    assert said.why.sentence == "too little history: 0 open days were observed, 20 are needed"
 
 
 def of(site: Site, folder: Path) -> Forecasts:
@@ -248,5 +268,6 @@ def test_the_page_names_every_field() -> None:
         "hit_rate",
         "hours_ahead",
         "why",
+        "why_code",
     ):
         assert f"`{name}`" in text

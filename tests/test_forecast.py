@@ -28,6 +28,7 @@ from perch.history.forecast.levels import LEAST_KNOWN, QUARTERS, Levels, levels
 from perch.history.forecast.model import Chances, Model, Moments
 from perch.history.forecast.normal import below, mean_above, mean_within
 from perch.history.forecast.record import JUDGED, Forecasts, judge, record_of
+from perch.history.forecast.silence import Silence, Why
 from perch.history.forecast.ties import LEADS, Lead, mix
 from perch.history.memory import MemoryHistory
 from perch.model import QUARTER_MS, OpenSpan, Purpose, Site, SpaceKind, State
@@ -195,7 +196,10 @@ def test_an_hour_ahead_today_is_worth_more_than_the_usual(taught: Lesson) -> Non
 def test_too_little_history_is_said_instead_of_a_guess(history: Levels, at: date, why: str) -> None:
     said = ask(lesson(history), at, 11)
     assert (said.probability_free, said.expected_free, said.usually_free, said.record) == (None,) * 4
-    assert why in (said.why or "")
+    assert said.why is not None
+    assert why in said.why.sentence
+    assert f"{said.why.found} " in why
+    assert str(said.why.needed) in why
     assert said.total == DESKS
 
 
@@ -203,13 +207,16 @@ def test_a_time_of_the_week_that_was_hardly_seen_is_not_forecast() -> None:
     crowd = weeks(8).crowd.copy()
     crowd[14::7, 44] = np.nan
     said = ask(lesson(replace(weeks(8), crowd=crowd)), TODAY + timedelta(days=7), 11)
-    assert "observed in 2 weeks, 3 are needed" in (said.why or "")
+    assert said.why == Silence(
+        Why.FEW_WEEKS, "too little history: this time of the week was observed in 2 weeks, 3 are needed", 2, 3
+    )
     assert ask(lesson(replace(weeks(8), crowd=crowd)), TODAY + timedelta(days=7), 12).why is None
 
 
 def test_closed_times_and_empty_layouts_have_no_forecast() -> None:
     def why(day: date, hour: int, kind: SpaceKind = SpaceKind.DESK) -> str | None:
-        return silence(OFFICE, kind, ms(day, hour), CALENDAR)
+        said = silence(OFFICE, kind, ms(day, hour), CALENDAR)
+        return None if said is None else said.sentence
 
     assert why(TODAY, 11) is None
     assert why(date(2026, 5, 1), 11) == "the site is closed at that time; it opens next at 2026-05-04 08:00"
@@ -220,7 +227,7 @@ def test_closed_times_and_empty_layouts_have_no_forecast() -> None:
 def test_a_site_without_opening_hours_is_always_open_save_on_closed_days() -> None:
     calendar = Calendar("Europe/Lisbon", ((),) * 7, frozenset({date(2026, 5, 1)}))
     whys = [silence(OFFICE, SpaceKind.DESK, ms(day, 3), calendar) for day in (TODAY, date(2026, 5, 1))]
-    assert whys == [None, "the site is closed at that time"]
+    assert whys == [None, Silence(Why.CLOSED, "the site is closed at that time")]
 
 
 @pytest.mark.parametrize(("days", "hour", "what"), [(0, 9, "this is past"), (15, 11, "more than 14 days ahead")])
@@ -302,7 +309,9 @@ def test_hours_are_those_of_the_clock_on_the_wall() -> None:
 
 def test_without_any_history_nothing_is_known() -> None:
     taught = learn(OFFICE, SpaceKind.DESK, TODAY, MemoryHistory(()), CALENDAR)
-    assert "0 open days were observed" in (ask(taught, TODAY + timedelta(days=1), 11).why or "")
+    why = ask(taught, TODAY + timedelta(days=1), 11).why
+    assert why is not None
+    assert (why.code, why.found) == (Why.FEW_DAYS, 0)
 
 
 @given(st.sampled_from(LEADS))

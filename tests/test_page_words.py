@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from api.assets import text_of
 from api.pages.languages import Language, filled, preferred, words_in
+from perch.history.forecast.silence import Why
 from perch.model import Reason, SensorHealth, SpaceKind, State
 from tests.parts import free_port
 from tests.serving import Served, server_settings, serving
@@ -47,6 +48,7 @@ def test_whatever_can_be_said_has_a_word(language: Language) -> None:
     assert set(words["reasons"]) == {*Reason, "link-lost"}
     assert set(words["kinds"]) == set(words["kinds_one"]) == set(SpaceKind)
     assert set(words["manage"]["health"]) == set(SensorHealth)
+    assert set(words["find"]["why"]) == set(Why)
 
 
 def test_a_message_file_names_nothing_twice() -> None:

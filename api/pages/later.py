@@ -7,8 +7,9 @@ from api.forecasts import Forecasts
 from api.moments import parse_moment, zone_of
 from api.pages.languages import Words, say
 from api.pages.rows import moment_of, percent
-from perch.errors import PerchError
-from perch.history.forecast.asking import Present
+from perch.errors import PerchError, QuestionError
+from perch.history.forecast.asking import MOST_DAYS_AHEAD, Present
+from perch.history.forecast.silence import Silence
 from perch.model import Site, SpaceKind
 
 
@@ -31,13 +32,16 @@ def _told(pool: Pool, at: str, now_ms: int, forecasts: Forecasts, words: Words) 
     try:
         at_ms = parse_moment(at, zone)
         found = forecasts.ask(pool.site, pool.kind, at_ms, now_ms, pool.present)
-    except ValueError as error:
-        return {**told, "time": "", "more": str(error)}
-    except PerchError as error:
-        return {**told, "time": "", "more": error.what}
+    except ValueError:
+        return {**told, "time": "", "more": own["no_time"]}
+    except QuestionError:
+        is_past = at_ms <= now_ms
+        return {**told, "time": "", "more": own["past"] if is_past else say(own, "too_far", days=MOST_DAYS_AHEAD)}
+    except PerchError:
+        return {**told, "time": "", "more": words["space"]["today_gone"]}
     moment = moment_of(at_ms, now_ms, zone, words).text
     if found.probability_free is None or found.expected_free is None:
-        return {**told, "time": say(own, "at", time=moment), "more": found.why or ""}
+        return {**told, "time": say(own, "at", time=moment), "more": _why(found.why, pool, now_ms, words)}
     record = "" if found.record is None else say(own, "record", share=_share(found.record.hit_rate, words))
     return {
         **told,
@@ -46,6 +50,15 @@ def _told(pool: Pool, at: str, now_ms: int, forecasts: Forecasts, words: Words) 
         "more": say(own, "expected", n=round(found.expected_free), total=found.total),
         "record": record,
     }
+
+
+def _why(why: Silence | None, pool: Pool, now_ms: int, words: Words) -> str:
+    """Say in the reader's words why there is no number."""
+    if why is None:
+        return ""
+    opens = "" if why.opens_ms is None else moment_of(why.opens_ms, now_ms, zone_of(pool.site.time_zone), words).text
+    kind = words["kinds"][pool.kind]
+    return say(words["find"]["why"], why.code, kind=kind, time=opens, found=why.found, needed=why.needed)
 
 
 def _share(share: float, words: Words) -> str:

@@ -15,6 +15,7 @@ from perch.history.calendar import DAY_MS, Calendar
 from perch.history.forecast.levels import QUARTERS, Levels, is_open, levels, pool_of, quarter_of, taken
 from perch.history.forecast.model import Chances, Model, Moments
 from perch.history.forecast.record import LEAST_DAYS, LEAST_WEEKS, Record, judge, record_of
+from perch.history.forecast.silence import Silence, Why
 from perch.history.forecast.ties import Lead
 from perch.history.measure import Floats
 from perch.history.source import HistorySource
@@ -61,7 +62,7 @@ class Forecast:
     total: int
     lead: Lead | None
     record: Record | None
-    why: str | None
+    why: Silence | None
 
 
 def learn(site: Site, kind: SpaceKind, day: date, source: HistorySource, calendar: Calendar) -> Lesson:
@@ -100,16 +101,18 @@ def total_at(site: Site, kind: SpaceKind, at_ms: int) -> int:
     return sum(row.from_ms <= at_ms < row.to_ms for row in pool_of(site, kind))
 
 
-def silence(site: Site, kind: SpaceKind, at_ms: int, calendar: Calendar) -> str | None:
+def silence(site: Site, kind: SpaceKind, at_ms: int, calendar: Calendar) -> Silence | None:
     """Say why there is nothing to forecast at a moment, whatever history holds; None where there is."""
     if not total_at(site, kind, at_ms):
-        return f"no shared {kind} stands there at that time"
+        return Silence(Why.NO_SPACE, f"no shared {kind} stands there at that time")
     if is_open(calendar, np.array([at_ms]))[0]:
         return None
     opening_ms = calendar.opening_ms(at_ms, at_ms + _NEXT_OPENING_DAYS * DAY_MS)
     if not len(opening_ms):
-        return "the site is closed at that time"
-    return f"the site is closed at that time; it opens next at {calendar.local(int(opening_ms[0])):%Y-%m-%d %H:%M}"
+        return Silence(Why.CLOSED, "the site is closed at that time")
+    opens_ms = int(opening_ms[0])
+    sentence = f"the site is closed at that time; it opens next at {calendar.local(opens_ms):%Y-%m-%d %H:%M}"
+    return Silence(Why.CLOSED_UNTIL, sentence, opens_ms=opens_ms)
 
 
 def forecast(
@@ -157,18 +160,21 @@ def judged_by(lead: Lead) -> Lead:
     return Lead(1, 0) if lead.days == 1 else Lead(7, 0) if lead.days <= 7 else Lead(14, 0)
 
 
-def _too_little(model: Model, weekday: int, quarter: int, record: Record | None) -> str | None:
+def _too_little(model: Model, weekday: int, quarter: int, record: Record | None) -> Silence | None:
     if model.days < LEAST_DAYS:
-        return f"too little history: {model.days} open days were observed, {LEAST_DAYS} are needed"
+        sentence = f"too little history: {model.days} open days were observed, {LEAST_DAYS} are needed"
+        return Silence(Why.FEW_DAYS, sentence, model.days, LEAST_DAYS)
     weeks = int(model.seen[weekday, quarter])
     if weeks < LEAST_WEEKS:
-        return f"too little history: this time of the week was observed in {weeks} weeks, {LEAST_WEEKS} are needed"
+        sentence = f"too little history: this time of the week was observed in {weeks} weeks, {LEAST_WEEKS} are needed"
+        return Silence(Why.FEW_WEEKS, sentence, weeks, LEAST_WEEKS)
     hours = 0 if record is None else record.n
     if hours < LEAST_JUDGED:
-        return (
+        sentence = (
             f"too little history: forecasts so far ahead could be tried on {hours} hours of the past, "
             f"{LEAST_JUDGED} are needed to say how good they are"
         )
+        return Silence(Why.UNTRIED, sentence, hours, LEAST_JUDGED)
     return None
 
 
