@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from perch.adapters.sqlite import BUSY_SECONDS, adopt_schema, reported, rights, transaction
+from perch.adapters.upgrade import Step, upgrade
 from perch.errors import StorageError
 
 NAME = "api.db"
@@ -36,6 +37,8 @@ CREATE TABLE post (
 CREATE INDEX post_of ON post (watch, cursor);
 CREATE INDEX post_due ON post (due_ms) WHERE standing = 'waiting'
 """
+STEPS: tuple[Step, ...] = ()
+"""What makes a file of a former version one of the next: there has been one version so far."""
 _OWNER_ONLY = 0o600
 _ROOT = 0
 
@@ -63,6 +66,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA journal_mode = DELETE")
             db.execute("PRAGMA synchronous = EXTRA")
             db.execute("PRAGMA secure_delete = ON")
+        upgrade(db, path, STEPS)
         adopt_schema(db, path, SCHEMA_VERSION, SCHEMA)
         with reported(path):
             yield db

@@ -24,6 +24,7 @@ from perch.adapters.sqlite import (
     reported,
     transaction,
 )
+from perch.adapters.upgrade import Step, upgrade
 from perch.errors import DamagedError, StorageError
 from perch.history.looks import Look
 from perch.model import DAY_MS
@@ -37,6 +38,8 @@ CREATE TABLE look (
 CREATE INDEX look_at ON look (site, space, seen_s);
 CREATE INDEX look_age ON look (seen_s)
 """
+STEPS: tuple[Step, ...] = ()
+"""What makes a file of a former version one of the next: there has been one version so far."""
 MOVE_AWAY = "restore it from a backup, or move it away to begin a new one"
 KEPT_DAYS = 400
 MOST_LOOKS = 1_000_000
@@ -152,6 +155,7 @@ class AuditFile:
                 db.execute("PRAGMA journal_mode = DELETE")
                 db.execute("PRAGMA synchronous = EXTRA")
                 db.execute("PRAGMA secure_delete = ON")
+            upgrade(db, self._path, STEPS)
             adopt_schema(db, self._path, SCHEMA_VERSION, SCHEMA)
             yield db
         finally:

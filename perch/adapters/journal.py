@@ -19,6 +19,7 @@ from perch.adapters import journal_codec
 from perch.adapters.in_place import InPlace
 from perch.adapters.journal_reader import SCHEMA_VERSION, Entry, JournalReader, Stream, end_of
 from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, transaction
+from perch.adapters.upgrade import Step, upgrade
 from perch.contract import Event
 from perch.delivery.watermark import SeqRange, Watermark
 
@@ -38,6 +39,8 @@ CREATE TABLE run (
 CREATE UNIQUE INDEX run_identity ON run (stream, seq)
 """
 
+STEPS: tuple[Step, ...] = ()
+"""What makes a file of a former version one of the next: there has been one version so far."""
 _STREAMS_REMEMBERED = 20_000
 _ranges: msgspec.msgpack.Decoder[tuple[SeqRange, ...]] = msgspec.msgpack.Decoder(tuple[SeqRange, ...])
 
@@ -102,6 +105,7 @@ class Journal:
             held.close()
             raise
         try:
+            upgrade(connection, path, STEPS)
             adopt_schema(connection, path, SCHEMA_VERSION, _SCHEMA)
             with transaction(connection, path):
                 connection.execute(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from perch.adapters import log_room
 from perch.adapters.sqlite import adopt_schema, open_alone, reported
+from perch.adapters.upgrade import statements, upgrade
 from perch.errors import DamagedError
 
 SCHEMA_VERSION = 2
@@ -26,6 +27,25 @@ CREATE TABLE lost (
 );
 CREATE TABLE filler (piece INTEGER PRIMARY KEY, zeros BLOB NOT NULL)
 """
+# What was settled gets receipts, as if it had been acknowledged just now: it is kept for its 48 hours once more.
+_TO_2 = """
+CREATE TABLE receipt (
+    epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, settled_ms INTEGER NOT NULL,
+    PRIMARY KEY (epoch, first)
+) WITHOUT ROWID;
+CREATE TABLE lost (
+    epoch TEXT NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    from_ms INTEGER NOT NULL, from_mono_ms INTEGER NOT NULL, from_clock TEXT NOT NULL,
+    to_ms INTEGER NOT NULL, to_mono_ms INTEGER NOT NULL, to_clock TEXT NOT NULL, reason TEXT NOT NULL
+);
+CREATE TABLE filler (piece INTEGER PRIMARY KEY, zeros BLOB NOT NULL);
+INSERT INTO receipt SELECT epoch, min(seq), max(seq), 0 FROM (
+    SELECT epoch, seq, seq - row_number() OVER (PARTITION BY epoch ORDER BY seq) AS island
+    FROM event WHERE settled_ms IS NOT NULL
+) GROUP BY epoch, island;
+ALTER TABLE event DROP COLUMN settled_ms
+"""
+STEPS = (statements(1, _TO_2),)
 _LOG_PAGES = 500
 """How long the log gets before it is worked into the file: with the largest transaction it stays below 4 MiB."""
 
@@ -38,6 +58,7 @@ def connected(path: Path) -> sqlite3.Connection:
     connection = open_alone(path)
     try:
         _prepare(connection, path)
+        upgrade(connection, path, STEPS)
         adopt_schema(connection, path, SCHEMA_VERSION, _SCHEMA)
     except BaseException:
         connection.close()

@@ -22,7 +22,8 @@ from perch.adapters.quarantine_reader import (
     found,
     sender_of,
 )
-from perch.adapters.sqlite import adopt_schema, open_writer, reported, schema_version, transaction
+from perch.adapters.sqlite import adopt_schema, open_writer, reported, transaction
+from perch.adapters.upgrade import Step, statements, upgrade
 
 __all__ = ["Quarantine", "QuarantineReader", "Quarantined", "Suspect", "sender_of"]
 
@@ -91,7 +92,7 @@ class Quarantine:
         """Open a quarantine, or make it."""
         connection = open_writer(path)
         try:
-            _upgrade(connection, path)
+            upgrade(connection, path, STEPS)
             adopt_schema(connection, path, SCHEMA_VERSION, SCHEMA)
             with transaction(connection, path):
                 connection.execute(_AGES)
@@ -272,18 +273,18 @@ def _storable(text: str) -> str:
     return text[:MAX_TOPIC_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
-def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    """Add what former schemas did not have: whose each message is, and how often it came."""
-    with transaction(connection, path):
-        if schema_version(connection) == 1:
-            connection.execute("ALTER TABLE message ADD COLUMN agent TEXT NOT NULL DEFAULT ''")
-            connection.execute("CREATE INDEX message_of_agent ON message (agent, id)")
-            topics = connection.execute("SELECT id, topic FROM message").fetchall()
-            connection.executemany(
-                "UPDATE message SET agent = ? WHERE id = ?", [(sender_of(topic), number) for number, topic in topics]
-            )
-            connection.execute("PRAGMA user_version = 2")
-        if schema_version(connection) == 2:
-            connection.execute("ALTER TABLE message ADD COLUMN times INTEGER NOT NULL DEFAULT 1")
-            connection.execute("CREATE INDEX message_of_topic ON message (topic, id)")
-            connection.execute("PRAGMA user_version = 3")
+def _name_senders(connection: sqlite3.Connection) -> None:
+    """Add whose each message is."""
+    connection.execute("ALTER TABLE message ADD COLUMN agent TEXT NOT NULL DEFAULT ''")
+    connection.execute("CREATE INDEX message_of_agent ON message (agent, id)")
+    topics = connection.execute("SELECT id, topic FROM message").fetchall()
+    connection.executemany(
+        "UPDATE message SET agent = ? WHERE id = ?", [(sender_of(topic), number) for number, topic in topics]
+    )
+
+
+_COUNT_ARRIVALS = """
+ALTER TABLE message ADD COLUMN times INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX message_of_topic ON message (topic, id)
+"""
+STEPS = (Step(1, _name_senders), statements(2, _COUNT_ARRIVALS))

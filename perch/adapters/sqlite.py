@@ -155,16 +155,19 @@ def refuse_other_schema(connection: sqlite3.Connection, path: Path, version: int
     """Raise StorageError where a file's schema is not of this version."""
     with reported(path):
         found = schema_version(connection)
+    if found == version:
+        return
     if found > version:
         raise StorageError(
             f"{path} was written by a newer version of Perch (schema {found}; this one knows {version})",
             "upgrade Perch, or restore the backup that was made before the upgrade",
         )
-    if found < version:
+    if found:
         raise StorageError(
-            f"{path} is no file of this kind, or of an older Perch (schema {found}; this one knows {version})",
-            "move it away to begin a new one",
+            f"{path} was written by an older version of Perch (schema {found}; this one knows {version})",
+            "the collector, or the agent, whose file it is brings it up to date when it starts: start that one first",
         )
+    raise StorageError(f"{path} is no file of this kind", "move it away to begin a new one")
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

@@ -1,0 +1,20 @@
+-- quarantine.db as schema 3 had it.
+PRAGMA user_version = 3;
+BEGIN TRANSACTION;
+CREATE TABLE day (day INTEGER PRIMARY KEY, worked_ms INTEGER NOT NULL, last INTEGER NOT NULL);
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, code TEXT NOT NULL, why TEXT NOT NULL,
+    topic TEXT NOT NULL, payload BLOB NOT NULL, cut INTEGER NOT NULL, agent TEXT NOT NULL DEFAULT '',
+    times INTEGER NOT NULL DEFAULT 1
+);
+INSERT INTO "message" VALUES(1,1,'undecodable','no JSON','perch/v1/hq/pi-1/up',X'7B',0,'hq/pi-1',1);
+INSERT INTO "message" VALUES(2,2,'bad-topic','?','elsewhere',X'',0,'',1);
+CREATE TABLE tally (code TEXT PRIMARY KEY, seen INTEGER NOT NULL, dropped INTEGER NOT NULL) WITHOUT ROWID
+;
+INSERT INTO "tally" VALUES('bad-topic',1,0);
+INSERT INTO "tally" VALUES('undecodable',1,0);
+CREATE INDEX message_of_agent ON message (agent, id);
+CREATE INDEX message_of_topic ON message (topic, id);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('message',2);
+COMMIT;
