@@ -34,6 +34,13 @@ class SpaceKind(StrEnum):
     LOUNGE = "lounge"
 
 
+class Identity(StrEnum):
+    """What agents show at the broker."""
+
+    PASSWORD = "password"  # noqa: S105 - a word, and no password
+    CERTIFICATE = "certificate"
+
+
 class Purpose(StrEnum):
     """Who may use a space; members see `shared` ones only."""
 

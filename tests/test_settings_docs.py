@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / site / "f1.svg").write_text("<svg/>")
         content = (tmp_path / "site.toml").read_text().replace('id = "hq"', f'id = "{site}"')
         (tmp_path / site / "site.toml").write_text(content)
-    for name in ("ca.pem", "agent.password", "influx.token"):
+    for name in ("ca.pem", "agent.password", "server.password", "influx.token"):
         (tmp_path / name).write_text("secret")
     return tmp_path
 

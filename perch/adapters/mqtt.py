@@ -253,7 +253,9 @@ class Connection:
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self._taken |= reason.value == TAKEN_OVER
-        if self._problem is None and reason.is_failure:
+        if self._problem is None and reason.is_failure and self._risen_s is None:
+            self._fail(refused(self._broker, "it ends the connection and does not say why"))
+        elif self._problem is None and reason.is_failure:
             self._fail(
                 UnavailableError(
                     f"the connection to the broker at {place(self._broker)} is lost",

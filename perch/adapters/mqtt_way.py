@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from perch.adapters.distrust import distrusted
 from perch.errors import PerchError, StorageError, UnavailableError
 from perch.settings import Broker
 
@@ -21,6 +22,8 @@ def explain(broker: Broker, error: Exception) -> UnavailableError:
     where = place(broker)
     if isinstance(error, PerchError):
         return UnavailableError(error.what, error.remedy)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return distrusted(f"the broker at {where}", broker.host, error)
     if isinstance(error, ssl.SSLError):
         return UnavailableError(
             f"no TLS connection with the broker at {where}: {error}", "check ca, certificate and key under [broker]"
@@ -63,6 +66,8 @@ def tls_context(broker: Broker) -> ssl.SSLContext | None:
         context.sslsocket_class = _TidySocket
         if broker.certificate is not None:
             context.load_cert_chain(broker.certificate, broker.key)
+    except ssl.SSLError as error:
+        raise _unfit(broker, error) from error
     except OSError as error:
         raise _unreadable(broker.certificate or broker.ca, error) from error
     return context
@@ -77,6 +82,13 @@ class _TidySocket(ssl.SSLSocket):
         except OSError:
             self.close()
             raise
+
+
+def _unfit(broker: Broker, error: ssl.SSLError) -> StorageError:
+    if error.reason == "KEY_VALUES_MISMATCH":
+        what = f"{broker.key} is not the key of {broker.certificate}"
+        return StorageError(what, "put key and certificate of one agent where [broker] points")
+    return _unreadable(broker.certificate or broker.ca, error)
 
 
 def _unreadable(path: Path | None, error: Exception) -> StorageError:

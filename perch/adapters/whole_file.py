@@ -9,11 +9,21 @@ from typing import BinaryIO
 from perch.errors import StorageError
 
 
-def write_whole(path: Path, body: bytes, remedy: str = "check the disk and the rights") -> None:
-    """Put a file in its place, on the disk when this returns; raises StorageError, and the old one stays."""
+def write_whole(
+    path: Path,
+    body: bytes,
+    remedy: str = "check the disk and the rights",
+    *,
+    mode: int | None = None,
+    owner: tuple[int, int] | None = None,
+) -> None:
+    """Put a file in its place, on the disk when this returns; raises StorageError, and the old one stays.
+
+    With `mode` (as 0o600) nobody else has ever had more rights to it than that; `owner` are ids of user and group.
+    """
     beside = path.with_name(f".{path.name}.new")  # always the same, so that none are left over
     try:
-        _write(beside, body)
+        _write(beside, body, mode, owner)
         os.replace(beside, path)
         sync_folder(path.parent)
     except OSError as error:
@@ -43,10 +53,16 @@ def whole_file(path: Path, remedy: str = "check the disk and the rights") -> Ite
             beside.unlink(missing_ok=True)
 
 
-def _write(path: Path, body: bytes) -> None:
+def _write(path: Path, body: bytes, mode: int | None, owner: tuple[int, int] | None) -> None:
+    if mode is not None:
+        path.unlink(missing_ok=True)  # whoever made it may have it open
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        path.chmod(mode)
     with path.open("wb") as file:
         file.write(body)
         file.flush()
+        if owner is not None:
+            os.fchown(file.fileno(), *owner)
         os.fsync(file.fileno())
 
 

@@ -53,6 +53,8 @@ COMMANDS = {
     "key": Entry("perch.commands.key:key", "Make keys for readers, list them and take them back.", "server"),
     "backup": Entry("perch.commands.backup:backup", "Back up a server while it runs.", "server"),
     "restore": Entry("perch.commands.restore:restore", "Go on from a backup on an empty server.", "server"),
+    "enroll": Entry("perch.commands.enroll:enroll", "Get an agent a credential of its own, by invitation.", "agent"),
+    "agents": Entry("perch.commands.agents:agents", "Invite agents, list them, put them out.", "server"),
     "chaos": Entry("perch.commands.chaos:chaos", "Break a whole Perch on purpose, and count.", "demo"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }

@@ -36,7 +36,7 @@ def _lines(text: str, values: Mapping[str, object]) -> Iterator[str]:
     before = tomllib.loads(text)
     passed: dict[str, int] = {}
     is_changed = False
-    for block in _blocks(text.removesuffix("\n").split("\n")):
+    for block in blocks(text.removesuffix("\n").split("\n")):
         if is_changed and block.name.endswith(f".{LEARNED}"):
             yield from (line for line in block.above if line.strip())
             continue
@@ -55,7 +55,7 @@ def _learned(values: Mapping[str, object], name: str, number: int) -> Mapping[st
     return learned or {}
 
 
-def _blocks(lines: list[str]) -> Iterator[Block]:
+def blocks(lines: list[str]) -> Iterator[Block]:
     """Part a file at its heads; comments and empty lines above a head belong to it."""
     heads = [(place, found) for place, line in enumerate(lines) if (found := _HEAD.fullmatch(line))]
     starts = [*(_above(lines, head) for head, _ in heads), _above(lines, len(lines))]

@@ -8,6 +8,7 @@ from pathlib import Path
 from perch.errors import InputError
 from perch.model import Site
 from perch.settings.broker import read_broker
+from perch.settings.enrolment import read_enrolment
 from perch.settings.exposed import read_metrics
 from perch.settings.faces import read_faces
 from perch.settings.files import file_beside, open_toml, path_beside
@@ -47,6 +48,7 @@ def _server(table: Table, folder: Path, complaints: Complaints) -> ServerSetting
         retention=_retention(table.table("retention")),
         metrics=read_metrics(table.table("metrics")),
         faces=read_faces(table, frozenset(site.id for site in sites)),
+        enrolment=read_enrolment(table, folder, broker),
     )
     table.finish()
     return settings

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from perch.model import SensedSpace, Sensor, Site
+from perch.model import Identity, SensedSpace, Sensor, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,36 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerReader:
+    """A login that hears what holds now and says nothing: an API on another machine, Home Assistant."""
+
+    name: str
+    password_file: Path
+
+
+RELOAD = ("systemctl", "reload", "mosquitto")
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """How agents get their credentials: where the broker's files are, and how agents reach broker and desk.
+
+    The broker reads its files anew at a signal to the process in `pid_file`, or by the command `reload` (empty: it is
+    told by somebody else).
+    """
+
+    folder: Path
+    host: str
+    port: int = 8883
+    desk_port: int = 8884
+    identity: Identity = Identity.PASSWORD
+    reload: tuple[str, ...] = RELOAD
+    pid_file: Path | None = None
+    readers: tuple[BrokerReader, ...] = ()
+    home_assistant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """How long history and the audit's looks are kept, in days; 0 means for ever."""
 
@@ -136,3 +166,4 @@ class ServerSettings:
     retention: Retention = field(default_factory=Retention)
     metrics: MetricsAt | None = None
     faces: tuple[Face, ...] = ()
+    enrolment: Enrolment | None = None

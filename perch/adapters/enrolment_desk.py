@@ -1,0 +1,151 @@
+"""The desk as agents find it: HTTPS with a certificate of the broker's authority, for as long as somebody is expected.
+
+Three things can be asked for: the authority's certificate, the terms, and a credential. Everything else, and everything
+that is too long or too slow, is turned away; at most `MOST_AT_ONCE` are listened to at a time.
+"""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import TCPServer
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from perch.contract.enrolment import MAX_BYTES
+from perch.errors import StorageError, UnavailableError
+
+SLOWEST_S = 10.0
+MOST_AT_ONCE = 16
+
+
+class Asked(NamedTuple):
+    """What somebody wants: a method, a path, what he brings, and from which address."""
+
+    method: str
+    path: str
+    body: bytes
+    address: str
+
+
+class Answer(NamedTuple):
+    """A status of HTTP, and what is said."""
+
+    status: int
+    body: bytes
+
+
+Answering = Callable[[Asked], Answer]
+
+
+class DeskServer:
+    """Listens from the beginning of its context to its end; `answering` is called by several threads, one at a time."""
+
+    def __init__(self, port: int, certificate: Path, answering: Answering, host: str = "") -> None:
+        self._server = _server(host, port, _context(certificate), answering)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="desk", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<DeskServer on port {self.port}>"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(SLOWEST_S)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, place: Any, context: ssl.SSLContext, answering: Answering, family: int) -> None:
+        self.address_family = socket.AddressFamily(family)
+        self._context = context
+        self._seats = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self.answering = answering
+        self.turn = threading.Lock()
+        super().__init__(place, _Visitor)
+
+    def server_bind(self) -> None:
+        """Listen to both kinds of addresses, and ask nobody for a name."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        TCPServer.server_bind(self)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Hear somebody on a thread of its own; nobody where all seats are taken."""
+        if self._seats.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            request.settimeout(SLOWEST_S)
+            with suppress(OSError), self._context.wrap_socket(request, server_side=True) as secure:
+                self.finish_request(secure, client_address)
+        finally:
+            self.shutdown_request(request)
+            self._seats.release()
+
+
+class _Visitor(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.0"
+    server_version, sys_version = "Perch", ""
+    timeout = SLOWEST_S
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MAX_BYTES:
+            self.send_error(413)
+            return
+        self._answer(self.rfile.read(int(length)))
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: who asks is told, and the command says who was enrolled."""
+
+    def _answer(self, body: bytes) -> None:
+        with self.server.turn:
+            answer = self.server.answering(Asked(self.command, self.path, body, str(self.client_address[0])))
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+
+def _server(host: str, port: int, context: ssl.SSLContext, answering: Answering) -> _Server:
+    family = socket.AF_INET6 if not host and socket.has_dualstack_ipv6() else socket.AF_INET
+    try:
+        return _Server((host, port), context, answering, family)
+    except OSError as error:
+        remedy = "end the program that has it, or give another desk_port under [enrolment]"
+        raise UnavailableError(f"port {port} cannot be listened on: {error.strerror}", remedy) from error
+
+
+def _context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate)
+    except OSError as error:
+        raise StorageError(f"{certificate} cannot be used: {error}", "run perch agents prepare, as root") from error
+    return context

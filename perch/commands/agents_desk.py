@@ -1,0 +1,56 @@
+"""Expecting agents that were invited: the desk is open while somebody may still come, and then shut."""
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from perch.adapters.broker_files import CERTIFICATE, BrokerFiles
+from perch.adapters.broker_members import Members
+from perch.adapters.enrolment_clerk import Clerk
+from perch.adapters.enrolment_desk import DeskServer
+from perch.adapters.instants import wall_ms
+from perch.adapters.mailbox import Mailbox
+from perch.commands.output import warn
+from perch.contract.enrolment import Invitation
+from perch.errors import PerchError
+from perch.settings import Enrolment
+
+LOOK_S = 0.5
+
+Heard = tuple[str, PerchError | None]
+
+
+def expect(
+    invited: Sequence[Invitation],
+    files: BrokerFiles,
+    members: Members,
+    enrolment: Enrolment,
+    authority: bytes,
+    lasts_s: float,
+) -> tuple[str, ...]:
+    """Print invitations and wait for those who have them; gives the logins of those who did not come in time."""
+    heard = Mailbox[Heard]()
+    clocks = time.monotonic, lambda: wall_ms() // 1000
+    clerk = Clerk(invited, members, enrolment, authority, clocks, lasts_s, lambda user, error: heard.put((user, error)))
+    with DeskServer(enrolment.desk_port, files.folder / CERTIFICATE, clerk.answer):
+        for one in invited:
+            click.echo(str(one))
+        many = "invitations, each for" if len(invited) > 1 else "an invitation for"
+        warn(f"{many} {', '.join(one.user for one in invited)}: good for {lasts_s / 60:g} minutes, while this waits",
+             "on each agent: perch enroll, and then its own")  # fmt: skip
+        while not clerk.is_done:
+            _tell(heard.take(LOOK_S))
+        while heard:
+            _tell(heard.take())
+    return clerk.waits_for
+
+
+def _tell(heard: Heard | None) -> None:
+    if heard is None:
+        return
+    user, error = heard
+    if error is None:
+        click.echo(f"{user} is enrolled.", err=True)
+    else:
+        warn(f"{user} could not be enrolled: {error.what}", error.remedy)

@@ -1,0 +1,80 @@
+"""The `[enrolment]` table of `perch.toml`, and the `[[reader]]`s beside it: who gets into the broker, and how."""
+
+import ipaddress
+import re
+from pathlib import Path
+
+from perch.model import Identity
+from perch.settings.files import path_beside
+from perch.settings.reading import RefusedError, choice, flag, identifier, several, shown, text, whole
+from perch.settings.table import Table, refuse_twice
+from perch.settings.values import RELOAD, Broker, BrokerReader, Enrolment
+
+TLS_PORT, DESK_PORT = 8883, 8884
+_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+
+
+def read_enrolment(parent: Table, folder: Path, broker: Broker) -> Enrolment | None:
+    """Read how agents are enrolled; None where that is left out."""
+    table, readers = parent.table("enrolment"), parent.tables("reader")
+    if "enrolment" not in parent and "folder" not in table:
+        if readers:
+            parent.complain("[[reader]]", "is there without [enrolment]", "add [enrolment], or take it out")
+        return None
+    enrolment = Enrolment(
+        folder=table.need("folder", path_beside(folder), folder),
+        host=table.need("host", host_name, ""),
+        port=table.take("port", whole(1, 65_535), TLS_PORT),
+        desk_port=table.take("desk_port", whole(1, 65_535), DESK_PORT),
+        identity=table.take("identity", choice(Identity), Identity.PASSWORD),
+        reload=table.take("reload", several(text), RELOAD),
+        pid_file=table.take("pid_file", path_beside(folder), None),
+        readers=tuple(_reader(reader, folder) for reader in readers),
+        home_assistant=table.take("home_assistant", flag, False),
+    )
+    refuse_twice(readers, enrolment.readers, "name", lambda reader: reader.name)
+    _check(table, broker, enrolment)
+    table.finish()
+    return enrolment
+
+
+def _check(table: Table, broker: Broker, enrolment: Enrolment) -> None:
+    if broker.password_file is None or not _is_here(broker.host):
+        what = "needs a broker on this machine that the server logs in to"
+        table.complain("", what, "set host to 127.0.0.1, username and password_file under [broker]")
+    if broker.username is not None and "_" in broker.username:
+        table.complain("", "the server's username looks like an agent's", "leave out the _ in username under [broker]")
+    if any(reader.name == broker.username for reader in enrolment.readers):
+        table.complain("", f"a reader has the server's name {broker.username}", "give each its own")
+    if "reload" in table and "pid_file" in table:
+        table.complain("pid_file", "goes without reload", "keep the one by which your broker is told")
+    if enrolment.port == enrolment.desk_port:
+        table.complain("desk_port", "is the broker's", "give the desk a port of its own")
+
+
+def _reader(table: Table, folder: Path) -> BrokerReader:
+    reader = BrokerReader(
+        name=table.need("name", identifier, ""),
+        password_file=table.need("password_file", path_beside(folder), folder),
+    )
+    table.finish()
+    return reader
+
+
+def host_name(value: object) -> str:
+    """Read the name or address by which other machines call one."""
+    name = text(value)
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        if not _NAME.fullmatch(name):
+            what = f"{shown(name)} is no name of a machine"
+            raise RefusedError(what, "write it as broker.hq.example or 192.0.2.7") from None
+        return name.lower()
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
