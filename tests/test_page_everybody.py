@@ -166,7 +166,9 @@ def test_a_desk_for_later_is_a_chance_at_each_place_or_says_why_there_is_none(ho
     }
     for answer in told.values():
         chance = answer["probability_free"]
-        shown = [answer["why"]] if chance is None else [f"<strong>{share}%</strong>" for share in _shares(chance)]
+        shown = (
+            ["Nobody can tell yet"] if chance is None else [f"<strong>{share}%</strong>" for share in _shares(chance)]
+        )
         assert any(one in text.replace("&#39;", "'") for one in shown)
     assert "is no time" in house.page(Role.MEMBER, "/find?at=soon")
     assert names_in(house.page(Role.MEMBER, "/find?at=")) > 0
@@ -292,6 +294,23 @@ def test_a_site_today_says_what_needs_attention(house: House) -> None:
     admin = house.page(Role.ADMIN, "/manage?site=hq")
     assert "in use" not in admin.partition("</h1>")[0]
     assert "Devices" in admin
+
+
+def test_what_needs_attention_leads_to_what_it_is_about(house: House) -> None:
+    text = house.page(Role.MANAGER, "/manage?site=hq")
+    attention = text.partition('id="attention"')[2].partition("</section>")[0]
+    ways = re.findall(r'<li><a href="([^"]+)">', attention)
+    assert [way for way in ways if way.startswith("#")] == ["#device-pi-1", "#sensor-pi-1.pir1"]
+    for way in ways:
+        if way.startswith("#"):
+            assert text.count(f'id="{way[1:]}"') == 1
+        else:
+            assert "</html>" in house.page(Role.MANAGER, unescape(way))
+    served = re.search(r'id="of-device-pi-1">(.*?)</details>', text)
+    assert served is not None
+    assert re.findall(r'href="/spaces/hq/(\w+)"', served[1]) == ["d01", "d02", "r1"]  # d03 is assigned to somebody
+    admin = house.page(Role.ADMIN, "/manage?site=hq")
+    assert "/spaces/" not in admin  # nothing is linked that an admin may not see
 
 
 def test_today_stands_beside_the_same_weekday_of_the_weeks_before(house: House) -> None:

@@ -1,6 +1,6 @@
 """What of a site needs somebody's attention: derived from what holds now, worst first."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -33,16 +33,17 @@ def attention(
     agents: Sequence[AgentItem],
     sensors: Iterable[SensorItem],
     spaces: Sequence[SpaceItem],
+    needed: Collection[str],
 ) -> list[Alert]:
-    """Give every alert; `parts` are those of the server that are not well, with what they say."""
+    """Give every alert; `parts` are those of the server that are not well, `needed` are agents that serve any space."""
     of_parts = (Alert(Weight.PART, part, trouble) for part, trouble in parts.items())
     ill = (_of_sensor(sensor) for sensor in sensors if sensor.health is not None and sensor.health.is_ill)
-    return sorted([*of_parts, *_of_agents(agents), *ill, *_unserved(agents, spaces), *_full(spaces)])
+    return sorted([*of_parts, *_of_agents(agents, needed), *ill, *_unserved(agents, spaces), *_full(spaces)])
 
 
-def _of_agents(agents: Sequence[AgentItem]) -> Iterator[Alert]:
+def _of_agents(agents: Sequence[AgentItem], needed: Collection[str]) -> Iterator[Alert]:
     for agent in agents:
-        if not agent.online and agent.spaces:
+        if not agent.online and agent.id in needed:
             yield Alert(Weight.DEVICE, agent.id, agent.last_heard or "", len(agent.spaces))
         if agent.trouble:
             yield Alert(Weight.TROUBLE, agent.id, agent.trouble)

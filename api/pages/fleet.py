@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from api.pages.attention import Alert, Weight
@@ -11,11 +12,19 @@ from api.pages.rows import Moment, moment_of
 from api.shapes import AgentItem, SensorItem
 
 
-def agent_row(agent: AgentItem, now_ms: int, zone: ZoneInfo, words: Words) -> dict[str, Any]:
+class Line(NamedTuple):
+    """An alert in words, and where more of it stands; nowhere, if that is empty."""
+
+    text: str
+    href: str
+
+
+def agent_row(agent: AgentItem, names: Mapping[str, str], now_ms: int, zone: ZoneInfo, words: Words) -> dict[str, Any]:
     """Put a device into words."""
     own = words["manage"]
     return {
         "id": agent.id,
+        "place": _device(agent.id),
         "online": agent.online,
         "state": own["online" if agent.online else "offline"],
         "heard": _moment(agent.last_heard, now_ms, zone, words),
@@ -23,7 +32,7 @@ def agent_row(agent: AgentItem, now_ms: int, zone: ZoneInfo, words: Words) -> di
         "version": agent.version or "",
         "run": "" if agent.run is None else agent.run,
         "outbox": "" if agent.outbox is None else agent.outbox,
-        "spaces": len(agent.spaces),
+        "spaces": [(space, names.get(space, space)) for space in agent.spaces],
         "trouble": agent.trouble or "",
     }
 
@@ -34,6 +43,7 @@ def sensor_row(
     """Put an ill sensor into words."""
     return {
         "name": f"{sensor.agent}/{sensor.id}",
+        "place": _sensor(sensor.agent, sensor.id),
         "space": sensor.space,
         "space_name": names.get(sensor.space or "", sensor.space or ""),
         "health": words["manage"]["health"][sensor.health],
@@ -43,8 +53,36 @@ def sensor_row(
     }
 
 
-def alert_text(alert: Alert, now_ms: int, zone: ZoneInfo, words: Words) -> str:
-    """Say an alert."""
+def alert_line(alert: Alert, site: str, now_ms: int, zone: ZoneInfo, words: Words) -> Line:
+    """Say an alert, and lead to what it is about."""
+    return Line(_alert_text(alert, now_ms, zone, words), _alert_href(alert, site))
+
+
+def _alert_href(alert: Alert, site: str) -> str:
+    match alert.weight:
+        case Weight.DEVICE | Weight.TROUBLE:
+            return f"#{_device(alert.subject)}"
+        case Weight.SENSOR:
+            agent, _, sensor = alert.subject.partition("/")
+            return f"#{_sensor(agent, sensor)}"
+        case Weight.UNSERVED:
+            return "/find?" + urlencode({"site": site, "state": "unknown"})
+        case Weight.FULL:
+            return "/?" + urlencode({"site": site, "kind": alert.subject})
+        case Weight.PART:
+            return ""
+
+
+def _device(agent: str) -> str:
+    """Give the id of a device's row on the page."""
+    return f"device-{agent}"
+
+
+def _sensor(agent: str, sensor: str) -> str:
+    return f"sensor-{agent}.{sensor}"
+
+
+def _alert_text(alert: Alert, now_ms: int, zone: ZoneInfo, words: Words) -> str:
     own = words["manage"]
     spaces = count(own, "spaces", alert.spaces)
     match alert.weight:

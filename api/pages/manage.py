@@ -17,7 +17,7 @@ from api.operations import Check
 from api.pages.attention import attention
 from api.pages.bridges import DISCOVERY, snippet
 from api.pages.day_chart import day_chart
-from api.pages.fleet import agent_row, alert_text, sensor_row
+from api.pages.fleet import agent_row, alert_line, sensor_row
 from api.pages.frame import frame_of, is_page_wanted, render, sent
 from api.pages.languages import Words, say
 from api.pages.rows import hours_of, moment_of, percent, tally_of
@@ -86,7 +86,7 @@ def _live_context(
 ) -> dict[str, Any]:
     now, zone = live.now(), live.directory.zone(site.id)
     keys = [key for key in live.agents if key[0] == site.id]
-    agents = [live.agent_item(key, now) for key in keys]
+    agents = [live.agent_item_to(reader, key, now) for key in keys]
     sensors = [sensor for key in keys for sensor in live.sensor_items_to(reader, key, now)]
     today = day_at(now.wall_ms, zone)
     moment = moment_of(now.wall_ms, now.wall_ms, zone, words)
@@ -98,11 +98,17 @@ def _live_context(
         "sites": sites,
         "now": moment,
         "hours_today": hours_of(site, today, today in closed_days(site), words),
-        "alerts": [alert_text(alert, now.wall_ms, zone, words) for alert in attention(parts, agents, sensors, spaces)],
-        "agents": [agent_row(agent, now.wall_ms, zone, words) for agent in agents],
+        "alerts": [
+            alert_line(alert, site.id, now.wall_ms, zone, words)
+            for alert in attention(
+                parts, agents, sensors, spaces, {key[1] for key in keys if live.directory.spaces_of[key]}
+            )
+        ],
+        "agents": [agent_row(agent, names, now.wall_ms, zone, words) for agent in agents],
         "fleet": say(own, "fleet_online", online=sum(agent.online for agent in agents), total=len(agents)),
         "ill": [sensor_row(sensor, names, now.wall_ms, zone, words) for sensor in ill],
         "sensors": say(own, "ill_none", n=len(sensors)) if sensors else own["ill_unknown"],
+        "may_see_spaces": reader.may_read(Matter.LIVE),
         "may_audit": reader.may_read(Matter.AUDIT_TAPS),
         "snippets": {"bridges_discovery": DISCOVERY, "bridges_yaml": snippet(site, live.directory.homes)},
         "data": {
