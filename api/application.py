@@ -34,7 +34,7 @@ from api.metrics import Health
 from api.openapi import DOCUMENT, describe
 from api.operations import Check
 from api.pages import find, manage, space
-from api.planners import planning_page, report_page, week_page
+from api.planners import comparison_page, planning_page, report_page, week_page
 from api.problems import declare_problems
 from api.watches import Watches
 from perch.adapters.readings_log import ReadingsLog
@@ -102,6 +102,7 @@ def with_routes() -> FastAPI:
         audit_page,
         week_page,
         planning_page,
+        comparison_page,
         find,
         space,
         manage,

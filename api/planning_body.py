@@ -24,7 +24,8 @@ def read_scenario(given: Mapping[str, Any]) -> ScenarioAsked:
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at ")
         path = _PATH.search(place)
-        raise wrong(path[1] if path else "body", what) from None
+        remedy = "write it as ScenarioAsked of /api/v1/openapi.json says"
+        raise wrong(path[1] if path else "body", f"{what}; {remedy}") from None
 
 
 def read_changes(asked: ScenarioAsked, site: Site) -> Iterator[Change]:

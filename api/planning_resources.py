@@ -1,5 +1,6 @@
 """Planning over HTTP: how many would do, what if, before and after."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -29,7 +30,9 @@ from api.planning_shapes import ComparisonAnswer, ScenarioAnswer, ScenarioAsked,
 from api.problems import wrong
 from api.turns import in_turn, taking_turns
 from perch.history.definitions import DEFINITIONS
-from perch.history.planning.comparison import Compared, compare
+from perch.history.planning.changes import Change
+from perch.history.planning.comparison import Compared, Comparison, compare
+from perch.history.planning.pool import observed_pool
 from perch.history.planning.scenario import scenario
 from perch.history.planning.sizing import sizing
 from perch.history.question import Question
@@ -58,7 +61,8 @@ def how_many(
     site, calendar = window.site, history.calendar(window.site.id)
     now_ms = live.now().wall_ms
     history.require_begun(site, window.to_ms)
-    require_groups(history, site, (window.from_ms, window.to_ms), now_ms, [kind])
+    span = window.from_ms, window.to_ms
+    require_groups(history, observed_site(history, site, [span]), span, now_ms, [kind])
     found = sizing(site, kind, window.from_ms, window.to_ms, share, history.source(), calendar, now_ms)
     found = replace(found, warnings=(*found.warnings, *history.caveats(window.from_ms)))
     return _json(sizing_answer(found, site, window.from_ms, kind, share))
@@ -77,7 +81,7 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
         raise wrong("changes", "there are none; name at least one")
     await in_turn(history.require_begun, site, to_ms)
     source, calendar = history.source(), history.calendar(site.id)
-    site, told = await in_turn(groups_to_replay, history, site, (from_ms, to_ms), now_ms, changes)
+    site, told = await in_turn(_to_replay, history, site, (from_ms, to_ms), now_ms, changes)
     found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
     caveats = await in_turn(history.caveats, from_ms)
     return _json(scenario_answer(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms))
@@ -128,15 +132,34 @@ def before_and_after(
     """Compare a metric before and after, weekday by weekday, with how sure the difference is."""
     if metric not in DEFINITIONS:
         raise wrong("metric", f"there is no metric {metric!r}; there are: {', '.join(sorted(DEFINITIONS))}")
-    site = periods.site
     of = Compared(metric, periods.before, periods.after, zone, control_zone)
-    _require_more_than_one(history, of, site, live.now().wall_ms)
-    booked = history.booked(Question(metric, periods.before[0], periods.after[1]), site)
-    now_ms = live.now().wall_ms
-    history.require_begun(site, periods.before[1], "before_to")
+    return _json(comparison_answer(compared(history, of, periods.site, live.now().wall_ms), of, periods.site))
+
+
+def compared(history: History, of: Compared, site: Site, now_ms: int) -> Comparison:
+    """Compare two periods as far as this reader may know; raises QuestionError."""
+    _require_more_than_one(history, of, observed_site(history, site, [of.before, of.after]), now_ms)
+    booked = history.booked(Question(of.metric, of.before[0], of.after[1]), site)
+    history.require_begun(site, of.before[1], "before_to")
     found = compare(of, site, history.source(), history.calendar(site.id), now_ms, booked.bookings)
-    warnings = (*found.warnings, *booked.troubles, *history.caveats(periods.before[0]))
-    return _json(comparison_answer(replace(found, warnings=warnings), of, site))
+    return replace(found, warnings=(*found.warnings, *booked.troubles, *history.caveats(of.before[0])))
+
+
+def observed_site(history: History, site: Site, windows: Sequence[tuple[int, int]]) -> Site:
+    """Give a site without spaces that were never observed: beside such ones a single space is no group."""
+    return observed_pool(site, windows, history.source(), history.calendar(site.id)).site
+
+
+def _to_replay(
+    history: History, site: Site, window: tuple[int, int], now_ms: int, changes: Sequence[Change]
+) -> tuple[Site, Sequence[str]]:
+    """Give what this reader may replay, and what to say of it; raises QuestionError."""
+    observed = observed_site(history, site, [window])
+    seen, told = groups_to_replay(history, observed, window, now_ms, changes)
+    if seen is observed:
+        return site, told
+    hidden = {space.id for space in observed.spaces} - {space.id for space in seen.spaces}
+    return replace(site, spaces=tuple(space for space in site.spaces if space.id not in hidden)), told
 
 
 def _require_more_than_one(history: History, of: Compared, site: Site, now_ms: int) -> None:

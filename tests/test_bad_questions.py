@@ -150,7 +150,7 @@ def test_numbers_that_are_none_are_no_json(served: Served) -> None:
     [
         (("--from", "2026-03-02", "--to", "2026-03-02"), "later than `from`"),
         (("--from", "2026-04-02", "--to", "2026-03-02"), "later than `from`"),
-        (("--from", "2126-03-02", "--to", "2126-04-02"), "earlier than the last full quarter hour"),
+        (("--from", "2126-03-02", "--to", "2126-04-02"), "lies in the future"),
         (("--from", "2025-03-02", "--to", "2025-04-02"), "begins on 2026-03-02"),
         (("--from", "2025-03-02", "--to", "2025-04-02", "--what", "coverage"), "begins on 2026-03-02"),
         (("--from", "NaN", "--to", "2026-04-02"), "--from"),

@@ -23,6 +23,7 @@ from api.planners.charts import timeline
 from api.planners.stretches import stretches
 from api.problems import not_found
 from api.shapes import SensorItem
+from api.turns import in_turn
 from perch.errors import PerchError
 from perch.model import Site
 
@@ -41,7 +42,7 @@ async def space_page(
     if reader.may_read(Matter.HISTORY_OF_SPACES):
         await run_in_threadpool(note, request, reader)
     if reader.may_read(Matter.HISTORY_OF_SPACES) and (asks_for_days or shown is None):
-        return await run_in_threadpool(past.space_page, request, live, reader, history, site, space)
+        return await in_turn(past.space_page, request, live, reader, history, site, space)
     if asks_for_days:
         raise HTTPException(403, f"{NOT_INCLUDED}: {Matter.HISTORY_OF_SPACES}")
     if shown is None:

@@ -3,23 +3,28 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from typing import TypeVar
 
 from fastapi import Request
 
 from api.access import Reader
+from api.history import History
 from api.history_of_groups import site_to
 from api.live import Live
 from api.moments import day_at, parse_moment, zone_of
 from api.page import visible_sites
+from api.planners.wording import say
 from api.problems import ParametersError, not_found
 from api.shapes import ProblemCause
+from perch.errors import PerchError
 from perch.history.layout import layout_at
 from perch.model import Site, SpaceKind
 
 USUAL_DAYS = 56
-"""Eight weeks up to now, where no window is asked for."""
+"""Eight whole weeks, where no window is asked for."""
+
+_WEEK = timedelta(days=7)
 
 _LONGEST_ECHO = 64
 _A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -45,9 +50,18 @@ class Asked:
     """The parameters of one request, taken one by one; complaints wait until `finish`."""
 
     def __init__(
-        self, request: Request, live: Live, reader: Reader, known: Collection[str], several: Collection[str] = ()
+        self,
+        request: Request,
+        live: Live,
+        reader: Reader,
+        history: History,
+        known: Collection[str],
+        several: Collection[str] = (),
+        usual_days: int | None = None,
     ) -> None:
         given = request.query_params
+        self._history = history
+        self._usual_days = usual_days
         self.path = request.url.path
         self.texts: dict[str, str] = {name: text.strip() for name, text in given.items()}
         self.lists: dict[str, list[str]] = {name: given.getlist(name) for name in several}
@@ -102,22 +116,56 @@ class Asked:
         from_ms, to_ms = self.read_window(site)
         return Wish(site, kind, from_ms, to_ms, self.now_ms)
 
-    def read_window(self, site: Site, days: int = USUAL_DAYS) -> tuple[int, int]:
-        """Read a window; by default so many days up to the end of today."""
+    def read_window(self, site: Site) -> tuple[int, int]:
+        """Read a window; the usual one by default."""
+        return self.read_between("from", "to", site, self.window(site))
+
+    def read_between(self, first: str, last: str, site: Site, texts: Mapping[str, str]) -> tuple[int, int]:
+        """Read the two ends of a window from texts by their names."""
         zone = zone_of(site.time_zone)
-        texts = self.window(site, days)
-        from_ms, to_ms = (self._moment(name, text, zone) for name, text in texts.items())
+        from_ms, to_ms = self._moment(first, texts[first], zone), self._moment(last, texts[last], zone)
         if from_ms is None or to_ms is None:
             return 0, 1
         if from_ms >= to_ms:
-            self.complain("to", "this is not after the beginning; choose a later day")
+            self.complain(last, "this is not after the beginning; choose a later day")
         return from_ms, to_ms
 
-    def window(self, site: Site, days: int = USUAL_DAYS) -> dict[str, str]:
+    def window(self, site: Site) -> dict[str, str]:
         """Give `from` and `to` as they were asked for, or as they are meant where they were not."""
         zone = zone_of(site.time_zone)
-        until = self.texts.get("to") or (day_at(self.now_ms, zone) + timedelta(days=1)).isoformat()
-        return {"from": self.texts.get("from") or _days_before(until, days, zone), "to": until}
+        begin, end = self.texts.get("from"), self.texts.get("to")
+        if begin and end:
+            return {"from": begin, "to": end}
+        first, last = self.usual_days(site)
+        if end:
+            return {"from": _days_before(end, (last - first).days, zone), "to": end}
+        if begin and begin >= last.isoformat():
+            last = day_at(self.now_ms, zone) + timedelta(days=1)
+        return {"from": begin or first.isoformat(), "to": last.isoformat()}
+
+    def usual_days(self, site: Site) -> tuple[date, date]:
+        """Give the first day and the one after the last: up to eight whole weeks, the last of which is over.
+
+        Where there is no whole week of history yet, or so many days are usual here, they end with today.
+        """
+        zone = zone_of(site.time_zone)
+        today = day_at(self.now_ms, zone)
+        if self._usual_days is not None:
+            return today + timedelta(days=1 - self._usual_days), today + timedelta(days=1)
+        monday = today - timedelta(days=today.weekday())
+        begun = self._begun(site, zone)
+        first_monday = begun + timedelta(days=-begun.weekday() % 7)
+        if first_monday < monday:
+            return max(first_monday, monday - timedelta(days=USUAL_DAYS)), monday
+        return today + timedelta(days=1 - USUAL_DAYS), today + timedelta(days=1)
+
+    def _begun(self, site: Site, zone: tzinfo) -> date:
+        """Give the day on which a site's history begins; long ago where that cannot be told."""
+        try:
+            horizon = self._history.source().horizon(site.id)
+        except PerchError:
+            horizon = None
+        return date.min + _WEEK if horizon is None else day_at(horizon.first_ms, zone)
 
     def _moment(self, name: str, text: str, zone: tzinfo) -> int | None:
         if not text:
@@ -147,12 +195,12 @@ def is_day(text: str) -> bool:
     return _A_DAY.fullmatch(text) is not None
 
 
-def whole(lowest: int, highest: int) -> Callable[[str], int]:
-    """Give a reader of whole numbers."""
+def whole(lowest: int, highest: int, what: str) -> Callable[[str], int]:
+    """Give a reader of whole numbers; `what` names what they count."""
 
     def read(text: str) -> int:
         if re.fullmatch(r"\d{1,9}", text) is None or not lowest <= int(text) <= highest:
-            raise ValueError(f"{text[:_LONGEST_ECHO]!r} cannot be; write a whole number from {lowest} to {highest}")
+            raise ValueError(say("refused_whole", text=text[:_LONGEST_ECHO], what=what, lowest=lowest, highest=highest))
         return int(text)
 
     return read

@@ -189,13 +189,17 @@ class Piece(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """A day of one space: its length, states and opening hours, and hours to mark with their names."""
+    """A day of one space: its length, states and opening hours, and hours to mark with their names.
+
+    `note` is said below where there are no opening hours.
+    """
 
     name: str
     length_ms: int
     pieces: Sequence[Piece]
     opening_ms: Sequence[tuple[int, int]]
     ticks: Sequence[tuple[int, str]]
+    note: str = ""
 
 
 _STRIP_LEFT, _STRIP_TOP, _STRIP_ROW, _TALL = 54, 20, 40, 26
@@ -224,6 +228,8 @@ def _strip(picture: ET.Element, strip: Strip, top: float, scale: float) -> None:
     for from_ms, to_ms in strip.opening_ms:
         x, width = _STRIP_LEFT + from_ms * scale, (to_ms - from_ms) * scale
         put(picture, "rect", kind="open", x=x, y=top + _TALL + 3, width=width, height=3)
+    if strip.note:
+        put(picture, "text", strip.note, kind="note", x=_STRIP_LEFT, y=top + _TALL + 11)
     for offset_ms, _ in strip.ticks:
         x = _STRIP_LEFT + offset_ms * scale
         put(picture, "path", kind="tick", d=f"M{x:.1f} {top}v{_TALL}")

@@ -1,6 +1,6 @@
 """What all planners' pages share: form, definitions, the ways between them, and what cannot be answered."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from api.access import Reader
 from api.pages.frame import frame_of, template
 from api.pages.languages import Language
-from api.planners.asking import USUAL_DAYS, Asked, Wish, is_day, kinds_of
+from api.planners.asking import Asked, Wish, is_day, kinds_of
 from api.planners.wording import say, words
 from api.problems import ParametersError
 from api.shapes import ProblemCause
@@ -19,6 +19,12 @@ from perch.history.definitions import DEFINITIONS
 from perch.model import SpaceKind
 
 SHARES = (0.8, 0.9, 0.95, 0.98, 0.99)
+_FIELDS: Mapping[str, Sequence[str]] = {
+    "week": ("site", "kind"),
+    "planning": ("site", "kind", "share"),
+    "report": ("site",),
+    "space": (),
+}
 _HEADERS = {"Cache-Control": "private, no-cache"}
 
 
@@ -28,15 +34,19 @@ def answered(
     name: str,
     asked: Asked,
     build: Callable[[], Mapping[str, Any]],
+    fields: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Give a page, or one that says what to do instead; whoever asks for no page gets a problem document."""
+    """Give a page, or one that says what to do instead; whoever asks for no page gets a problem document.
+
+    `fields` are those of the page's form, where it is not the usual one.
+    """
     try:
         context, status = build(), 200
     except (ParametersError, PerchError, HTTPException) as error:
         if "text/html" not in request.headers.get("accept", ""):
             raise
         status = _status(error)
-        context = {"heading": say(f"refused_{status}"), "causes": _causes(error), "form": form(asked, name)}
+        context = {"heading": say(f"refused_{status}"), "causes": _causes(error), "form": fields or form(asked, name)}
     file = f"{name}.html" if status == 200 else "refused.html"
     texts = asked.texts if status == 200 else {"site": asked.site.id}
     body = template(file).render(
@@ -64,21 +74,21 @@ def _causes(error: ParametersError | PerchError | HTTPException) -> list[Problem
     return [ProblemCause(error.parameter if isinstance(error, QuestionError) else "", what)]
 
 
-def form(asked: Asked, name: str, usual_days: int = USUAL_DAYS) -> dict[str, Any]:
+def form(asked: Asked, name: str) -> dict[str, Any]:
     """Give the fields of a page's form, as they were filled in or are taken to be."""
     site = asked.site
     kinds = kinds_of(site)
     chosen = asked.texts.get("kind", kinds[0])
     share = asked.texts.get("share", "0.95")
     shares = {f"{each:g}": f"{each:.0%}" for each in SHARES}
+    selects = {
+        "site": [option(each.id, each.name, site.id) for each in asked.sites],
+        "kind": [option(kind, words()["kind_names"][kind], chosen) for kind in _with(kinds, chosen)],
+        "share": [option(value, text, share) for value, text in {share: share, **shares}.items()],
+    }
     return {
-        "sites": [_option(each.id, each.name, site.id) for each in asked.sites],
-        "kinds": [_option(kind, words()["kind_names"][kind], chosen) for kind in _with(kinds, chosen)],
-        "days": [_day_field(which, text) for which, text in asked.window(site, usual_days).items()],
-        "shares": [_option(value, text, share) for value, text in {share: share, **shares}.items()],
-        "with_kind": name in ("week", "planning"),
-        "with_site": name != "space",
-        "with_share": name == "planning",
+        "selects": {field: selects[field] for field in _FIELDS[name]},
+        "days": [day_field(which, text) for which, text in asked.window(site).items()],
     }
 
 
@@ -86,11 +96,13 @@ def _with(kinds: list[SpaceKind], chosen: str) -> list[SpaceKind]:
     return [kind for kind in SpaceKind if kind in kinds or kind == chosen]
 
 
-def _option(value: str, text: str, chosen: str) -> dict[str, Any]:
+def option(value: str, text: str, chosen: str) -> dict[str, Any]:
+    """Give something to choose."""
     return {"value": value, "text": text, "chosen": value == chosen}
 
 
-def _day_field(name: str, text: str) -> dict[str, Any]:
+def day_field(name: str, text: str) -> dict[str, Any]:
+    """Give a field for a day, or for a time where one was written."""
     return {"name": name, "text": text, "type": "date" if is_day(text) else "text", "label": words()["fields"][name]}
 
 

@@ -1,19 +1,24 @@
 """One number of a metric over a window, as a page shows it."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from api.history import History
 from api.moments import zone_of
 from api.planners import wording
 from api.planners.asking import Wish
 from perch.history.definitions import DEFINITIONS
+from perch.history.planning.pool import observed_pool
 from perch.history.question import Answer, Hours, Question, Row, Scope
 from perch.model import Site, SpaceKind
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A number in words with its bounds; for peaks also when it was first reached, and how long it lasted."""
+    """A number in words with its bounds; for peaks also when it was first reached, and how long it lasted.
+
+    `bounds` are empty where nothing was unknown, or there is no number.
+    """
 
     metric: str
     name: str
@@ -23,10 +28,22 @@ class Told:
     lasted: str
     answer: Answer
 
+    @property
+    def bounded(self) -> str:
+        """The number with its bounds behind it."""
+        return f"{self.value} ({self.bounds})" if self.bounds else self.value
+
 
 def hours_asked(site: Site) -> Hours:
     """Give opening hours where a site has any, else all."""
     return Hours.OPEN if any(site.hours) else Hours.ALL
+
+
+def observed(wish: Wish, history: History, kinds: Collection[SpaceKind]) -> tuple[Wish, tuple[str, ...]]:
+    """Leave out spaces of some kinds of which nothing was observed, and say which."""
+    window = (wish.from_ms, wish.to_ms)
+    pool = observed_pool(wish.site, [window], history.source(), history.calendar(wish.site.id), kinds)
+    return replace(wish, site=pool.site), pool.warnings
 
 
 def tell(metric: str, wish: Wish, history: History, *, kind: SpaceKind | None = None) -> Told:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
@@ -16,25 +17,30 @@ from api.planners import wording
 from api.planners.asking import Asked, Wish, a_share
 from api.planners.charts import Curve, shortfall
 from api.planners.frame import answered, api_address, definitions, form
+from api.planners.numbers import observed
 from api.planners.what_if import NAMES, SEVERAL, read_changes, told
 from api.planners.wording import say
+from api.turns import taking_turns
+from perch.history.planning.definitions import PLANS
 from perch.history.planning.sizing import Shortfall, Sizing, sizing
 
 router = APIRouter(include_in_schema=False)
 USUAL_SHARE = 0.95
 _NEAR = 4
-_PARTS = {"name": "name", "text": "text", "is_not": "not"}
+PARTS = ("desks_for_days", "desks_for_time", "curve", "turn_aways_per_week", "full_hours_per_week", "peak_concurrent")
 
 
 @router.get("/planning", dependencies=[required(Matter.HISTORY_OF_GROUPS)])
+@taking_turns
 def planning_page(request: Request, live: TheLive, reader: TheReader, history: TheHistory) -> Response:
     """Show how many spaces of a kind would have done, and replay another number if asked."""
-    asked = Asked(request, live, reader, ("site", "kind", "from", "to", "share", *NAMES), SEVERAL)
+    asked = Asked(request, live, reader, history, ("site", "kind", "from", "to", "share", *NAMES), SEVERAL)
     return answered(request, reader, "planning", asked, lambda: _context(asked, history))
 
 
 def _context(asked: Asked, history: History) -> dict[str, Any]:
-    wish = asked.read_wish()
+    wished = asked.read_wish()
+    wish, left_out = observed(wished, history, [wished.kind])
     share = asked.take("share", a_share, USUAL_SHARE)
     changes = read_changes(asked, wish)
     asked.finish()
@@ -46,19 +52,17 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
         "window": wording.window(wish.from_ms, found.to_ms, zone_of(wish.site.time_zone)),
         "heading": heading(wish, found, share),
         "more": list(more(found, share)),
-        "warnings": found.warnings,
+        "warnings": [*left_out, *found.warnings],
         "coverage": coverage(found.coverage),
         "picture": picture(wish, found, share),
         "caption": say("curve_picture", space=wording.spaces(wish.kind, 1)),
-        "columns": [
-            say(f"curve_{name}", spaces=_title(wish), who=wording.whoever(wish.kind, "").strip().capitalize())
-            for name in ("desks", "short", "without")
-        ],
+        "columns": [say(f"curve_{name}", spaces=_title(wish)) for name in ("desks", "short", "without")],
         "near": list(map(_point, near)),
         "points": list(map(_point, points)) if len(points) > len(near) else [],
         "json": api_address("planning/sizing", wish, asked, kind=wish.kind.value, share=f"{share:g}"),
-        "definitions": [*meanings(), *definitions(["peak_concurrent", "coverage"])],
-        "what_if": told(asked, wish, changes, found.current, history),
+        "definitions": [*meanings(*PARTS), *definitions(["coverage"])],
+        "what_if": told(asked, wish, changes, history),
+        "comparison": f"/comparison?{urlencode({'site': wish.site.id})}",
         "share": f"{share:g}",
     }
 
@@ -87,6 +91,9 @@ def more(found: Sizing, share: float) -> Iterator[str]:
     low, high = found.interval
     known = {"total": found.current, "low": low, "share": wording.percent(share), "for_time": found.desks_for_time}
     yield say("planning_stands_open", **known) if high is None else say("planning_stands", high=high, **known)
+    if found.bounds.desks_for_days is not None and len(set(found.bounds.desks_for_days)) > 1:
+        least, most = found.bounds.desks_for_days
+        yield say("planning_bounds", low=least, high=most)
     name = "planning_days" if found.full_days else "planning_days_none"
     yield say(name, days=found.days, full=found.full_days)
     if found.unseen is not None:
@@ -124,11 +131,11 @@ def picture(wish: Wish, found: Sizing, share: float) -> str:
     return shortfall(curve, label)
 
 
-def meanings() -> list[dict[str, Any]]:
-    """Say what the numbers of planning mean."""
-    names = ("sizing", "scenario")
+def meanings(*names: str) -> list[dict[str, Any]]:
+    """Say what numbers of planning mean."""
     return [
-        {"id": name, "version": 0, **{part: say(f"{name}_{said}") for part, said in _PARTS.items()}} for name in names
+        {"id": of.id, "name": of.name, "version": of.version, "text": of.text, "is_not": of.is_not}
+        for of in map(PLANS.__getitem__, names)
     ]
 
 

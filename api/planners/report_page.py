@@ -16,28 +16,34 @@ from api.planners import planning_page, week_page, wording
 from api.planners.asking import Asked, Wish, kinds_of
 from api.planners.charts import Bar, bars
 from api.planners.frame import answered, definitions, form
-from api.planners.numbers import hours_asked, tell, tell_all
+from api.planners.numbers import hours_asked, observed, tell, tell_all
 from api.planners.planning_page import USUAL_SHARE, size
 from api.planners.wording import say, words
+from api.turns import taking_turns
 from perch.history.alone import ALONE
+from perch.history.planning.busiest import Busiest
 from perch.history.planning.sizing import Sizing
-from perch.history.question import Answer, HourRow, Hours, Question, Row, Scope
+from perch.history.question import Answer, Hours, Question, Row, Scope
+from perch.model import SpaceKind
 
 router = APIRouter(include_in_schema=False)
 METRICS = ("peak_concurrent", "avg_daily_peak", "time_used_ratio", "coverage")
+OF_ROOMS = ("solo_share", "size_mismatch")
 
 
 @router.get("/report", dependencies=[required(Matter.HISTORY_OF_GROUPS)])
+@taking_turns
 def report_page(request: Request, live: TheLive, reader: TheReader, history: TheHistory) -> Response:
     """Show all that a planner wants to hand on."""
-    asked = Asked(request, live, reader, ("site", "from", "to"))
+    asked = Asked(request, live, reader, history, ("site", "from", "to"))
     return answered(request, reader, "report", asked, lambda: _context(asked, history))
 
 
 def _context(asked: Asked, history: History) -> dict[str, Any]:
-    wish = asked.read_wish()
+    wished = asked.read_wish()
     asked.finish()
-    used, observed = (tell_all(metric, wish, history) for metric in ("time_used_ratio", "coverage"))
+    wish, left_out = observed(wished, history, tuple(SpaceKind))
+    used, known = (tell_all(metric, wish, history) for metric in ("time_used_ratio", "coverage"))
     wishes = [replace(wish, kind=kind) for kind in kinds_of(wish.site)]
     window = (wish.from_ms, wish.to_ms)
     seen = [of for of in wishes if not is_left_out(history, wish.site, window, wish.now_ms, of.kind)]
@@ -49,30 +55,36 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
         "form": form(asked, "report"),
         "window": wording.window(wish.from_ms, used.answer.to_ms, zone),
         "lead": [kind["lead"] for kind in kinds if kind["lead"]]
-        + [say("report_used", used=used.value, hours=hours, coverage=observed.value)],
+        + [say("report_used", used=used.bounded, hours=hours, coverage=known.value)],
         "figures": [kind["figures"] for kind in kinds],
         "kinds": kinds,
         "zone_warnings": zones.warnings,
         "bars": bars(list(_bars(zones, wish)), say("report_zones")) if zones.rows else "",
         "zones": list(_zone_rows(zones, wish)),
-        "warnings": wording.once([*used.answer.warnings, *([] if seen == wishes else [ALONE])]),
+        "warnings": wording.once([*left_out, *used.answer.warnings, *([] if seen == wishes else [ALONE])]),
         "made": say("report_made", now=wording.moment(wish.now_ms, zone)),
-        "definitions": [planning_page.meanings()[0], *definitions(METRICS)],
+        "definitions": [
+            *planning_page.meanings("desks_for_days", "desks_for_time"),
+            *definitions([*METRICS, *(OF_ROOMS if any(of.kind is SpaceKind.ROOM for of in seen) else ())]),
+        ],
     }
 
 
 def _kind(wish: Wish, history: History) -> dict[str, Any]:
     """Give the section of one kind."""
     hours = week_page.hours_of(wish, history)
-    busy = week_page.busiest(hours)
+    busy = week_page.busiest_of(wish, hours, history)
     found = size(wish, USUAL_SHARE, history)
     peak, *others = (tell(metric, wish, history) for metric in METRICS)
+    rooms = [tell(metric, wish, history) for metric in OF_ROOMS] if wish.kind is SpaceKind.ROOM else []
+    said = (text for told in (peak, *others, *rooms) for text in told.answer.warnings)
     name, total = words()["kind_names"][wish.kind], found.current
     return {
         "name": name,
         "lead": " ".join(_lead(wish, busy, found)),
-        "warnings": wording.once([*hours.warnings, *peak.answer.warnings, *found.warnings]),
-        "figures": (name, str(total), peak.value, peak.at or wording.NO_NUMBER, *(of.value for of in others)),
+        "warnings": wording.once([*hours.warnings, *said, *found.warnings]),
+        "figures": (name, str(total), peak.bounded, peak.at or wording.NO_NUMBER, *(of.bounded for of in others)),
+        "rooms": [(told.name, told.value, told.bounds or wording.NO_NUMBER) for told in rooms],
         "week": week_page.picture(wish, hours, busy),
         "week_caption": week_page.caption(wish),
         "curve": planning_page.picture(wish, found, USUAL_SHARE),
@@ -82,11 +94,10 @@ def _kind(wish: Wish, history: History) -> dict[str, Any]:
     }
 
 
-def _lead(wish: Wish, busy: HourRow | None, found: Sizing) -> Iterator[str]:
-    spaces, total = wording.spaces(wish.kind), found.current
-    if busy is not None and busy.value:
-        hour, value = wording.hour(busy.weekday, busy.hour), wording.number(busy.value)
-        yield say("report_peak", hour=hour, value=value, total=total, spaces=spaces)
+def _lead(wish: Wish, busy: Busiest | None, found: Sizing) -> Iterator[str]:
+    total = found.current
+    if busy is not None and busy.row.value:
+        yield week_page.peak_sentence("report", wish, busy, total)
     if found.desks_for_days is not None:
         enough, share = found.desks_for_days, wording.percent(USUAL_SHARE)
         named = wording.spaces(wish.kind, enough)

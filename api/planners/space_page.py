@@ -30,7 +30,7 @@ METRICS = ("time_used_ratio", "coverage")
 
 def space_page(request: Request, live: Live, reader: Reader, history: History, site: str, space: str) -> Response:
     """Show one space through time, to a reader who may see that."""
-    asked = Asked(request, live, reader, ("from", "to"))
+    asked = Asked(request, live, reader, history, ("from", "to"), usual_days=1)
     asked.texts["site"] = site
     return answered(request, reader, "space", asked, lambda: _context(asked, _found(asked, reader, space), history))
 
@@ -47,7 +47,7 @@ def _found(asked: Asked, reader: Reader, space: str) -> Space:
 def _context(asked: Asked, space: Space, history: History) -> dict[str, Any]:
     site = asked.site
     calendar = history.calendar(site.id)
-    from_ms, to_ms = asked.read_window(site, 1)
+    from_ms, to_ms = asked.read_window(site)
     if to_ms - from_ms > (MOST_DAYS + 1) * DAY_MS:
         asked.complain("from", say("space_too_long", days=MOST_DAYS))
     asked.finish()
@@ -56,9 +56,9 @@ def _context(asked: Asked, space: Space, history: History) -> dict[str, Any]:
     window = wording.window(from_ms, to_ms, calendar.zone)
     heading, more, warnings = _sentences(space, site, (from_ms, to_ms, asked.now_ms), history)
     days = list(strips(found, calendar, from_ms, to_ms))
-    query = {"site": site.id, "space": space.id, **asked.window(site, 1)}
+    query = {"site": site.id, "space": space.id, **asked.window(site)}
     return {
-        "form": form(asked, "space", 1),
+        "form": form(asked, "space"),
         "window": window,
         "heading": heading,
         "more": more,
@@ -92,12 +92,11 @@ def _sentences(
     if row is None:
         return f"{space.name}: {say('space_empty')}", "", ()
     if row.value is None:
-        return say("space_none", name=space.name), "", answer.warnings
-    of = say("hours_open" if is_open else "hours_all")
+        return say("space_none" if is_open else "space_none_closed", name=space.name), "", answer.warnings
     between = ""
     if wording.bounds(METRICS[0], row.low, row.high):
         between = say("space_observed_bounds", low=wording.percent(row.low), high=wording.percent(row.high))
-    heading = say("space_used", name=space.name, used=wording.percent(row.value), hours=of)
+    heading = say("space_used" if is_open else "space_used_closed", name=space.name, used=wording.percent(row.value))
     return heading, say("space_observed", coverage=wording.percent(row.coverage), bounds=between), answer.warnings
 
 
@@ -114,7 +113,8 @@ def strips(found: Sequence[Stretch], calendar: Calendar, from_ms: int, to_ms: in
         opening = (calendar.opening_ms(start_ms, end_ms) - start_ms).tolist()
         spans = list(zip(opening[::2], opening[1::2], strict=True))
         name = f"{words()['weekdays_short'][day.weekday()]} {day.day}"
-        yield Strip(name, end_ms - start_ms, pieces, spans, _ticks(day, calendar, start_ms, end_ms))
+        note = "" if spans else say("closed")
+        yield Strip(name, end_ms - start_ms, pieces, spans, _ticks(day, calendar, start_ms, end_ms), note)
         day += timedelta(days=1)
 
 

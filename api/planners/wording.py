@@ -1,15 +1,15 @@
 """Numbers, times and sentences as planners read them; the texts themselves stand in `planners.json`."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from api.assets import text_of
+from api.pages.languages import filled
 from perch.history.definitions import DEFINITIONS
-from perch.history.planning.demand import KINDS_BY_SIZE
 from perch.model import SpaceKind
 
 _WHOLE_FROM = 10
@@ -26,10 +26,7 @@ def words() -> dict[str, Any]:
 
 def say(name: str, /, **values: object) -> str:
     """Fill the gaps of a text."""
-    text: str = words()[name]
-    for gap, value in values.items():
-        text = text.replace(f"{{{gap}}}", str(value))
-    return text
+    return filled(words()[name], **values)
 
 
 def spaces(kind: SpaceKind, number: float = 2) -> str:
@@ -45,10 +42,9 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if whole else f"{value:.1f}"
 
 
-def whoever(kind: SpaceKind, amount: str) -> str:
-    """Name so many of those who look for a space: people, or groups where it is for one."""
-    who = "groups" if kind in KINDS_BY_SIZE else "people"
-    return say(f"{who}_one" if amount == "1" else who, n=amount)
+def visits(amount: str) -> str:
+    """Name so many visits: sessions at a space, of one person or of a group."""
+    return say("visits_one" if amount == "1" else "visits", n=amount)
 
 
 def mean(value: float | None) -> str:
@@ -119,6 +115,17 @@ def _is_midnight(local: datetime) -> bool:
 def hour(weekday: int, at: int) -> str:
     """Name an hour of the week; weekday 1 is Monday."""
     return f"{words()['weekdays'][weekday - 1]} {at:02}:00"
+
+
+def hours(weekday: int, first: int, last: int) -> str:
+    """Name the hours of a weekday from one to another; one alone by its beginning."""
+    return hour(weekday, first) if first == last else f"{hour(weekday, first)}–{last + 1:02}:00"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Name several in a sentence."""
+    *others, last = texts
+    return say("and", others=", ".join(others), last=last) if others else last
 
 
 def once(texts: Iterable[str]) -> list[str]:

@@ -60,9 +60,15 @@ def _check_window(question: Question, now_ms: int) -> int:
     if question.to_ms - question.from_ms > MAX_WINDOW_MS:
         raise QuestionError("from", "the window is longer than 50 years", "ask for a shorter window")
     to_ms = min(question.to_ms, floor_quarter(now_ms))
+    if question.from_ms > now_ms:
+        raise QuestionError(
+            "from", "the window lies in the future, of which nothing is known", "ask for an earlier one"
+        )
     if to_ms <= question.from_ms:
         raise QuestionError(
-            "from", "no quarter hour of the window is over yet", "let `from` be earlier than the last full quarter hour"
+            "from",
+            "the window has only just begun: its first quarter hour is not over yet",
+            "ask for a window that begins earlier, or ask again in a quarter of an hour",
         )
     return to_ms
 

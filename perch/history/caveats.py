@@ -7,7 +7,8 @@ from perch.history.bookings import NoShows
 from perch.history.measure import Times
 from perch.history.metrics import Measured, Metric
 from perch.history.overruns import Overruns
-from perch.history.unobserved import COVERAGE_WANTED, unobserved
+from perch.history.question import Scope
+from perch.history.unobserved import COVERAGE_WANTED, some, unobserved
 from perch.history.uses import Uses
 from perch.history.visits import Visits
 
@@ -32,10 +33,10 @@ def caveats(metric: Metric, measured: Measured, about: Asked) -> Iterator[str]:
         share = f"{known / inventory:.1%}"
         yield f"Only {share} of the time was observed; low and high say how far off a value may be."
     yield from unobserved(about, known_ms, inventory_ms)
-    yield from _of_metric(metric.definition.id, measured)
+    yield from _of_metric(metric.definition.id, measured, about)
 
 
-def _of_metric(name: str, measured: Measured) -> Iterator[str]:
+def _of_metric(name: str, measured: Measured, about: Asked) -> Iterator[str]:
     if isinstance(measured, Times) and name in _OF_SEATS and measured.uncounted_ms.any():
         yield (
             "Some spaces have no capacity, or were occupied without anybody being counted, and there is no number for "
@@ -43,7 +44,7 @@ def _of_metric(name: str, measured: Measured) -> Iterator[str]:
         )
     if isinstance(measured, Times) and name in _OF_ROOMS:
         if measured.room_uncounted_ms.any():
-            yield "Some rooms were occupied without anybody being counted, and there is no number for them."
+            yield _uncounted(measured, about)
         elif not measured.room_used_ms.any():
             yield "This is a number of rooms alone, and none of them was in use here."
     if isinstance(measured, Visits) and name == "dwell_median_seconds":
@@ -56,8 +57,24 @@ def _of_metric(name: str, measured: Measured) -> Iterator[str]:
             f"{followed} of {every} bookings are left out, because another one follows at once: who stayed cannot be "
             "told from who came."
         )
+    if isinstance(measured, Uses) and measured.undecided.any():
+        yield (
+            "Of some spaces no sensor has spoken since before all that is kept ([retention] transitions_days), so it "
+            "cannot be told whether they were quiet or unobserved: there is no number where one of them counts."
+        )
     if isinstance(measured, Uses) and measured.of_quiet.any():
         yield (
             "Some spaces count as observed although their sensors had been quiet beyond the quiet limit: a sensor that "
             "died cannot be told from a space that nobody comes to."
         )
+
+
+def _uncounted(measured: Times, about: Asked) -> str:
+    """Say where rooms were occupied without a count, as narrowly as was asked."""
+    if about.question.scope is Scope.SITE:
+        return (
+            "Some rooms were occupied without anybody being counted, and there is no number for them; ask "
+            "with scope=space to see which."
+        )
+    names = [name for name, place in about.groups.items() if measured.room_uncounted_ms[place].any()]
+    return f"Rooms were occupied without anybody being counted, and there is no number for them: {some(names)}."

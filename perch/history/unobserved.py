@@ -45,12 +45,12 @@ def unobserved(about: Asked, known_ms: Integers, inventory_ms: Integers) -> Iter
     resolution = about.question.resolution
     if resolution is Resolution.TOTAL:
         number, every = len(groups), int(np.count_nonzero(stood.any(axis=1)))
-        yield f"In {_of(number, every, _GROUPS[about.question.scope])} {least}: {_some(groups)}."
+        yield f"In {_of(number, every, _GROUPS[about.question.scope])} {least}: {some(groups)}."
         return
     steps, standing = np.atleast_1d(poor.any(axis=0)), np.atleast_1d(stood.any(axis=0))
     number, every = int(np.count_nonzero(steps)), int(np.count_nonzero(standing))
-    where = f", of {_some(_by_number(about, poor))}" if len(about.groups) > 1 else ""
-    when = _some(list(_runs(about, steps, standing)))
+    where = f", of {some(_by_number(about, poor))}" if len(about.groups) > 1 else ""
+    when = some(list(_runs(about, steps, standing)))
     yield f"In {_of(number, every, _STEPS[resolution])} {least}{where}: {when}."
 
 
@@ -64,7 +64,7 @@ def _of(number: int, every: int, names: tuple[str, str]) -> str:
     return f"{number:,} of {every:,} {names[every != 1]}"
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
     """Name a few."""
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -12,7 +12,7 @@ from perch.history.asked import asked, groups_of, rows_asked
 from perch.history.calendar import DAY_MS, Calendar
 from perch.history.metrics import METRICS
 from perch.history.question import Hours, Question, Resolution, Scope
-from perch.history.source import HistorySource
+from perch.history.source import HistorySource, Horizon
 from perch.model import Site, SpaceKind
 
 NAMED = 5
@@ -42,7 +42,7 @@ def observed_pool(
     horizon = source.horizon(site.id)
     if horizon is None:
         return Pool(site, (), ())
-    spans = [span for window in windows for span in _spans(window[0], min(window[1], horizon.last_ms))]
+    spans = [span for window in windows for span in _spans(*_within(window, horizon))]
     there = {space for window in windows for space in _standing(site, kinds, zones, window)}
     waiting = set(there)
     for span in spans:
@@ -64,6 +64,10 @@ def without(site: Site, left_out: Collection[str]) -> Pool:
 def _said(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"Left out, because nothing at all was observed of them in this time: {', '.join(names[:NAMED])}{more}."
+
+
+def _within(window: tuple[int, int], horizon: Horizon) -> tuple[int, int]:
+    return max(window[0], horizon.first_ms), min(window[1], horizon.last_ms)
 
 
 def _spans(from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
