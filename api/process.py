@@ -28,9 +28,10 @@ from api.readiness import checks_of
 from api.watches import Watches
 from api.wire import Crowd, wires
 from perch.adapters.collector_health import read_health
-from perch.adapters.instants import now
+from perch.adapters.instants import boot_ms, now
 from perch.adapters.mqtt import Connection, Received
 from perch.adapters.readings_log import ReadingsLog
+from perch.adapters.service import Service
 from perch.adapters.watches_file import WatchesFile
 from perch.adapters.webhooks import Destinations
 from perch.errors import Complaint, InputError, PerchError, StorageError
@@ -123,11 +124,14 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
     connection.start()
     working = [asyncio.create_task(work) for work in (_keep_time(live), *works)]
     _log.info("serving on http://%s:%s", *listening.getsockname()[:2])
+    service = Service()
     try:
         while not (stop.is_set() or any(task.done() for task in (serving, *working))):
             connection.check()
+            service.settle(boot_ms())
             await asyncio.sleep(STOP_SEEN_S)
     finally:
+        service.stopping()
         live.feeds.end()
         server.should_exit = True
         for task in working:

@@ -22,6 +22,7 @@ from perch.adapters.instants import boot_ms, now
 from perch.adapters.journal import Journal
 from perch.adapters.mqtt import Connection
 from perch.adapters.quarantine import Quarantine
+from perch.adapters.service import Service
 from perch.contract import ROOT
 from perch.errors import StorageError, UnavailableError
 from perch.model import Site
@@ -111,7 +112,7 @@ def _shown(settings: ServerSettings, reporter: Reporter) -> AbstractContextManag
 
 def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
     """Take in what comes, until told to stop or until any part has died."""
-    woken_end, woken_s = parts.journal.end, 0.0
+    woken_end, woken_s, service = parts.journal.end, 0.0, Service()
     while not stop.is_set():
         arrivals = parts.inbox.take(0 if parts.chores.is_busy else WAIT_S)
         parts.check()
@@ -121,9 +122,11 @@ def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
         parts.live.settle(now())
         parts.quarantine.pass_time(boot_ms())
         reporter.settle(now())
+        service.settle(boot_ms())
         if parts.journal.end != woken_end and time.monotonic() - woken_s >= WAIT_S:
             woken_end, woken_s = parts.journal.end, time.monotonic()
             parts.wake_followers()
+    service.stopping()
 
 
 def shutdown(parts: Parts, stopping: threading.Event, deadline: float) -> None:

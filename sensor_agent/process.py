@@ -10,6 +10,7 @@ from typing import Protocol
 from perch.adapters.instants import boot_ms
 from perch.adapters.outbox import Outbox
 from perch.adapters.outbox_aside import set_aside
+from perch.adapters.service import Service
 from perch.errors import DamagedError, UnavailableError
 from perch.model import Sensor
 from perch.settings import AgentSettings
@@ -110,7 +111,7 @@ def loop(
     agent: Agent, clock: Clock, polls: Polls, stop: threading.Event, report: Callable[[], None] = lambda: None
 ) -> None:
     """Own the agent: one thing at a time, in the order in which things happen."""
-    said = troubled = ""
+    said, troubled, service = "", "", Service()
     while not stop.is_set():
         if agent.turn(_wait_s(agent, clock, polls)):
             log.warning("the agent stood still for more than a minute; that time is unknown")
@@ -118,6 +119,8 @@ def loop(
             agent.poll(sensor)
         said, troubled = say_once(agent, said), trouble_once(agent, troubled)
         report()
+        service.settle(boot_ms())
+    service.stopping()
 
 
 def _wait_s(agent: Agent, clock: Clock, polls: Polls) -> float:

@@ -51,6 +51,7 @@ COMMANDS = {
     "export": Entry("perch.commands.export:export", "Write the past to a CSV or Parquet file.", "export"),
     "audit": Entry("perch.commands.audit:audit", "Say how right Perch is, by what people saw.", "server"),
     "key": Entry("perch.commands.key:key", "Make keys for readers, list them and take them back.", "server"),
+    "install": Entry("perch.commands.install:install", "Write systemd units, folders and a first configuration."),
     "backup": Entry("perch.commands.backup:backup", "Back up a server while it runs.", "server"),
     "restore": Entry("perch.commands.restore:restore", "Go on from a backup on an empty server.", "server"),
     "enroll": Entry("perch.commands.enroll:enroll", "Get an agent a credential of its own, by invitation.", "agent"),

@@ -1,0 +1,81 @@
+"""Which files an installation is made of: units, users, folders, and a first configuration."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from perch.adapters.laid_files import Laid
+from perch.commands import install_units as units
+from perch.commands.install_units import BACKUPS, CONFIGURATION, DATA, USER
+from perch.settings.written import toml
+
+BROKER = "/etc/mosquitto/perch"
+UNITS, USERS, FOLDERS = "/etc/systemd/system", "/etc/sysusers.d", "/etc/tmpfiles.d"
+PRIVATE = 0o640
+
+_USER = f'u {USER} - "Perch" {DATA}\n'
+_GROUPS = "".join(f"g {name} -\nm {USER} {name}\n" for name in ("gpio", "i2c", "spi"))
+_FOLDERS = f"d {CONFIGURATION} 0750 root {USER}\nd {DATA} 0750 {USER} {USER}\n"
+_DAYS = ("mon", "tue", "wed", "thu", "fri")
+
+
+class SiteWanted(NamedTuple):
+    """The site that a first configuration is for, and the name by which agents call its broker."""
+
+    id: str
+    name: str
+    time_zone: str
+    host: str
+
+
+def server_files(program: PurePosixPath, site: SiteWanted) -> Sequence[Laid]:
+    """Give the files of a server with one site."""
+    folder = f"{CONFIGURATION}/{site.id}"
+    of_group = "".join(f"z {path} 0640 root {USER}\n" for path in (f"{CONFIGURATION}/*.toml", f"{folder}/*"))
+    password = f"z {CONFIGURATION}/server.password 0640 root {USER}\n"
+    more = f"d {folder} 0750 root {USER}\nd {BACKUPS} 0700 {USER} {USER}\n{of_group}{password}"
+    broker = f"d {BROKER} 2750 root mosquitto\nL /etc/mosquitto/conf.d/perch.conf - - - - {BROKER}/mosquitto.conf\n"
+    return (
+        Laid(f"{USERS}/perch.conf", _USER),
+        Laid(f"{FOLDERS}/perch.conf", _FOLDERS + more),
+        Laid(f"{FOLDERS}/perch-broker.conf", broker),
+        Laid(f"{UNITS}/perch-collector.service", units.collector_unit(program)),
+        Laid(f"{UNITS}/perch-api.service", units.api_unit(program)),
+        Laid(f"{UNITS}/perch-backup.service", units.backup_unit(program)),
+        Laid(f"{UNITS}/perch-backup.timer", units.backup_timer()),
+        Laid(f"{CONFIGURATION}/server.password", secrets.token_urlsafe(32), PRIVATE, once=True, secret=True),
+        Laid(f"{folder}/site.toml", _site(site), PRIVATE, once=True),
+        Laid(f"{CONFIGURATION}/perch.toml", _server(site), PRIVATE, once=True),
+    )
+
+
+def agent_files(program: PurePosixPath) -> Sequence[Laid]:
+    """Give the files of an agent; its configuration comes with its credential, by `perch enroll`."""
+    return (
+        Laid(f"{USERS}/perch-agent.conf", _USER + _GROUPS),
+        Laid(f"{FOLDERS}/perch-agent.conf", f"{_FOLDERS}z {CONFIGURATION}/agent.toml 0640 root {USER}\n"),
+        Laid(f"{UNITS}/perch-agent.service", units.agent_unit(program)),
+    )
+
+
+def _server(site: SiteWanted) -> str:
+    return toml(
+        {
+            "data": DATA,
+            "sites": [f"{site.id}/site.toml"],
+            "broker": {"host": "127.0.0.1", "port": 1883, "username": "server", "password_file": "server.password"},
+            "enrolment": {"folder": BROKER, "host": site.host},
+        }
+    )
+
+
+def _site(site: SiteWanted) -> str:
+    return (
+        f"[site]\n{toml({'id': site.id, 'name': site.name, 'time_zone': site.time_zone})}\n"
+        f"[hours]\n{toml(dict.fromkeys(_DAYS, '08:00-20:00'))}\n"
+        '[[floor]]\nid = "f1"\nname = "First floor"\n\n[[zone]]\nid = "open"\nfloor = "f1"\n\n'
+        "# An agent, and a space that it senses:\n#\n"
+        '# [[agent]]\n# id = "pi-1"\n#\n'
+        '# [[space]]\n# id = "d01"\n# kind = "desk"\n# floor = "f1"\n# zone = "open"\n# agent = "pi-1"\n'
+    )
