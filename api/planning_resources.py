@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.access import Matter
+from api.access import Matter, Reader
 from api.audit_body import read_object
 from api.history import History
 from api.history_of_groups import groups_to_replay, require_group, require_groups, site_to
@@ -26,6 +26,17 @@ from api.parameters import (
 )
 from api.planning_answers import comparison_answer, scenario_answer, sizing_answer
 from api.planning_body import LARGEST_BYTES, read_changes, read_scenario
+from api.planning_for_members import (
+    LEAST_MS,
+    kinds_of_many,
+    members_now_ms,
+    require_changes,
+    require_many,
+    require_metric,
+    require_usual_share,
+    require_weeks,
+)
+from api.planning_in_bands import comparison_in_bands, scenario_in_bands, sizing_in_bands
 from api.planning_shapes import ComparisonAnswer, ScenarioAnswer, ScenarioAsked, SizingAnswer
 from api.problems import wrong
 from api.turns import in_turn, taking_turns
@@ -42,7 +53,7 @@ router = APIRouter(
     prefix="/api/v1/planning",
     route_class=StrictRoute,
     tags=["planning"],
-    dependencies=[required(Matter.HISTORY_OF_GROUPS)],
+    dependencies=[required(Matter.HISTORY)],
 )
 _encoder = msgspec.json.Encoder()
 Edge = Annotated[str, Query(max_length=64, description="RFC 3339; without offset: the site's own time")]
@@ -53,19 +64,25 @@ Edge = Annotated[str, Query(max_length=64, description="RFC 3339; without offset
 def how_many(
     history: TheHistory,
     live: TheLive,
+    reader: TheReader,
     window: TheWindow,
     kind: Annotated[SpaceKind, Query(description="which kind of space")] = SpaceKind.DESK,
     share: Annotated[float, Query(ge=0.5, le=0.99, description="of days, and of time")] = 0.95,
 ) -> Response:
     """Say how many spaces of a kind would do on a share of days and of open time, and what fewer would mean."""
     site, calendar = window.site, history.calendar(window.site.id)
-    now_ms = live.now().wall_ms
+    now_ms, span = live.now().wall_ms, (window.from_ms, window.to_ms)
+    if _in_bands(reader):
+        require_usual_share(share)
+        require_weeks(site, {("from", "to"): span}, now_ms, LEAST_MS)
+        require_many(observed_site(history, site, [span]), [span], "kind", kind=kind)
+        now_ms = members_now_ms(site, now_ms)
     history.require_begun(site, window.to_ms)
-    span = window.from_ms, window.to_ms
     require_groups(history, observed_site(history, site, [span]), span, now_ms, [kind])
     found = sizing(site, kind, window.from_ms, window.to_ms, share, history.source(), calendar, now_ms)
     found = replace(found, warnings=(*found.warnings, *history.caveats(window.from_ms)))
-    return _json(sizing_answer(found, site, window.from_ms, kind, share))
+    answer = sizing_answer(found, site, window.from_ms, kind, share)
+    return _json(sizing_in_bands(answer) if _in_bands(reader) else answer)
 
 
 @router.post("/scenarios", **{**answers(ScenarioAnswer, 403, 413, 415, 503), **takes(ScenarioAsked)})
@@ -79,12 +96,18 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
     changes, now_ms = tuple(read_changes(asked, site)), live.now().wall_ms
     if not changes:
         raise wrong("changes", "there are none; name at least one")
+    if _in_bands(reader):
+        require_weeks(site, {("from", "to"): (from_ms, to_ms)}, now_ms, LEAST_MS)
+        require_changes(changes)
+        site = await in_turn(_of_many, history, site, (from_ms, to_ms), changes)
+        now_ms = members_now_ms(site, now_ms)
     await in_turn(history.require_begun, site, to_ms)
     source, calendar = history.source(), history.calendar(site.id)
     site, told = await in_turn(_to_replay, history, site, (from_ms, to_ms), now_ms, changes)
     found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
     caveats = await in_turn(history.caveats, from_ms)
-    return _json(scenario_answer(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms))
+    answer = scenario_answer(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms)
+    return _json(scenario_in_bands(answer) if _in_bands(reader) else answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +147,7 @@ async def periods_of(
 def before_and_after(
     history: TheHistory,
     live: TheLive,
+    reader: TheReader,
     periods: Annotated[Periods, Depends(periods_of)],
     metric: Annotated[str, Query(max_length=64, description="id of a metric; /definitions lists them")],
     zone: OptionalZone = None,
@@ -133,7 +157,34 @@ def before_and_after(
     if metric not in DEFINITIONS:
         raise wrong("metric", f"there is no metric {metric!r}; there are: {', '.join(sorted(DEFINITIONS))}")
     of = Compared(metric, periods.before, periods.after, zone, control_zone)
-    return _json(comparison_answer(compared(history, of, periods.site, live.now().wall_ms), of, periods.site))
+    site, now_ms = periods.site, live.now().wall_ms
+    if not _in_bands(reader):
+        return _json(comparison_answer(compared(history, of, site, now_ms), of, site))
+    _require_for_members(history, of, site, now_ms)
+    return _json(comparison_in_bands(comparison_answer(compared(history, of, site, now_ms), of, site)))
+
+
+def _require_for_members(history: History, of: Compared, site: Site, now_ms: int) -> None:
+    """Refuse a comparison that members may not read; raises ParametersError."""
+    require_metric(of.metric)
+    windows = (of.before, of.after)
+    named = {("before_from", "before_to"): of.before, ("after_from", "after_to"): of.after}
+    require_weeks(site, named, now_ms)
+    observed = observed_site(history, site, windows)
+    require_many(observed, windows, "zone", zone=of.zone)
+    if of.control_zone is not None:
+        require_many(observed, windows, "control_zone", zone=of.control_zone)
+
+
+def _in_bands(reader: Reader) -> bool:
+    """Tell whether a reader is told of groups in bands alone."""
+    return not reader.may_read(Matter.HISTORY_OF_GROUPS)
+
+
+def _of_many(history: History, site: Site, window: tuple[int, int], changes: Sequence[Change]) -> Site:
+    """Give of a site the kinds that are enough spaces for members; raises ParametersError."""
+    many = kinds_of_many(observed_site(history, site, [window]), window, changes)
+    return replace(site, spaces=tuple(space for space in site.spaces if space.kind in many))
 
 
 def compared(history: History, of: Compared, site: Site, now_ms: int) -> Comparison:

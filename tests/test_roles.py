@@ -24,6 +24,7 @@ READERS = (MEMBER, MANAGER, FACILITIES)
 MANAGERS = (MANAGER, FACILITIES)
 EVERYBODY = tuple(Role)
 DAYS = "from=2026-03-02&to=2026-03-09"
+WEEKS = "from=2026-03-02&to=2026-03-30"
 NO_TAP, NO_WATCH = "0" * 32, "0" * 12
 
 
@@ -38,7 +39,12 @@ class Entry(NamedTuple):
     nobody: int = 401
 
 
-SCENARIO = {"site": "{site}", "from": "2026-03-02", "to": "2026-04-27", "changes": [{"remove": ["d01"]}]}
+SCENARIO = {
+    "site": "{site}",
+    "from": "2026-03-02",
+    "to": "2026-04-27",
+    "changes": [{"add": {"kind": "desk", "count": 1}}],
+}
 WATCHED = {"about": "full", "share": 0.9, "site": "{site}", "url": f"{INSIDE}/hook"}
 COMPARED = "before_from=2026-03-02&before_to=2026-03-30&after_from=2026-03-30&after_to=2026-04-27"
 API = "/api/v1"
@@ -58,11 +64,11 @@ MATRIX: dict[tuple[str, str], Entry] = {
         (FACILITIES,), f"{API}/history/transitions?site={{site}}&space=d01&{DAYS}", 422
     ),
     ("GET", f"{API}/forecast"): Entry(READERS, f"{API}/forecast?site={{site}}&kind=desk&at={{soon}}", 422),
-    ("GET", f"{API}/planning/sizing"): Entry(MANAGERS, f"{API}/planning/sizing?site={{site}}&{DAYS}", 422),
+    ("GET", f"{API}/planning/sizing"): Entry(READERS, f"{API}/planning/sizing?site={{site}}&{WEEKS}", 422),
     ("GET", f"{API}/planning/comparison"): Entry(
-        MANAGERS, f"{API}/planning/comparison?site={{site}}&metric=time_used_ratio&{COMPARED}", 422
+        READERS, f"{API}/planning/comparison?site={{site}}&metric=time_used_ratio&{COMPARED}", 422
     ),
-    ("POST", f"{API}/planning/scenarios"): Entry(MANAGERS, f"{API}/planning/scenarios", 422, body=SCENARIO),
+    ("POST", f"{API}/planning/scenarios"): Entry(READERS, f"{API}/planning/scenarios", 422, body=SCENARIO),
     ("POST", f"{API}/audit"): Entry(
         MANAGERS, f"{API}/audit", 422, 201, {"id": "{id}", "site": "{site}", "space": "d01", "count": 1}
     ),
@@ -180,6 +186,7 @@ def test_the_table_is_that_of_the_contract() -> None:
     roles = {matter: {role for role in roles if role} for matter, roles in MAY_READ.items()}
     assert roles[Matter.LIVE] == {MEMBER, MANAGER, FACILITIES}
     assert roles[Matter.LIVE_OF_ALL_PURPOSES] == {FACILITIES}
+    assert roles[Matter.HISTORY] == {MEMBER, MANAGER, FACILITIES}
     assert roles[Matter.HISTORY_OF_GROUPS] == {MANAGER, FACILITIES}
     assert roles[Matter.HISTORY_OF_SPACES] == {FACILITIES}
     assert roles[Matter.AUDIT] == {FACILITIES}

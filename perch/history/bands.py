@@ -13,11 +13,12 @@ from perch.history.layout import Standing, standings
 from perch.history.question import Answer, HourRow, Row, Scope
 from perch.model import Site
 
+Edges = tuple[float, ...]
 FEWEST_SPACES = 5
-_RATIO = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-_SECONDS = (0.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0, 86_400.0)
-_NUMBER = (0.0, *(step * 10.0**power for power in range(6) for step in (5.0, 10.0, 20.0)))
-_EDGES = {"ratio": _RATIO, "seconds": _SECONDS}
+RATIOS: Edges = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_SECONDS: Edges = (0.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0, 86_400.0)
+NUMBERS: Edges = (0.0, *(step * 10.0**power for power in range(6) for step in (5.0, 10.0, 20.0)))
+_EDGES = {"ratio": RATIOS, "seconds": _SECONDS}
 BANDS = (
     "These are bands: low and high are the edges of the band that a value lies in, value is its middle, and coverage "
     "is in tenths."
@@ -27,7 +28,7 @@ FEW = f"Left out is what has fewer than {FEWEST_SPACES} shared spaces; assigned 
 
 def in_bands(answer: Answer, site: Site) -> Answer:
     """Coarsen an answer about a site, and leave out groups that are too small."""
-    edges = _EDGES.get(answer.definition.unit, _NUMBER)
+    edges = edges_of(answer.definition.unit)
     standing = standings(site)
     question = answer.question
     window = (question.from_ms, answer.to_ms)
@@ -68,29 +69,42 @@ def large_enough(rows: Iterable[Standing], from_ms: int, to_ms: int) -> bool:
     )
 
 
-def _coarse(row: Row, edges: tuple[float, ...]) -> Row:
+def edges_of(unit: str) -> Edges:
+    """Give the edges of the bands in which numbers of a unit are told."""
+    return _EDGES.get(unit, NUMBERS)
+
+
+def _coarse(row: Row, edges: Edges) -> Row:
     low, high = _band(row.value, edges)
-    return Row(row.start_ms, row.end_ms, row.scope, _middle(low, high), _tenths(row.coverage), low, high)
+    return Row(row.start_ms, row.end_ms, row.scope, _middle(low, high), tenths(row.coverage), low, high)
 
 
-def _coarse_hour(row: HourRow, edges: tuple[float, ...]) -> HourRow:
+def _coarse_hour(row: HourRow, edges: Edges) -> HourRow:
     low, high = _band(row.value, edges)
     p50, p90, highest = (_middle(*_band(number, edges)) for number in (row.p50, row.p90, row.max))
-    hour, coverage = (row.weekday, row.hour, row.scope), _tenths(row.coverage)
+    hour, coverage = (row.weekday, row.hour, row.scope), tenths(row.coverage)
     return HourRow(*hour, _middle(low, high), coverage, low, high, p50, p90, highest, row.weeks)
 
 
-def _band(value: float | None, edges: tuple[float, ...]) -> tuple[float, float] | tuple[None, None]:
+def band(value: float, edges: Edges) -> tuple[float, float]:
     """Give the edges around a value; the last band ends with its last edge, and whatever lies beyond is in it."""
-    if value is None:
-        return None, None
     place = min(max(bisect_right(edges, value), 1), len(edges) - 1)
     return edges[place - 1], edges[place]
 
 
-def _middle(low: float | None, high: float | None) -> float | None:
-    return None if low is None or high is None else round((low + high) / 2, 3)
+def middle(low: float, high: float) -> float:
+    """Give the middle of a band."""
+    return round((low + high) / 2, 3)
 
 
-def _tenths(coverage: float | None) -> float | None:
+def tenths(coverage: float | None) -> float | None:
+    """Give a coverage in tenths, rounded down."""
     return None if coverage is None else int(coverage * 10) / 10
+
+
+def _band(value: float | None, edges: Edges) -> tuple[float, float] | tuple[None, None]:
+    return (None, None) if value is None else band(value, edges)
+
+
+def _middle(low: float | None, high: float | None) -> float | None:
+    return None if low is None or high is None else middle(low, high)
