@@ -3,6 +3,7 @@
 No container is started here: that takes an engine, which a machine that tests need not have.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from jsonschema import Draft7Validator
 
 from perch.settings import load_server
 from tests.parts import find_program
@@ -18,6 +20,8 @@ from tests.parts import find_program
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "deploy" / "compose"
 HOST = "perch.hq.example"
+SCHEMA = Path("/usr/lib/python3/dist-packages/compose/config/compose_spec.json")
+"""As Debian's docker-compose has it."""
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,16 @@ def services(composed: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+def test_the_file_keeps_to_the_compose_specification(composed: dict[str, Any]) -> None:
+    if not SCHEMA.exists():
+        pytest.skip("docker-compose, which brings the schema, is not installed: scripts/get-parts gets it")
+    schema = json.loads(SCHEMA.read_text())
+    assert [error.message for error in Draft7Validator(schema).iter_errors(composed)] == []
+    wrong = {**composed, "services": {"one": {"imagge": "x"}}}
+    assert list(Draft7Validator(schema).iter_errors(wrong))
+
+
+@pytest.mark.long
 def test_compose_understands_the_file(composed: dict[str, Any]) -> None:
     program = find_program("docker-compose")
     if program is None:
