@@ -123,7 +123,7 @@ def transitions(
     if as_ is not AnswerFormat.JSON:
         chosen = [row for row in standings(site) if row.space.id == space]
         table = transitions_of(chosen, site, window.from_ms, window.to_ms, history.source())
-        about = {"warnings": " ".join(history.caveats(window.from_ms))}
+        about = {**table.about, "warnings": " ".join(history.caveats(window.from_ms))}
         return download(replaced(table, about=about), as_, f"transitions-{space}", window.from_ms)
     rows = history.transitions(site, space, window.from_ms, window.to_ms)
     zone = zone_of(site.time_zone)

@@ -223,9 +223,14 @@ def test_pandas_and_duckdb_read_the_same_from_every_format(server: Path, tmp_pat
 def test_parquet_says_what_its_numbers_mean(server: Path, tmp_path: Path) -> None:
     file = export(server, tmp_path / "used.parquet", "--what", "time_used_ratio", "--resolution", "day")
     about = pq.read_schema(file).metadata
-    assert about[b"definition"].startswith(b"time_used_ratio 1: Occupied time divided by known time.")
+    assert (about[b"definition"], about[b"definition_version"]) == (b"time_used_ratio", b"1")
+    assert about[b"definition_text"].startswith(b"Occupied time divided by known time.")
     assert (about[b"resolution"], about[b"hours"], about[b"unit"]) == (b"day", b"open", b"ratio")
-    layout = pd.read_parquet(export(server, tmp_path / "layout.parquet", "--what", "layout"))
+    window = b"2026-03-23T00:00:00+00:00", b"2026-04-06T00:00:00+01:00", b"Europe/Lisbon"
+    for what in ("time_used_ratio", "transitions", "sessions", "layout"):
+        about = pq.read_schema(export(server, tmp_path / f"{what}.parquet", "--what", what)).metadata
+        assert (about[b"from"], about[b"to"], about[b"time_zone"]) == window, what
+    layout = pd.read_parquet(tmp_path / "layout.parquet")
     assert layout["name"][0].startswith("=HYPERLINK")  # nothing runs what is in Parquet
     assert layout["valid_from"][1] == date(2026, 3, 30)
     assert pd.isna(layout["capacity"][2])

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
@@ -44,6 +45,7 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
     asked.finish()
     found = compared(history, of, site, asked.now_ms)
     zone = zone_of(site.time_zone)
+    both = found.before, found.after
     shown = {name: asked.texts[name] for name in ("zone", "control_zone") if asked.texts.get(name)}
     query = {"site": site.id, "metric": of.metric, **_days(asked, site), **shown}
     return {
@@ -53,14 +55,9 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
         "more": list(_more(found, of)),
         "warnings": found.warnings,
         "columns": list(words()["columns_comparison"].values()),
-        "rows": [
-            (
-                say(f"comparison_{name}"),
-                wording.window(period.from_ms, period.to_ms, zone),
-                *_numbers(period, of.metric),
-            )
-            for name, period in (("before", found.before), ("after", found.after))
-        ],
+        "rows": list(
+            zip(words()["rows_comparison"].values(), *(_column(one, of.metric, zone) for one in both), strict=True)
+        ),
         "json": f"/api/v1/planning/comparison?{urlencode(query)}",
         "definitions": [*meanings("difference"), *definitions([of.metric, "coverage"])],
     }
@@ -175,6 +172,8 @@ def _signed(metric: str, value: float) -> str:
     return f"{sign}{difference(metric, abs(value))}"
 
 
-def _numbers(of: Period, metric: str) -> Sequence[str]:
-    between = wording.bounds(metric, of.low, of.high) or wording.NO_NUMBER
-    return str(of.days), str(of.weeks), wording.measured(metric, of.value), between, wording.percent(of.coverage)
+def _column(of: Period, metric: str, zone: ZoneInfo) -> Sequence[str]:
+    value = wording.measured(metric, of.value)
+    between = wording.bounds(metric, of.low, of.high) or value
+    window = wording.window(of.from_ms, of.to_ms, zone)
+    return window, str(of.days), str(of.weeks), value, between, wording.percent(of.coverage)

@@ -48,6 +48,7 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
     window = (wish.from_ms, wish.to_ms)
     seen = [of for of in wishes if not is_left_out(history, wish.site, window, wish.now_ms, of.kind)]
     kinds = [_kind(of, history) for of in seen]
+    of_all = _said_of_all(kinds)
     zones = _zones(wish, history)
     zone = zone_of(wish.site.time_zone)
     hours = say("hours_open" if hours_asked(wish.site) is Hours.OPEN else "hours_all")
@@ -61,7 +62,7 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
         "zone_warnings": zones.warnings,
         "bars": bars(list(_bars(zones, wish)), say("report_zones")) if zones.rows else "",
         "zones": list(_zone_rows(zones, wish)),
-        "warnings": wording.once([*left_out, *used.answer.warnings, *([] if seen == wishes else [ALONE])]),
+        "warnings": wording.once([*left_out, *used.answer.warnings, *of_all, *([] if seen == wishes else [ALONE])]),
         "made": say("report_made", now=wording.moment(wish.now_ms, zone)),
         "definitions": [
             *planning_page.meanings("desks_for_days", "desks_for_time"),
@@ -92,6 +93,17 @@ def _kind(wish: Wish, history: History) -> dict[str, Any]:
         "heading": planning_page.heading(wish, found, USUAL_SHARE),
         "more": list(planning_page.more(found, USUAL_SHARE)),
     }
+
+
+def _said_of_all(kinds: Sequence[dict[str, Any]]) -> list[str]:
+    """Take the warnings that all of several kinds have away from them, to be said once."""
+    if len(kinds) < 2:
+        return []
+    first, *others = (kind["warnings"] for kind in kinds)
+    common = [text for text in first if all(text in said for said in others)]
+    for kind in kinds:
+        kind["warnings"] = [text for text in kind["warnings"] if text not in common]
+    return common
 
 
 def _lead(wish: Wish, busy: Busiest | None, found: Sizing) -> Iterator[str]:

@@ -17,13 +17,16 @@ from perch.errors import QuestionError
 from perch.history.asked import Asked, asked, groups_of, rows_asked
 from perch.history.asking import check
 from perch.history.calendar import DAY_MS, Calendar
+from perch.history.definitions import DEFINITIONS
+from perch.history.kept import require_words
 from perch.history.layout import Standing, by_space
 from perch.history.past import Past, pasts
 from perch.history.question import Answer, HourRow, Peak, Question, Resolution, Row
 from perch.history.sessions import States, sessions
 from perch.history.source import NO_COUNT, HistorySource, Integers
 from perch.history.statements import changes
-from perch.history.visits import pasts_around, places_counted
+from perch.history.table_notes import meaning_of, rules_of, window_of
+from perch.history.visits import MARGIN_MS, pasts_around, places_counted
 from perch.model import Site, Space
 
 SPACE_DAYS = 3_500
@@ -131,12 +134,12 @@ HOURS_OF_WEEK = (
 def transition_table(question: Question, site: Site, source: HistorySource, now_ms: int) -> Table:
     """Give the transitions that a question's window and filters leave, in order of time; raises QuestionError."""
     to_ms = check(question, site, now_ms)
-    chosen = rows_asked(question, site, to_ms)
-    return transitions_of(chosen, site, question.from_ms, to_ms, source)
+    return transitions_of(rows_asked(question, site, to_ms), site, question.from_ms, to_ms, source)
 
 
 def transitions_of(chosen: Sequence[Standing], site: Site, from_ms: int, to_ms: int, source: HistorySource) -> Table:
     """Give the transitions of some rows of the layout within [from_ms, to_ms), in order of time, then of the layout."""
+    require_words(source.tiers(site.id), site.id, from_ms)
     spaces = len({row.space.id for row in chosen})
     step_ms = max(1, SPACE_DAYS // max(spaces, 1)) * DAY_MS
     starts = range(from_ms, to_ms, step_ms) if chosen else range(0)
@@ -145,34 +148,35 @@ def transitions_of(chosen: Sequence[Standing], site: Site, from_ms: int, to_ms: 
         for start_ms in starts:
             yield _transitions(chosen, site, start_ms, min(start_ms + step_ms, to_ms), source)
 
-    return Table(site, "transitions", TRANSITIONS, len(starts), pieces())
+    return Table(site, "transitions", TRANSITIONS, len(starts), pieces(), window_of(site, from_ms, to_ms))
 
 
 def session_table(question: Question, site: Site, source: HistorySource, calendar: Calendar, now_ms: int) -> Table:
     """Give the sessions that the metric of that name counts, space by space; raises QuestionError."""
     to_ms = check(question, site, now_ms)
+    require_words(source.tiers(site.id), site.id, question.from_ms - MARGIN_MS)
     chosen = rows_asked(question, site, to_ms)
     spaces = list(by_space(chosen).values())
     batches = [spaces[place : place + SPACES_AT_ONCE] for place in range(0, len(spaces), SPACES_AT_ONCE)]
     steps_ms = calendar.steps_ms(Resolution.TOTAL, question.from_ms, to_ms)
-    about = asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
+    within = asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
 
     def pieces() -> Iterator[Piece]:
         for batch in batches:
-            some = replace(about, chosen=[row for rows in batch for row in rows])
+            some = replace(within, chosen=[row for rows in batch for row in rows])
             yield _transposed((row for past in pasts_around(some, source) for row in _stays(some, past)), SESSIONS)
 
-    rules = question.rules
-    parameters = {"merge_seconds": f"{rules.merge_ms / 1000:g}", "min_seconds": f"{rules.min_ms / 1000:g}"}
-    return Table(site, "sessions", SESSIONS, len(batches), pieces(), {**parameters, "hours": question.hours})
+    window = window_of(site, question.from_ms, to_ms)
+    about = {**window, **meaning_of(DEFINITIONS["sessions"]), "hours": question.hours, **rules_of(question.rules)}
+    return Table(site, "sessions", SESSIONS, len(batches), pieces(), about)
 
 
 def answer_table(answer: Answer, site: Site) -> Table:
     """Give the rows of an answer."""
     definition, question = answer.definition, answer.question
     about = {
-        "definition": f"{definition.id} {definition.version}: {definition.text}",
-        "unit": definition.unit,
+        **window_of(site, question.from_ms, answer.to_ms),
+        **meaning_of(definition),
         "resolution": question.resolution,
         "scope": question.scope,
         "hours": question.hours,
@@ -192,7 +196,7 @@ def layout_table(question: Question, site: Site, now_ms: int) -> Table:
         raise QuestionError("to", "the window ends before it begins, or is empty", "let `to` be later than `from`")
     chosen = rows_asked(question, site, question.to_ms)
     rows = _transposed((_layout_row(row.space) for row in chosen), LAYOUT)
-    return Table(site, "layout", LAYOUT, 1, iter((rows,)))
+    return Table(site, "layout", LAYOUT, 1, iter((rows,)), window_of(site, question.from_ms, question.to_ms))
 
 
 def _transitions(chosen: Sequence[Standing], site: Site, from_ms: int, to_ms: int, source: HistorySource) -> Piece:
