@@ -17,6 +17,7 @@ import pytest
 from perch import commands
 from perch.adapters import database_copy
 from perch.adapters.audit_file import AuditFile
+from perch.adapters.backup import BROKER_FILES
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal import Entry, Journal, JournalReader
 from perch.adapters.keys import KeysFile, Role
@@ -42,6 +43,7 @@ class Server:
         (folder / "broker.password").write_text(CANARY)
         self.config = folder / "perch.toml"
         broker = '[broker]\nusername = "server"\npassword_file = "broker.password"\n'
+        broker += '[enrolment]\nfolder = "broker"\nhost = "broker.hq.example"\n'
         self.config.write_text(f'data = "data"\nsites = ["{site}/site.toml"]\n{broker}')
         self.data = folder / "data"
 
@@ -67,6 +69,9 @@ def fill(server: Server, events: int = 40) -> None:
     with Quarantine.open(server.data / "quarantine.db") as quarantine:
         quarantine.add([Suspect(1, "undecodable", "no JSON", "perch/v1/hq/pi-1/up", b"x")])
     server.perch("projection", "rebuild", "history")
+    (server.folder / "broker").mkdir()
+    for name in (*BROKER_FILES, "agents.passwords"):
+        (server.folder / "broker" / name).write_text(f"{name} of {server.folder}")
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +161,7 @@ def test_no_secret_of_the_configuration_is_in_a_backup_and_it_says_so(
     assert {str(path.relative_to(kept)) for path in files} == {
         *("manifest.json", "config/perch.toml", "config/hq/site.toml", "config/hq/f1.svg"),
         *("data/journal.db", "data/history.db", "data/api.db", "data/quarantine.db"),
+        *(f"broker/{name}" for name in BROKER_FILES),
     }
     assert not [path for path in files if CANARY.encode() in path.read_bytes()]
     assert {path.stat().st_mode & 0o077 for path in (kept, *kept.rglob("*")) if path.name != "manifest.json"} == {0}
@@ -172,6 +178,28 @@ def test_a_new_machine_gets_the_configuration_as_well(
     assert (config.parent / "data" / "journal.db").exists()
     (config.parent / "broker.password").write_text("another")
     assert commands.run(["projection", "rebuild", "history", "--config", str(config)]) == 0
+
+
+def test_agents_find_the_broker_that_they_know_and_who_was_revoked_since_is_a_warning(
+    kept: Path, lived: Server, empty: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty.perch("restore", str(kept))
+    said = capsys.readouterr()
+    assert "run perch agents prepare" in said.out
+    assert "revoked after 20" in said.err
+    for name in BROKER_FILES:
+        path = empty.folder / "broker" / name
+        assert path.read_bytes() == (lived.folder / "broker" / name).read_bytes()
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert not (empty.folder / "broker" / "agents.passwords").exists()
+
+
+def test_who_may_come_in_now_is_never_replaced_by_who_might_then(kept: Path, empty: Server) -> None:
+    (empty.folder / "broker").mkdir()
+    (empty.folder / "broker" / "roster.json").write_text("newer")
+    empty.perch("restore", str(kept))
+    assert [path.name for path in (empty.folder / "broker").iterdir()] == ["roster.json"]
+    assert (empty.folder / "broker" / "roster.json").read_text() == "newer"
 
 
 def spoil_manifest(backup: Path, **changed: Any) -> None:

@@ -1,8 +1,9 @@
 """Making a backup of a server: each of its databases as it is at one moment, its configuration, and a manifest.
 
 It is made under another name and takes its own once everything in it was read back, so that a folder with a backup's
-name is a whole backup. What can be had again is left out: InfluxDB is written anew from the journal. Secrets are left
-out as well, save those in `api.db`, without which watches could not go on.
+name is a whole backup. What can be had again is left out: InfluxDB is written anew from the journal. Passwords are left
+out as well. What agents know their broker by is not, nor what watches sign with: without them all would begin anew. So
+whoever has a backup can pass for the server.
 """
 
 import os
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from perch import __version__
 from perch.adapters import api_file, audit_file, backup_manifest, crash_points
-from perch.adapters.backup_manifest import CONFIGURATION, DATA, Held, Manifest, sha256_of
+from perch.adapters.backup_manifest import BROKER, CONFIGURATION, DATA, Held, Manifest, sha256_of
+from perch.adapters.broker_files import CERTIFICATE, HOST, ROSTER
 from perch.adapters.configuration_files import ConfigurationFiles
 from perch.adapters.database_copy import Show, asked, copy_database, show_nothing, verify_copy
 from perch.adapters.sqlite import reported, rights
@@ -26,6 +28,8 @@ from perch.errors import DamagedError, StorageError
 JOURNAL, HISTORY = "journal.db", "history.db"
 DATABASES = (HISTORY, JOURNAL, api_file.NAME, audit_file.NAME, "quarantine.db")
 """In the order in which they are copied: history never knows more than the journal beside it."""
+BROKER_FILES = ("ca.key", "ca.pem", ROSTER, CERTIFICATE, HOST)
+"""What cannot be made anew of what the broker reads."""
 
 _OWNER_ONLY, _OWNERS_FOLDER = 0o600, 0o700
 _SPARE_BYTES = 32 * 2**20
@@ -35,12 +39,16 @@ _END = "SELECT coalesce((SELECT position + count - 1 FROM run ORDER BY position 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is backed up: a data folder, the configuration at `config`, and whose sites these are."""
+    """What is backed up: a data folder, the configuration at `config`, and whose sites these are.
+
+    `broker` is the folder of the broker's files, None where Perch does not make them.
+    """
 
     data: Path
     config: Path
     files: ConfigurationFiles
     sites: Sequence[str]
+    broker: Path | None = None
 
 
 def back_up(subject: Subject, to: Path, now: datetime, show: Show = show_nothing) -> Manifest:
@@ -105,7 +113,8 @@ def _fill(part: Path, subject: Subject, sources: Sequence[Path], now: datetime, 
     if (part / DATA / HISTORY).exists() and not _is_of(part / DATA / HISTORY, journal, events):
         (part / DATA / HISTORY).unlink()  # it is being made anew, and will be once more
         held = [one for one in held if one.path != f"{DATA}/{HISTORY}"]
-    held += [_copy(subject.config.parent / path, part, path) for path in subject.files.inside]
+    held += [_copy(subject.config.parent / path, part, Path(CONFIGURATION, path)) for path in subject.files.inside]
+    held += [_copy(path, part, Path(BROKER, path.name)) for path in _at_the_broker(subject.broker)]
     manifest = Manifest(
         format=backup_manifest.FORMAT,
         perch=__version__,
@@ -156,12 +165,28 @@ def _is_of(history: Path, journal: str, events: int) -> bool:
     return row is not None and row[0] == journal and row[1] <= events
 
 
+def _at_the_broker(folder: Path | None) -> list[Path]:
+    """Give what of the broker's files cannot be made anew; raises StorageError where they may not be looked at."""
+    if folder is None:
+        return []
+    try:
+        return [folder / name for name in BROKER_FILES if name in os.listdir(folder)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be read: {error.strerror}", "run this as root") from error
+
+
 def _copy(source: Path, part: Path, path: Path) -> Held:
-    copy = part / CONFIGURATION / path
+    copy = part / path
     copy.parent.mkdir(_OWNERS_FOLDER, parents=True, exist_ok=True)
-    shutil.copyfile(source, copy)
-    copy.chmod(_OWNER_ONLY)
-    return Held(path=f"{CONFIGURATION}/{path.as_posix()}", bytes=copy.stat().st_size, sha256=sha256_of(copy))
+    try:
+        body = source.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{source} cannot be read: {error.strerror}", "run this as root") from error
+    copy.touch(_OWNER_ONLY)
+    copy.write_bytes(body)
+    return Held(path=path.as_posix(), bytes=len(body), sha256=sha256_of(copy))
 
 
 def _sync(part: Path) -> None:

@@ -11,8 +11,8 @@ from perch.errors import DamagedError, StorageError
 
 NAME = "manifest.json"
 FORMAT = 1
-DATA, CONFIGURATION = "data", "config"
-"""The folders in a backup: databases, and the files of the configuration."""
+DATA, CONFIGURATION, BROKER = "data", "config", "broker"
+"""The folders in a backup: databases, the files of the configuration, and who may come in at the broker."""
 
 _MAX_BYTES = 16 * 2**20
 _DEPTH = 2
@@ -89,11 +89,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def is_inside(path: str) -> bool:
-    """Tell whether a path is one of a backup's own: a database's, or one below the configuration's folder."""
+    """Tell whether a path is one of a backup's own: a database's, the broker's, or one of the configuration."""
     parts = PurePosixPath(path).parts
     if path != "/".join(parts) or ".." in parts or "\0" in path or len(parts) < _DEPTH:
         return False
-    return parts[0] == CONFIGURATION or (parts[0] == DATA and len(parts) == _DEPTH)
+    return parts[0] == CONFIGURATION or (parts[0] in (DATA, BROKER) and len(parts) == _DEPTH)
 
 
 def sha256_of(path: Path) -> str:

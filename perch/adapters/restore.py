@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from perch.adapters import api_file, audit_file, crash_points, history_file, journal_reader, quarantine_reader
 from perch.adapters.backup import DATABASES, HISTORY, JOURNAL
-from perch.adapters.backup_manifest import CONFIGURATION, DATA, Held, Manifest
+from perch.adapters.backup_manifest import BROKER, CONFIGURATION, DATA, Held, Manifest
 from perch.adapters.database_copy import Show, show_nothing
 from perch.adapters.journal_backup import renew_id
 from perch.adapters.sqlite import is_in_use, reported, rights
@@ -111,6 +111,23 @@ def restore_configuration(backup: Path, manifest: Manifest, folder: Path) -> lis
             _give(target, folder, _READABLE)
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}", rights(error)) from error
+    return targets
+
+
+def restore_broker(backup: Path, manifest: Manifest, folder: Path) -> list[Path]:
+    """Put back who may come in at the broker, where none of it is there; gives the files. Raises StorageError."""
+    names = [held for held in manifest.files if held.path.startswith(f"{BROKER}/")]
+    targets = [folder / held.path.partition("/")[2] for held in names]
+    if any(map(os.path.lexists, targets)):
+        return []
+    try:
+        if names:
+            folder.mkdir(0o750, parents=True, exist_ok=True)
+        for held, target in zip(names, targets, strict=True):
+            _copy(backup / held.path, target, held)
+            target.chmod(_OWNER_ONLY)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {error.strerror}", "run this as root") from error
     return targets
 
 

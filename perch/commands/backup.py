@@ -20,9 +20,10 @@ from perch.settings import load_server
 def backup(to: Path, config: ServerConfig, keep: int | None, as_json: bool) -> None:
     """Example: perch backup /var/backups/perch --keep 14
 
-    Back up a server while it runs: journal, history, keys and watches, audit, quarantine, and its configuration without
-    secrets. Where TO is a folder, the backup gets a name in it, by the time; otherwise TO is its name. It is read back
-    before it gets that name. InfluxDB is not in it: it is written anew from the journal.
+    Back up a server while it runs: journal, history, keys and watches, audit, quarantine, who may come in at the
+    broker, and the configuration without its passwords. Where TO is a folder, the backup gets a name in it, by the
+    time; otherwise TO is its name. It is read back before it gets that name. InfluxDB is not in it: it is written anew
+    from the journal. Whoever has a backup can pass for this server: keep it as closely.
     """
     from perch.adapters import backup as making
     from perch.adapters.backup_manifest import told
@@ -34,9 +35,9 @@ def backup(to: Path, config: ServerConfig, keep: int | None, as_json: bool) -> N
     if keep is not None and not is_folder:
         raise click.UsageError("--keep goes with a folder of backups, which has to be there.")
     target = making.dated(to, now) if is_folder else to
-    subject = making.Subject(
-        settings.data, path, configuration_files(path, settings), [site.id for site in settings.sites]
-    )
+    broker = None if settings.enrolment is None else settings.enrolment.folder
+    sites = [site.id for site in settings.sites]
+    subject = making.Subject(settings.data, path, configuration_files(path, settings), sites, broker)
     with Progress() as progress:
         manifest = making.back_up(subject, target, now, progress.show_bytes)
     gone = making.let_go(to, keep) if keep is not None else []

@@ -112,7 +112,7 @@ def agent_unit(program: PurePosixPath) -> str:
 
 
 def backup_unit(program: PurePosixPath) -> str:
-    """Give the unit that makes a backup; it has no network."""
+    """Give the unit that makes a backup: it has no network, and may read what only root may, the broker's keys."""
     config = f"{CONFIGURATION}/perch.toml"
     return _unit(
         {"Description": "Perch: backup", "ConditionPathExists": f"{DATA}/journal.db"},
@@ -127,6 +127,9 @@ def backup_unit(program: PurePosixPath) -> str:
             "RestrictAddressFamilies": "AF_UNIX",
             **_CONFINED,
             **_NO_DEVICES,
+            "PrivateUsers": "false",
+            "CapabilityBoundingSet": "CAP_DAC_READ_SEARCH",
+            "AmbientCapabilities": "CAP_DAC_READ_SEARCH",
         },
         install="",
     )

@@ -37,18 +37,26 @@ def restore(backup: Path, config: Path, as_json: bool) -> None:
     putting.require_known(backup, manifest)
     is_new = not config.exists()
     if is_new:
-        data = _data_of(backup, manifest, config)
+        data, broker = _folders_of(backup, manifest, config)
     else:
         settings = load_server(config)
         putting.require_own(backup, manifest, [site.id for site in settings.sites])
-        data = settings.data
+        data, broker = settings.data, None if settings.enrolment is None else settings.enrolment.folder
     with Progress() as progress:
         journal = putting.restore_data(backup, manifest, data, progress.show_bytes)
     files = putting.restore_configuration(backup, manifest, config.parent) if is_new else []
+    at_broker = [] if broker is None else putting.restore_broker(backup, manifest, broker)
     if as_json:
-        print_json({"data": str(data), "journal": journal, "events": manifest.events, "files": [*map(str, files)]})
+        put = [*map(str, (*files, *at_broker))]
+        print_json({"data": str(data), "journal": journal, "events": manifest.events, "files": put})
         return
     _say(manifest, data, files)
+    if at_broker:
+        click.echo(f"Who may come in at the broker was put into {at_broker[0].parent}: run perch agents prepare.")
+        warn(
+            f"agents that were revoked after {manifest.made} may come in again",
+            "see perch agents list, and revoke them once more",
+        )
 
 
 def _say(manifest: Manifest, data: Path, files: Sequence[Path]) -> None:
@@ -60,12 +68,12 @@ def _say(manifest: Manifest, data: Path, files: Sequence[Path]) -> None:
     click.echo("Start the collector now: agents send again what they keep, which is 48 hours.")
 
 
-def _data_of(backup: Path, manifest: Manifest, config: Path) -> Path:
-    """Give the data folder that a backup's own configuration names, as seen from where it will lie."""
-    kept = backup / CONFIGURATION / manifest.config
-    data = toml_values(kept).get("data")
+def _folders_of(backup: Path, manifest: Manifest, config: Path) -> tuple[Path, Path | None]:
+    """Give the folders of data and broker that a backup's own configuration names, seen from where it will lie."""
+    values = toml_values(backup / CONFIGURATION / manifest.config)
+    data, enrolment = values.get("data"), values.get("enrolment", {})
     if not isinstance(data, str) or config.name != manifest.config:
         what = f"there is none, and the backup's is called {manifest.config}"
         remedy = f"name it so, or make a {config.name} by hand first"
         raise InputError((Complaint(str(config), what, remedy),))
-    return config.parent / data
+    return config.parent / data, config.parent / enrolment["folder"] if "folder" in enrolment else None
