@@ -88,8 +88,15 @@ def test_an_influxdb_2_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_parts_that_are_there_are_left_as_they_are(tmp_path: Path) -> None:
-    for name in ("mosquitto", "chromium", "promtool"):
+    for name in ("mosquitto", "chromium-headless-shell", "promtool"):
         program(tmp_path, name, "#!/bin/sh\n")
     program(tmp_path, "influxd", "#!/bin/sh\necho InfluxDB v1.8.10\n")
     told = run_script("get-parts", f"{tmp_path}:{os.defpath}", HOME=str(tmp_path))
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+def test_a_whole_chromium_does_where_its_headless_shell_cannot_be_had(tmp_path: Path) -> None:
+    program(tmp_path, "chromium", "#!/bin/sh\n")
+    told = run_script("get-parts", str(tmp_path), HOME=str(tmp_path))
+    assert told.returncode == 0
+    assert "chromium" not in told.stderr.partition("package manager")[0]
