@@ -56,6 +56,9 @@ COMMANDS = {
     "restore": Entry("perch.commands.restore:restore", "Go on from a backup on an empty server.", "server"),
     "enroll": Entry("perch.commands.enroll:enroll", "Get an agent a credential of its own, by invitation.", "agent"),
     "agents": Entry("perch.commands.agents:agents", "Invite agents, list them, put them out.", "server"),
+    "support-bundle": Entry(
+        "perch.commands.support_bundle:support_bundle", "Pack what somebody who helps needs to see."
+    ),
     "chaos": Entry("perch.commands.chaos:chaos", "Break a whole Perch on purpose, and count.", "demo"),
     "dashboards": Entry("perch.commands.dashboards:dashboards", "Build Grafana dashboards."),
 }
