@@ -3,9 +3,7 @@
 Each imports what it alone needs: an agent is to fit a small machine.
 """
 
-import logging
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +11,12 @@ from typing import Any
 import click
 
 from perch.commands.examples import ExampleCommand
+from perch.commands.log_lines import log_to_stderr
 from perch.commands.stopping import stop_on_signals, stop_with_parent
 from perch.settings import AgentSettings, load_agent
 
 File = click.Path(path_type=Path)
 Function = Callable[..., Any]
-LINE = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 
 
 def _process_options(function: Function) -> Function:
@@ -110,8 +108,7 @@ def up(config: Path, end_with_parent: int | None) -> None:
 
 def _stop(end_with_parent: int | None) -> threading.Event:
     """Begin to be a process: log to stderr, and stop when told to."""
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(format=LINE, datefmt="%Y-%m-%dT%H:%M:%S", level="INFO")
+    log_to_stderr()
     stop = stop_on_signals()
     if end_with_parent is not None:
         stop_with_parent(stop, end_with_parent)
