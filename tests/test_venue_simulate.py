@@ -26,6 +26,7 @@ from tests.history_cases import day_ms
 
 FILES = (
     "faults.csv",
+    "perch.toml",
     "readings.csv.gz",
     "sensing.toml",
     "site.toml",
@@ -48,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(folder: Path, tmp_path: Path) -> None:
     again, other = simulated(tmp_path / "again"), simulated(tmp_path / "other", seed=6)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "agents"])
     assert all((again / name).read_bytes() == (folder / name).read_bytes() for name in FILES)
     assert (other / "readings.csv.gz").read_bytes() != (folder / "readings.csv.gz").read_bytes()
 

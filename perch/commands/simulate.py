@@ -26,7 +26,8 @@ from perch.venue.simulation import Simulation
 from perch.venue.written import sensing_toml, site_toml, spaces_csv
 
 LARGE = ("readings.csv.gz", "transitions.csv.gz", "truth.csv.gz")
-SMALL = ("site.toml", "spaces.csv", "sensing.toml", "faults.csv")
+SMALL = ("site.toml", "spaces.csv", "sensing.toml", "faults.csv", "perch.toml", "agents")
+_BROKER = '[broker]\nhost = "127.0.0.1"\n'
 DAY_MS = 86_400_000
 Day = click.DateTime(["%Y-%m-%d"])
 
@@ -47,8 +48,9 @@ def simulate(spaces: int, days: int, seed: int, start: datetime, name: str, out:
 
     Make up a venue and let people live in it: its configuration (site.toml, spaces.csv, sensing.toml), what its sensors
     read (readings.csv.gz), the transitions that Perch states from that (transitions.csv.gz), who really was there
-    (truth.csv.gz) and which sensors were dead or stuck (faults.csv). People stay away on the country's holidays and
-    between Christmas and New Year; from two weeks on the layout changes on the way, with dated rows.
+    (truth.csv.gz) and which sensors were dead or stuck (faults.csv). With perch.toml and agents/ a server and its agents
+    can live through it, beside a broker on this machine. People stay away on the country's holidays and between
+    Christmas and New Year; from two weeks on the layout changes on the way, with dated rows.
     """
     if not is_id(name):
         raise click.UsageError(
@@ -77,6 +79,7 @@ def _write(simulation: Simulation, folder: Path) -> None:
     (folder / "spaces.csv").write_text(spaces_csv(simulation.site), "utf-8")
     (folder / "sensing.toml").write_text(sensing_toml(simulation.spaces, simulation.sensors), "utf-8")
     (folder / "faults.csv").write_text("".join(_fault_lines(simulation)), "utf-8")
+    _write_server(simulation, folder)
     with _gzipped(folder / "truth.csv.gz", TRUTH) as truth:
         truth.writelines(f"{format_time(one.time_ms)},{one.space},{one.count}\n" for one in simulation.truth())
     with (
@@ -87,6 +90,19 @@ def _write(simulation: Simulation, folder: Path) -> None:
         for change in offline.changes(simulation.spaces, simulation.sensors, told):
             if change.row:
                 states.write(state_line(change.time_ms, change.space, change.occupancy))
+
+
+def _write_server(simulation: Simulation, folder: Path) -> None:
+    """Write what a server and the venue's agents need to live through it."""
+    site = simulation.site
+    (folder / "perch.toml").write_text(f'data = "server"\nsites = ["site.toml"]\n\n{_BROKER}', "utf-8")
+    (folder / "agents").mkdir()
+    for agent in site.agents:
+        served = {space.id for space in site.spaces if space.agent == agent}
+        spaces = [space for space in simulation.spaces if space.id in served]
+        sensors = [sensor for sensor in simulation.sensors if sensor.space in served]
+        head = f'site = "{site.id}"\nagent = "{agent}"\ndata = "{agent}"\n\n{_BROKER}\n'
+        (folder / "agents" / f"{agent}.toml").write_text(head + sensing_toml(spaces, sensors), "utf-8")
 
 
 def _counted(simulation: Simulation) -> Iterator[Reading]:
