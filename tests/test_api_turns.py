@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from typing import Never
 
+import pytest
 from fastapi.concurrency import run_in_threadpool
 
 from api.application import with_routes
@@ -42,7 +43,8 @@ class SlowHistory(HistoryFiles):
             self.most = max(self.most, self.at_work)
 
 
-def test_live_answers_wait_for_no_history_and_histories_take_turns(tmp_path: Path) -> None:
+@pytest.mark.parametrize("past", [PAST, "/week?site=hq", "/report?site=hq"])
+def test_live_answers_wait_for_no_history_and_histories_take_turns(tmp_path: Path, past: str) -> None:
     world = Keyed(tmp_path, routes=with_routes())
     world.routes.state.history = history = SlowHistory(world)
 
@@ -50,13 +52,13 @@ def test_live_answers_wait_for_no_history_and_histories_take_turns(tmp_path: Pat
         return (await asked(world.app, "GET", address, b"", world.by(role))).status
 
     async def all_at_once() -> list[int]:
-        past = [asyncio.create_task(ask(PAST, Role.FACILITIES)) for _ in range(ASKED)]
+        asked_for = [asyncio.create_task(ask(past, Role.FACILITIES)) for _ in range(ASKED)]
         try:
             await asyncio.to_thread(until, lambda: history.at_work >= AT_ONCE)
             return [await ask(f"/api/v1/{name}?site=hq", Role.MEMBER) for name in ("spaces", "summary", "events")]
         finally:
             history.go.set()
-            statuses.extend(await asyncio.gather(*past))
+            statuses.extend(await asyncio.gather(*asked_for))
 
     statuses: list[int] = []
     assert asyncio.run(all_at_once()) == [200, 200, 200]

@@ -48,8 +48,8 @@ def simulate(spaces: int, days: int, seed: int, start: datetime, name: str, out:
 
     Make up a venue and let people live in it: its configuration (site.toml, spaces.csv, sensing.toml), what its sensors
     read (readings.csv.gz), the transitions that Perch states from that (transitions.csv.gz), who really was there
-    (truth.csv.gz) and which sensors were dead or stuck (faults.csv). With perch.toml and agents/ a server and its agents
-    can live through it, beside a broker on this machine. People stay away on the country's holidays and between
+    (truth.csv.gz) and which sensors were dead or stuck (faults.csv). With perch.toml and agents/ a server and its
+    agents can live through it, beside a broker on this machine. People stay away on the country's holidays and between
     Christmas and New Year; from two weeks on the layout changes on the way, with dated rows.
     """
     if not is_id(name):
