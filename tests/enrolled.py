@@ -2,7 +2,6 @@
 
 import getpass
 import queue
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,21 +16,47 @@ from perch.adapters.authority import key_and_request
 from perch.adapters.broker_files import BrokerFiles, configuration, now_utc
 from perch.adapters.broker_members import Members
 from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt_way import tls_context
 from perch.contract.credentials import kept_of
 from perch.contract.enrolment import Request
 from perch.contract.roster import user_name
 from perch.model import Identity, Site
-from perch.settings import Broker, BrokerReader, Enrolment
+from perch.settings import Broker, load_server
 from tests import parts
+from tests.configurations import site_toml
 from tests.parts import LOOPBACK, free_port, until
 
 NOW_S = 1_790_000_000
 WEEK = ((),) * 7
+SPACE = '[[space]]\nid = "d01"\nzone = "open"\nkind = "desk"\nagent = "pi-1"\n'
+PERCH_TOML = """
+data = "data"
+sites = ["hq.toml", "annex.toml"]
+[broker]
+port = {own}
+username = "server"
+password_file = "server"
+[enrolment]
+folder = "broker"
+host = "127.0.0.1"
+port = {tls}
+desk_port = {desk}
+identity = "{identity}"
+pid_file = "mosquitto.pid"
+[[reader]]
+name = "lobby"
+password_file = "lobby"
+"""
 
 
 def a_site(site: str, *agents: str) -> Site:
     """Make a site that has agents and nothing else."""
     return Site(site, site, "UTC", None, (), WEEK, (), (), agents, ())
+
+
+def more_agents(*agents: str) -> str:
+    """Write further agents for a `site.toml`."""
+    return "".join(f'[[agent]]\nid = "{agent}"\n' for agent in agents)
 
 
 class Secured(parts.Server):
@@ -47,22 +72,17 @@ class Venue:
     """A broker at which agents of two sites may be enrolled; `files` and `members` are what the commands use."""
 
     def __init__(self, program: str, folder: Path, identity: Identity = Identity.PASSWORD) -> None:
-        self.folder, self.identity = folder, identity
+        self.folder, self.identity, self.config = folder, identity, folder / "perch.toml"
         for name in ("server", "lobby"):
             (folder / name).write_text(f"the password of {name}")
-        self.server = Broker(LOOPBACK, free_port(), None, "server", folder / "server")
-        self.enrolment = Enrolment(
-            folder=folder / "broker",
-            host=LOOPBACK,
-            port=free_port(),
-            desk_port=free_port(),
-            identity=identity,
-            reload=(),
-            pid_file=folder / "mosquitto.pid",
-            readers=(BrokerReader("lobby", folder / "lobby"),),
-        )
-        self.sites = (a_site("hq", "pi-1", "pi-2", "pi-3"), a_site("annex", "pi-1"))
-        self.files = BrokerFiles(self.enrolment, self.server, self.sites)
+        (folder / "hq.toml").write_text(site_toml(more_agents("pi-2", "pi-3") + SPACE, "hq"))
+        (folder / "annex.toml").write_text(site_toml("", "annex"))
+        ports = {"own": free_port(), "tls": free_port(), "desk": free_port()}
+        self.config.write_text(PERCH_TOML.format(**ports, identity=identity))
+        settings = load_server(self.config, {})
+        assert settings.enrolment is not None
+        self.server, self.enrolment = settings.broker, settings.enrolment
+        self.files = BrokerFiles(self.enrolment, self.server, settings.sites)
         self.members = Members(self.files, self.enrolment, self.server)
         self.members.prepare("Perch tests", now_utc())
         self.mosquitto = Secured(program, folder, configuration(self.enrolment, self.server.port), self.server.port)
@@ -115,10 +135,8 @@ class Client5:
         if broker.username is not None:
             secret = broker.password_file.read_text().strip() if broker.password_file else None
             self._client.username_pw_set(broker.username, secret)
-        if broker.ca is not None:
-            context = ssl.create_default_context(cafile=broker.ca)
-            if broker.certificate is not None:
-                context.load_cert_chain(broker.certificate, broker.key)
+        context = tls_context(broker)
+        if context is not None:
             self._client.tls_set_context(context)
         if will is not None:
             self._client.will_set(*will, qos=1, retain=True)
@@ -132,6 +150,8 @@ class Client5:
             self.until(lambda: self.welcome is not None)
         except OSError:
             self.gone = True
+        if self.welcome != "Success":
+            self.leave()
 
     @property
     def is_in(self) -> bool:
@@ -184,6 +204,15 @@ class Client5:
 
     def _on_disconnect(self, *_: object) -> None:
         self.gone = True
+
+
+def comes_in(broker: Broker) -> bool:
+    """Tell whether the broker lets somebody in."""
+    client = Client5(broker)
+    try:
+        return client.is_in
+    finally:
+        client.leave()
 
 
 class Heard:

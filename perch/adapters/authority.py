@@ -23,6 +23,7 @@ AUTHORITY_DAYS, BROKER_DAYS, AGENT_DAYS = 7_300, 825, 825
 CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 TIMEOUT_S = 60
 LONGEST_NAME = 64
+_HALF = "restore it from a backup; or remove the other half, if no agent was enrolled yet"
 
 _CONFIG = """\
 [ca]
@@ -66,10 +67,13 @@ class Signed(NamedTuple):
 
 
 class Authority:
-    """The authority whose certificate and key are `ca.pem` and `ca.key` in a folder; raises PerchError."""
+    """The authority whose certificate and key are `ca.pem` and `ca.key` in a folder; raises PerchError.
 
-    def __init__(self, folder: Path) -> None:
-        self.certificate, self._key = folder / "ca.pem", folder / "ca.key"
+    What it signs holds from `begins` on (as 20200101000000Z).
+    """
+
+    def __init__(self, folder: Path, begins: str = BEGINS) -> None:
+        self.certificate, self._key, self._begins = folder / "ca.pem", folder / "ca.key", begins
 
     def __repr__(self) -> str:
         return f"<Authority {str(self.certificate)!r}>"
@@ -80,7 +84,7 @@ class Authority:
         there = self.certificate.exists(), self._key.exists()
         if there[0] != there[1]:
             gone = self._key if there[0] else self.certificate
-            raise StorageError(f"{gone} is gone, and the other half of the authority is there", "restore it")
+            raise StorageError(f"{gone} is gone, and the other half of the authority is there", _HALF)
         return all(there)
 
     def make(self, name: str) -> None:
@@ -89,7 +93,7 @@ class Authority:
             folder = Path(at)
             request = _request(folder, name)
             signed = _sign(
-                folder, request, "authority", name, AUTHORITY_DAYS, ("-selfsign", "-keyfile", folder / "key")
+                folder, request, "authority", name, (BEGINS, AUTHORITY_DAYS), ("-selfsign", "-keyfile", folder / "key")
             )
             write_whole(self._key, (folder / "key").read_bytes(), mode=0o600)
             write_whole(self.certificate, signed.pem.encode(), mode=0o644)
@@ -99,7 +103,9 @@ class Authority:
         with tempfile.TemporaryDirectory() as at:
             folder = Path(at)
             request = _request(folder, "broker")
-            signed = _sign(folder, request, "broker", "broker", BROKER_DAYS, self._by(), names=_names(host))
+            signed = _sign(
+                folder, request, "broker", "broker", (self._begins, BROKER_DAYS), self._by(), names=_names(host)
+            )
             return signed, (folder / "key").read_bytes()
 
     def sign_agent(self, request: str, user: str) -> Signed:
@@ -109,7 +115,7 @@ class Authority:
         with tempfile.TemporaryDirectory() as at:
             folder = Path(at)
             (folder / "asked").write_text(request)
-            return _sign(folder, folder / "asked", "agent", user, AGENT_DAYS, self._by())
+            return _sign(folder, folder / "asked", "agent", user, (self._begins, AGENT_DAYS), self._by())
 
     def revoked(self, withdrawn: Sequence[Withdrawn]) -> bytes:
         """Write the list of withdrawn certificates; it holds for as long as the authority."""
@@ -148,12 +154,18 @@ def _request(folder: Path, name: str) -> Path:
 
 
 def _sign(
-    folder: Path, request: Path, kind: str, name: str, days: int, by: tuple[object, ...], names: str = "DNS:nobody"
+    folder: Path,
+    request: Path,
+    kind: str,
+    name: str,
+    holds: tuple[str, int],
+    by: tuple[object, ...],
+    names: str = "DNS:nobody",
 ) -> Signed:
     _prepare(folder, names)
     signed = folder / "signed"
     what = ("-batch", "-notext", "-in", request, "-out", signed, "-extensions", kind, "-subj", f"/CN={name}")
-    when = ("-startdate", BEGINS, "-enddate", _end(days, "%Y"))
+    when = ("-startdate", holds[0], "-enddate", _end(holds[1], "%Y"))
     _openssl("ca", "-config", folder / "config", *what, *when, *by)
     serial = (folder / "index").read_text().split("\t")[3]
     return Signed(signed.read_text(), serial)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from perch.adapters.broker_files import BrokerFiles
-from perch.adapters.broker_reload import await_reading, put_out, tell
+from perch.adapters.broker_reload import READ_S, await_reading, put_out, tell
 from perch.contract.credentials import is_kept
 from perch.contract.enrolment import VERSION, Granted, Request
 from perch.contract.roster import Member, Roster, with_member, without_member
@@ -16,11 +16,14 @@ from perch.settings import Broker, Enrolment
 
 
 class Members:
-    """The agents that may come in, at a broker that is told of each change; raises PerchError."""
+    """The agents that may come in, at a broker that is told of each change; raises PerchError.
 
-    def __init__(self, files: BrokerFiles, enrolment: Enrolment, broker: Broker) -> None:
-        self._files, self._enrolment, self._broker = files, enrolment, broker
-        self._stopping = threading.Event()
+    A broker that has not read its files within `read_s` counts as one that does not.
+    """
+
+    def __init__(self, files: BrokerFiles, enrolment: Enrolment, broker: Broker, read_s: float = READ_S) -> None:
+        self._files, self._enrolment, self._broker, self._read_s = files, enrolment, broker, read_s
+        self._pause = threading.Event()
 
     def __repr__(self) -> str:
         return f"<Members of {self._files!r}>"
@@ -35,7 +38,7 @@ class Members:
     def read_by_broker(self) -> None:
         """Tell the broker to read its files, and wait until it has."""
         tell(self._enrolment)
-        await_reading(self._files.proof, self._stopping.wait)
+        await_reading(self._files.proof, self._pause.wait, self._read_s)
 
     def enrol(self, site: str, agent: str, asked: Request, now_s: int) -> Granted:
         """Give an agent the credential that it asks for, in place of what it had; where that fails nothing changes."""

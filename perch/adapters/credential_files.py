@@ -44,6 +44,13 @@ def place(config: Path, site: str, agent: str, data: str, one: Credential, owner
     return [ca, secret, config]
 
 
+def see_room(config: Path) -> None:
+    """See that an `agent.toml`, where there is one, can take another broker; raises InputError."""
+    before = _read(config)
+    if before is not None:
+        with_broker(before, {"host": "localhost"}, str(config))
+
+
 def _mark(folder: Path, one: Credential) -> str:
     """Give what tells files of this authority from those of another one that are there."""
     path = folder / f"{AUTHORITY}.pem"

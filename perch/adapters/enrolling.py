@@ -96,12 +96,13 @@ def _ask(
     invitation: Invitation, context: ssl.SSLContext, method: str, path: str, said: Struct | None, kind: type[Said]
 ) -> Said:
     status, body = _over(invitation, context, method, path, b"" if said is None else encode(said))
-    if status == 200:
-        return decode(body, kind)
     try:
+        if status == 200:
+            return decode(body, kind)
         refused = decode(body, Refused)
-    except ContractError:
-        raise UnavailableError(f"the desk answers with HTTP status {status}", _LOOK) from None
+    except ContractError as error:
+        what = f"the desk's answer (HTTP status {status}) cannot be read: {error.what}"
+        raise UnavailableError(what, "run the perch of the server's version, and try again") from None
     raise PerchError(refused.what, refused.remedy)
 
 

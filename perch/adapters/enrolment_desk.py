@@ -7,6 +7,7 @@ that is too long or too slow, is turned away; at most `MOST_AT_ONCE` are listene
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,6 +65,7 @@ class DeskServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.shutdown()
+        self._server.finish(SLOWEST_S)
         self._server.server_close()
         self._thread.join(SLOWEST_S)
 
@@ -75,7 +77,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, place: Any, context: ssl.SSLContext, answering: Answering, family: int) -> None:
         self.address_family = socket.AddressFamily(family)
         self._context = context
-        self._seats = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._seats = threading.Semaphore(MOST_AT_ONCE)
         self.answering = answering
         self.turn = threading.Lock()
         super().__init__(place, _Visitor)
@@ -85,6 +87,12 @@ class _Server(ThreadingHTTPServer):
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         TCPServer.server_bind(self)
+
+    def finish(self, wait_s: float) -> None:
+        """Wait until everybody who is being heard has an answer, but not for long."""
+        deadline = time.monotonic() + wait_s
+        for _ in range(MOST_AT_ONCE):
+            self._seats.acquire(timeout=max(0.0, deadline - time.monotonic()))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Hear somebody on a thread of its own; nobody where all seats are taken."""
@@ -115,6 +123,7 @@ class _Visitor(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_BYTES:
+            self.rfile.read(min(int(length), 4 * MAX_BYTES) if length.isdecimal() else 0)  # or the answer gets lost
             self.send_error(413)
             return
         self._answer(self.rfile.read(int(length)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from perch.adapters.credential_files import Owner, place
+from perch.adapters.credential_files import Owner, place, see_room
 from perch.adapters.enrolling import Credential, enrol
 from perch.adapters.mqtt_visit import Visit
 from perch.commands.examples import ExampleCommand
@@ -63,6 +63,7 @@ def _checked(config: Path, invited: Invitation, data: str) -> Path:
     if own != (invited.site, invited.agent):
         what = f"this is agent {own[0]}/{own[1]}, and the invitation is for {invited.site}/{invited.agent}"
         raise InputError((Complaint(str(config), what, "use it there, or ask for one for this agent"),))
+    see_room(config)
     return config.parent / str(values.get("data", data))
 
 

@@ -1,0 +1,420 @@
+"""An agent is invited, comes, delivers, gets another credential, and is put out: at a real desk and a real broker."""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from perch import commands
+from perch.adapters.authority import Authority, key_and_request
+from perch.adapters.broker_members import Members
+from perch.adapters.enrolling import enrol
+from perch.adapters.enrolment_clerk import Clerk
+from perch.adapters.enrolment_desk import Answer, Asked, DeskServer
+from perch.contract.credentials import kept_of
+from perch.contract.desk import MOST_WRONG
+from perch.contract.enrolment import AUTHORITY_PATH, CREDENTIAL_PATH, Invitation, Request, encode, fingerprint
+from perch.errors import PerchError, UnavailableError
+from perch.model import Identity, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.settings import AgentSettings, SensingSettings
+from perch.settings.broker import read_broker
+from perch.settings.files import open_toml
+from perch.settings.table import Complaints
+from sensor_agent.agent import Agent
+from sensor_agent.clock import RecordedClock
+from sensor_agent.inputs import use_mock_pins
+from tests import parts
+from tests.acknowledging import Acknowledging
+from tests.enrolled import NOW_S, Venue, comes_in, venue
+from tests.parts import LOOPBACK, free_port, until
+
+LOCAL = f"::ffff:{LOOPBACK}" if socket.has_dualstack_ipv6() else LOOPBACK
+T0 = 1_760_001_200_000
+PERCH = [sys.executable, "-m", "perch.commands"]
+
+
+def _venue(factory: pytest.TempPathFactory, identity: Identity) -> Iterator[Venue]:
+    program = parts.find_mosquitto()
+    if program is None:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    with venue(program, factory.mktemp("venue"), identity) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    """A venue whose agents have passwords."""
+    yield from _venue(tmp_path_factory, Identity.PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    """A venue whose agents have certificates."""
+    yield from _venue(tmp_path_factory, Identity.CERTIFICATE)
+
+
+@pytest.fixture(params=["place", "certified"], ids=["passwords", "certificates"])
+def either(request: pytest.FixtureRequest) -> Venue:
+    made: Venue = request.getfixturevalue(request.param)
+    return made
+
+
+def invited(place: Venue, agent: str = "pi-1", secret: str = "s" * 43) -> Invitation:
+    one = place.enrolment
+    authority = fingerprint((place.files.folder / "ca.pem").read_text())
+    return Invitation("hq", agent, secret, one.host, one.desk_port, authority)
+
+
+def turn(agent: Agent) -> None:
+    """Let the agent's loop go round once."""
+    agent.take(0.01)
+    agent.deliver()
+
+
+class Time:
+    """A clock that stands still until it is moved."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@contextmanager
+def desk(
+    place: Venue, *invitations: Invitation, clock: Time | None = None, members: Members | None = None
+) -> Iterator[Clerk]:
+    """Open the desk for invitations."""
+    authority = (place.files.folder / "ca.pem").read_bytes()
+    clocks = clock or Time(), lambda: NOW_S
+    clerk = Clerk(invitations, members or place.members, place.enrolment, authority, clocks, 900, lambda *_: None)
+    with DeskServer(place.enrolment.desk_port, place.files.folder / "broker.pem", clerk.answer):
+        yield clerk
+
+
+class Pi:
+    """The folder of an agent, and the command line there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.config, self.data = folder, folder / "agent.toml", folder / "data"
+
+    def enroll(self, invitation: object) -> int:
+        return commands.run(["enroll", str(invitation), "--config", str(self.config), "--data", str(self.data)])
+
+    def settings(self) -> AgentSettings:
+        """What its agent runs with, the sensors apart."""
+        broker = read_broker(open_toml(self.config, Complaints()).table("broker"), self.folder)
+        if broker.password_file is not None:
+            broker = replace(broker, username="hq_pi-1")
+        space, sensor = (
+            SensedSpace("d01", SpaceKind.DESK, 1, hold_ms=900_000),
+            Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17),
+        )
+        return AgentSettings("hq", "pi-1", self.data, broker, SensingSettings((space,), (sensor,)), outbox_events=500)
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> Pi:
+    (tmp_path / "pi").mkdir()
+    return Pi(tmp_path / "pi")
+
+
+def at_server(place: Venue, *words: str, code: int = 0) -> None:
+    assert commands.run(["agents", *words, "--config", str(place.config)]) == code
+
+
+def listed(place: Venue, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, str]]:
+    capsys.readouterr()
+    at_server(place, "list", "--json")
+    return {f"{one['site']}/{one['agent']}": one for one in json.loads(capsys.readouterr().out)["items"]}
+
+
+@contextmanager
+def inviting(place: Venue, verb: str, *agents: str) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
+    """Run `perch agents token` or `replace`; gives what it printed, one invitation a line."""
+    command = [*PERCH, "agents", verb, *agents, "--config", str(place.config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield [process.stdout.readline().strip() for _ in agents], process
+        finally:
+            process.terminate()
+
+
+# The whole way.
+
+
+def test_an_agent_is_invited_delivers_is_given_another_credential_and_is_put_out(
+    either: Venue, pi: Pi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with inviting(either, "token", "hq/pi-1") as (invitations, waiting):
+        assert pi.enroll(invitations[0]) == 0
+        assert "lets it in" in capsys.readouterr().out
+        assert waiting.wait(10) == 0
+    use_mock_pins()
+    sensing = pi.settings()
+    with Acknowledging(either.server) as heard, Agent(sensing, RecordedClock(T0), sensing.sensing.sensors) as agent:
+        until(lambda: turn(agent) or heard.stated())
+        before = len(heard.events)
+        with inviting(either, "replace", "hq/pi-1") as (invitations, waiting):
+            agent.edge("pir1", 1.0)
+            secret = next(pi.folder.glob("agent.p*"))
+            old = secret.read_bytes()
+            assert pi.enroll(invitations[0]) == 0
+            assert waiting.wait(10) == 0
+        assert secret.read_bytes() != old
+        until(lambda: turn(agent) or (len(heard.events) > before and agent.connected and agent.unsettled == 0), 30)
+        assert [seq for _, seq in sorted(heard.events)] == list(range(1, len(heard.events) + 1)), "none was lost"
+        assert listed(either, capsys)["hq/pi-1"]["credential"] == either.identity
+        at_server(either, "revoke", "hq/pi-1")
+        until(lambda: turn(agent) or not agent.connected)
+    assert not comes_in(pi.settings().broker)
+    told = listed(either, capsys)
+    assert told["hq/pi-1"]["credential"] == "revoked"
+    assert told["hq/pi-1"]["revoked"]
+    assert told["annex/pi-1"]["credential"] == "none"
+
+
+def test_what_was_written_is_for_its_owner_alone_and_no_secret_is_kept_at_the_server(either: Venue, pi: Pi) -> None:
+    one = invited(either)
+    with desk(either, one):
+        assert pi.enroll(one) == 0
+    (secret,) = (path for path in pi.folder.glob("agent.p*"))
+    assert secret.stat().st_mode & 0o777 == 0o600
+    kept = [path for path in either.files.folder.iterdir() if path.is_file() and path.name != "ca.key"]
+    own = secret.read_text().strip()
+    assert len(own) >= 43
+    for path in kept:
+        assert own not in path.read_text(errors="replace")
+        assert one.secret not in path.read_text(errors="replace")
+        assert path.stat().st_mode & 0o077 == (0o044 if path.name == "ca.pem" else 0)
+
+
+# Who is turned away.
+
+
+def test_an_invitation_that_was_used_is_refused_and_the_first_credential_holds(place: Venue) -> None:
+    one = invited(place)
+    with desk(place, one):
+        enrol(one)
+        before = place.files.roster()
+        with pytest.raises(PerchError, match="used already") as refusal:
+            enrol(one)
+        assert "revoke" in refusal.value.remedy
+    assert place.files.roster() == before
+
+
+def test_an_invitation_whose_time_is_over_is_refused(place: Venue) -> None:
+    clock, one, before = Time(), invited(place), place.files.roster()
+    with desk(place, one, clock=clock) as clerk:
+        clock.now_s = 900.0
+        with pytest.raises(PerchError, match="is over"):
+            enrol(one)
+        assert clerk.is_done
+    assert place.files.roster() == before
+
+
+def test_an_invitation_for_another_agent_is_refused(place: Venue) -> None:
+    one, before = invited(place), place.files.roster()
+    with desk(place, one):
+        with pytest.raises(PerchError, match="for another agent"):
+            enrol(one._replace(agent="pi-2"))
+        enrol(one)
+    assert place.files.roster().members.keys() - before.members.keys() <= {"hq_pi-1"}
+
+
+def test_guessing_is_refused_and_soon_not_even_looked_at(place: Venue) -> None:
+    one, before = invited(place), place.files.roster()
+    with desk(place, one) as clerk:
+        for guess in range(MOST_WRONG):
+            wrong = Request(v=1, user="hq_pi-1", secret=f"{guess:043}", kept=None)
+            assert clerk.answer(Asked("POST", CREDENTIAL_PATH, encode(wrong), LOCAL)).status == 403
+        with pytest.raises(PerchError, match="too many"):
+            enrol(one)
+    assert place.files.roster() == before
+
+
+def test_what_is_no_request_is_answered_in_words(place: Venue) -> None:
+    ca = ssl.create_default_context(cafile=str(place.files.folder / "ca.pem"))
+    url = f"https://{LOOPBACK}:{place.enrolment.desk_port}"
+    with desk(place, invited(place)), httpx.Client(verify=ca, trust_env=False) as client:
+        assert client.get(f"{url}/").status_code == 404
+        assert client.post(f"{url}{CREDENTIAL_PATH}", content=b"{").status_code == 400
+        assert client.post(f"{url}{CREDENTIAL_PATH}", content=b"x" * 20_000).status_code == 413
+        nothing = encode(Request(v=1, user="hq_pi-1", secret="s" * 43, kept="server:x"))
+        assert client.post(f"{url}{CREDENTIAL_PATH}", content=nothing).json()["what"].startswith("the server could not")
+        assert client.put(f"{url}{CREDENTIAL_PATH}").status_code == 501
+
+
+def test_a_lost_answer_is_given_again(place: Venue) -> None:
+    with desk(place, invited(place)) as clerk:
+        kept = kept_of("password", b"twelve bytes")
+        asked = Request(v=1, user="hq_pi-1", secret="s" * 43, kept=kept, request=key_and_request("any")[1])
+        first = clerk.answer(Asked("POST", CREDENTIAL_PATH, encode(asked), "here"))
+        assert first.status == 200
+        before = place.files.roster()
+        assert clerk.answer(Asked("POST", CREDENTIAL_PATH, encode(asked), "here")) == first
+    assert place.files.roster() == before
+
+
+# Who stands in between.
+
+
+@pytest.mark.parametrize("shows_the_true_one", [False, True], ids=["its own authority", "the true authority"])
+def test_a_man_in_the_middle_never_sees_the_secret(place: Venue, tmp_path: Path, shows_the_true_one: bool) -> None:
+    (tmp_path / "his").mkdir()
+    his, asked = Authority(tmp_path / "his"), list[Asked]()
+    his.make("Perch tests")
+    signed, key = his.sign_broker(LOOPBACK)
+    (tmp_path / "his" / "both.pem").write_bytes(signed.pem.encode() + key)
+    shown = place.files.authority.certificate if shows_the_true_one else his.certificate
+
+    def answer(one: Asked) -> Answer:
+        asked.append(one)
+        return Answer(200, shown.read_bytes())
+
+    port = free_port()
+    with DeskServer(port, tmp_path / "his" / "both.pem", answer), pytest.raises(PerchError) as refusal:
+        enrol(invited(place)._replace(port=port))
+    assert [(one.method, one.path, one.body) for one in asked] == [("GET", AUTHORITY_PATH, b"")]
+    assert ("did not sign" if shows_the_true_one else "is not the server") in refusal.value.what
+
+
+def test_a_desk_that_is_not_there_is_named(place: Venue, pi: Pi, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pi.enroll(invited(place)) == 1
+    assert f"the desk at {LOOPBACK}:{place.enrolment.desk_port} cannot be reached" in capsys.readouterr().err
+    assert list(pi.folder.iterdir()) == []
+
+
+# Half done.
+
+
+def test_where_the_broker_does_not_read_it_nothing_has_changed_and_the_invitation_still_holds(
+    place: Venue, pi: Pi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, before = invited(place, "pi-3"), place.files.roster()
+    deaf = replace(place.enrolment, pid_file=None, reload=())
+    for enrolment, said in ((deaf, "has not read"), (replace(deaf, reload=("false",)), "false failed")):
+        with desk(place, one, members=Members(place.files, enrolment, place.server, 0.2)):
+            assert pi.enroll(one) == 1
+        assert said in capsys.readouterr().err
+        assert place.files.roster() == before
+        assert list(pi.folder.iterdir()) == []
+    with desk(place, one):
+        assert pi.enroll(one) == 0
+
+
+def test_a_pid_that_is_not_the_brokers_gets_no_signal(place: Venue, tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text(str(os.getpid()))
+    with pytest.raises(PerchError, match="and not mosquitto"):
+        Members(place.files, replace(place.enrolment, pid_file=tmp_path / "pid"), place.server).read_by_broker()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('site = "hq"\nagent = "pi-2"\n', "this is agent hq/pi-2, and the invitation is for hq/pi-1"),
+        ('site = "hq"\nagent = "pi-1"\n[broker]\nho', "this is not TOML"),
+        ('site = "hq"\nagent = "pi-1"\nbroker = { port = 1 }\n', "cannot be replaced"),
+    ],
+)
+def test_a_configuration_that_is_anothers_or_half_written_is_left_alone(
+    place: Venue, pi: Pi, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pi.config.write_text(text)
+    one = invited(place)
+    with desk(place, one) as clerk:
+        assert pi.enroll(one) == 2
+        assert clerk.waits_for == ("hq_pi-1",)
+    assert said in capsys.readouterr().err
+    assert [path.name for path in pi.folder.iterdir()] == ["agent.toml"]
+    assert pi.config.read_text() == text
+
+
+def test_files_of_another_authority_stay_and_the_new_ones_are_named(place: Venue, pi: Pi) -> None:
+    (pi.folder / "ca.pem").write_text("another authority")
+    one = invited(place)
+    with desk(place, one):
+        assert pi.enroll(one) == 0
+    assert (pi.folder / "ca.pem").read_text() == "another authority"
+    assert f"ca-{one.authority[:8]}.pem" in pi.config.read_text()
+
+
+# The server's command line.
+
+
+def test_taken_back_by_ctrl_c_an_invitation_opens_nothing(place: Venue) -> None:
+    with inviting(place, "token", "annex/pi-1") as (invitations, waiting):
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(10) == 130
+    assert commands.run(["enroll", invitations[0], "--config", str(place.folder / "none" / "agent.toml")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("token", "hq/nobody", "moon/pi-1"), ("no layout names it", "moon/pi-1")),
+        (("token", "pi-1"), ("names no agent",)),
+        (("replace", "annex/pi-1"), ("has no credential",)),
+        (("revoke", "annex/pi-1", "hq/nobody"), ("has no credential that holds", "hq/nobody")),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_every_complaint(
+    place: Venue, words: tuple[str, ...], said: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_server(place, *words, code=2)
+    told = capsys.readouterr().err
+    for one in said:
+        assert one in told
+
+
+def test_who_has_a_credential_is_not_invited_by_mistake(place: Venue, capsys: pytest.CaptureFixture[str]) -> None:
+    place.enrol("pi-2")
+    at_server(place, "token", "hq/pi-2", code=2)
+    assert "perch agents replace" in capsys.readouterr().err
+
+
+def test_preparing_again_keeps_authority_and_credentials_and_takes_in_what_the_site_says_now(
+    place: Venue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    way = place.enrol("pi-2")
+    authority, text = (place.files.folder / "ca.pem").read_bytes(), (place.folder / "hq.toml").read_text()
+    (place.folder / "hq.toml").write_text(text.replace('"pi-3"', '"pi-9"'))
+    at_server(place, "prepare")
+    assert "The broker has read it." in capsys.readouterr().out
+    assert (place.files.folder / "ca.pem").read_bytes() == authority
+    assert "user hq_pi-9\n" in (place.files.folder / "access.acl").read_text()
+    assert comes_in(way)
+    (place.folder / "hq.toml").write_text(text)
+    at_server(place, "prepare")
+
+
+def test_an_invitation_need_not_stand_in_the_list_of_processes(place: Venue, pi: Pi) -> None:
+    one = invited(place)
+    command = [*PERCH, "enroll", "--config", str(pi.config), "--data", str(pi.data)]
+    with desk(place, one):
+        done = subprocess.run(command, input=f"{one}\n", capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert one.secret not in done.stdout + done.stderr
+
+
+def test_a_text_that_is_no_invitation_is_refused(pi: Pi, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pi.enroll("perch://hq_pi-1:secret@broker") == 2
+    told = capsys.readouterr().err
+    assert "copy all of the line" in told
+    assert "secret" not in told
+
+
+def test_a_port_that_another_program_has_is_named(place: Venue) -> None:
+    with desk(place, invited(place)), pytest.raises(UnavailableError, match="cannot be listened on"):
+        DeskServer(place.enrolment.desk_port, place.files.folder / "broker.pem", lambda _: Answer(200, b""))
