@@ -140,14 +140,15 @@ def test_a_newer_perch_replaces_what_nobody_changed_and_keeps_what_somebody_did(
     units = root / "etc" / "systemd" / "system"
     changed = units / "perch-api.service"
     changed.write_text(changed.read_text() + "# ours\n")
-    (root / "etc" / "perch" / "perch.toml").write_text("# all ours\n")
-    install(root, *SERVER, program="/opt/newer/bin/perch")
+    ours = '# all ours\ndata = "/var/lib/perch"\nsites = ["hq/site.toml"]\n'
+    (root / "etc" / "perch" / "perch.toml").write_text(ours)
+    install(root, "server", program="/opt/newer/bin/perch")
     said = capsys.readouterr().out
     assert "/opt/newer/bin/perch" in (units / "perch-collector.service").read_text()
     assert changed.read_text().endswith("# ours\n")
     assert "/opt/newer/bin/perch" in (units / "perch-api.service.new").read_text()
     assert "perch-api.service (644): kept, for it was changed; the new one is beside it as .new" in said
-    assert (root / "etc" / "perch" / "perch.toml").read_text() == "# all ours\n"
+    assert (root / "etc" / "perch" / "perch.toml").read_text() == ours
     assert not list((root / "etc" / "perch").rglob("*.new"))
     (units / "perch-api.service.new").rename(changed)
     install(root, *SERVER, program="/opt/newer/bin/perch")
@@ -187,6 +188,12 @@ class Words(list[str]):
                 self.append(self._heard.recv(100).decode())
         except BlockingIOError:
             return self.count(word) >= times
+
+
+@pytest.mark.parametrize("given", [2, 4, 6])
+def test_the_first_time_all_that_a_configuration_needs_has_to_be_said(given: int, tmp_path: Path) -> None:
+    install(tmp_path, *SERVER[: given + 1], code=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 from perch import __version__
 from perch.adapters import api_file, audit_file, backup_manifest, crash_points
 from perch.adapters.backup_manifest import BROKER, CONFIGURATION, DATA, Held, Manifest, sha256_of
-from perch.adapters.broker_files import CERTIFICATE, HOST, ROSTER
+from perch.adapters.broker_files import ROSTER
 from perch.adapters.configuration_files import ConfigurationFiles
 from perch.adapters.database_copy import Show, asked, copy_database, show_nothing, verify_copy
 from perch.adapters.sqlite import reported, rights
@@ -28,8 +28,8 @@ from perch.errors import DamagedError, StorageError
 JOURNAL, HISTORY = "journal.db", "history.db"
 DATABASES = (HISTORY, JOURNAL, api_file.NAME, audit_file.NAME, "quarantine.db")
 """In the order in which they are copied: history never knows more than the journal beside it."""
-BROKER_FILES = ("ca.key", "ca.pem", ROSTER, CERTIFICATE, HOST)
-"""What cannot be made anew of what the broker reads."""
+BROKER_FILES = ("ca.key", "ca.pem", ROSTER)
+"""What cannot be made anew of what the broker reads; its certificate is, by the same authority."""
 
 _OWNER_ONLY, _OWNERS_FOLDER = 0o600, 0o700
 _SPARE_BYTES = 32 * 2**20

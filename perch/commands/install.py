@@ -12,10 +12,12 @@ import click
 
 from perch.adapters.laid_files import Laid, Outcome, lay, outcomes
 from perch.commands.examples import ExampleCommand, ExampleGroup
-from perch.commands.install_files import SiteWanted, agent_files, server_files
+from perch.commands.install_files import SiteWanted, agent_files, folder_of, server_files
+from perch.commands.install_units import CONFIGURATION
 from perch.commands.output import print_json, warn
 from perch.errors import Complaint, InputError, PerchError
 from perch.model import is_id
+from perch.settings.files import toml_values
 
 HIDDEN = ("/home/", "/root/", "/tmp/", "/var/tmp/", "/run/user/")  # noqa: S108 - where services see nothing
 TAKES_S = 120
@@ -39,23 +41,34 @@ def _options(function: Any) -> Any:
 
 
 @install.command("server", cls=ExampleCommand)
-@click.option("--site", required=True, metavar="ID", help="The id of the first site.")
-@click.option("--name", required=True, help="How people call it.")
-@click.option("--time-zone", required=True, metavar="ZONE", help="As Europe/Lisbon.")
-@click.option("--host", required=True, help="The name by which agents call the broker.")
+@click.option("--site", metavar="ID", help="The id of the first site.")
+@click.option("--name", help="How people call it.")
+@click.option("--time-zone", metavar="ZONE", help="As Europe/Lisbon.")
+@click.option("--host", help="The name by which agents call the broker.")
 @_options
 def server(
-    site: str, name: str, time_zone: str, host: str, root: Path, program: str | None, dry_run: bool, as_json: bool
+    site: str | None,
+    name: str | None,
+    time_zone: str | None,
+    host: str | None,
+    root: Path,
+    program: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Example: perch install server --site hq --name "Harbour House" --time-zone Europe/Lisbon --host broker.hq.example
 
-    Install collector and API of one site, and a backup each night. Run it again after an upgrade: only what Perch
-    wrote and nobody changed is written anew.
+    Install collector and API of one site, and a backup each night. Run it again after an upgrade, then without naming
+    the site: only what Perch wrote and nobody changed is written anew.
     """
-    _check(site, time_zone)
-    files = server_files(_program(program), SiteWanted(site, name, time_zone, host))
-    _install(root, files, dry_run=dry_run, as_json=as_json)
-    if not (dry_run or as_json):
+    config = root / CONFIGURATION.removeprefix("/") / "perch.toml"
+    if config.exists():
+        wanted, folders = None, _folders_of(config)
+    else:
+        wanted = _wanted(site, name, time_zone, host)
+        folders = [folder_of(wanted.id)]
+    _install(root, server_files(_program(program), folders, wanted), dry_run=dry_run, as_json=as_json)
+    if not (dry_run or as_json or wanted is None):
         click.echo("Next: perch agents prepare --config /etc/perch/perch.toml, then start the broker anew, then")
         click.echo("systemctl enable --now perch-collector perch-api perch-backup.timer")
 
@@ -73,14 +86,27 @@ def agent(root: Path, program: str | None, dry_run: bool, as_json: bool) -> None
         click.echo("systemctl enable --now perch-agent")
 
 
-def _check(site: str, time_zone: str) -> None:
-    complaints = []
-    if not is_id(site):
+def _wanted(site: str | None, name: str | None, time_zone: str | None, host: str | None) -> SiteWanted:
+    """Read what a first configuration is for; raises InputError with every complaint."""
+    given = {"--site": site, "--name": name, "--time-zone": time_zone, "--host": host}
+    complaints = [
+        Complaint(option, "is missing: there is no /etc/perch/perch.toml yet", "see perch install server --help")
+        for option, value in given.items()
+        if not value
+    ]
+    if site and not is_id(site):
         complaints.append(Complaint("--site", f"{site!r} is no id", "use small letters, digits and -, as in hq"))
-    if time_zone not in available_timezones():
+    if time_zone and time_zone not in available_timezones():
         complaints.append(Complaint("--time-zone", f"there is no {time_zone!r}", "write it as Europe/Lisbon"))
-    if complaints:
+    if complaints or not (site and name and time_zone and host):
         raise InputError(tuple(complaints))
+    return SiteWanted(site, name, time_zone, host)
+
+
+def _folders_of(config: Path) -> list[str]:
+    """Give the folders of the sites' files, as far as they lie below the configuration's own."""
+    sites = [PurePosixPath(CONFIGURATION, str(site)).parent for site in toml_values(config).get("sites", ())]
+    return sorted({str(folder) for folder in sites if folder.parent == PurePosixPath(CONFIGURATION)})
 
 
 def _program(given: str | None) -> PurePosixPath:

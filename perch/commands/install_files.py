@@ -29,25 +29,35 @@ class SiteWanted(NamedTuple):
     host: str
 
 
-def server_files(program: PurePosixPath, site: SiteWanted) -> Sequence[Laid]:
-    """Give the files of a server with one site."""
-    folder = f"{CONFIGURATION}/{site.id}"
-    of_group = "".join(f"z {path} 0640 root {USER}\n" for path in (f"{CONFIGURATION}/*.toml", f"{folder}/*"))
-    password = f"z {CONFIGURATION}/server.password 0640 root {USER}\n"
-    more = f"d {folder} 0750 root {USER}\nd {BACKUPS} 0700 {USER} {USER}\n{of_group}{password}"
+def server_files(program: PurePosixPath, sites: Sequence[str], wanted: SiteWanted | None) -> Sequence[Laid]:
+    """Give the files of a server whose sites are in these folders; a first configuration too, where one is wanted."""
+    more = "".join(f"d {folder} 0750 root {USER}\nz {folder}/* 0640 root {USER}\n" for folder in sites)
+    private = "".join(f"z {CONFIGURATION}/{name} 0640 root {USER}\n" for name in ("*.toml", "*.password"))
     broker = f"d {BROKER} 2750 root mosquitto\nL /etc/mosquitto/conf.d/perch.conf - - - - {BROKER}/mosquitto.conf\n"
     return (
         Laid(f"{USERS}/perch.conf", _USER),
-        Laid(f"{FOLDERS}/perch.conf", _FOLDERS + more),
+        Laid(f"{FOLDERS}/perch.conf", f"{_FOLDERS}d {BACKUPS} 0700 {USER} {USER}\n{private}{more}"),
         Laid(f"{FOLDERS}/perch-broker.conf", broker),
         Laid(f"{UNITS}/perch-collector.service", units.collector_unit(program)),
         Laid(f"{UNITS}/perch-api.service", units.api_unit(program)),
         Laid(f"{UNITS}/perch-backup.service", units.backup_unit(program)),
         Laid(f"{UNITS}/perch-backup.timer", units.backup_timer()),
-        Laid(f"{CONFIGURATION}/server.password", secrets.token_urlsafe(32), PRIVATE, once=True, secret=True),
-        Laid(f"{folder}/site.toml", _site(site), PRIVATE, once=True),
-        Laid(f"{CONFIGURATION}/perch.toml", _server(site), PRIVATE, once=True),
+        *(_first_files(wanted) if wanted is not None else ()),
     )
+
+
+def _first_files(wanted: SiteWanted) -> Sequence[Laid]:
+    secret = secrets.token_urlsafe(32)
+    return (
+        Laid(f"{CONFIGURATION}/server.password", secret, PRIVATE, once=True, secret=True),
+        Laid(f"{folder_of(wanted.id)}/site.toml", _site(wanted), PRIVATE, once=True),
+        Laid(f"{CONFIGURATION}/perch.toml", _server(wanted), PRIVATE, once=True),
+    )
+
+
+def folder_of(site: str) -> str:
+    """Give where a first configuration keeps a site's files."""
+    return f"{CONFIGURATION}/{site}"
 
 
 def agent_files(program: PurePosixPath) -> Sequence[Laid]:

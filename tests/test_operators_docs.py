@@ -1,0 +1,144 @@
+"""Every command block of the operators' page, in its order, on a machine below a folder."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perch.adapters.journal import Journal, JournalReader
+from tests.parts import free_port
+from tests.test_projection_history import append, event
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "operators.md").read_text()
+SECTIONS = {
+    title: re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    for title, _, text in (section.partition("\n") for section in PAGE.split("\n## ")[1:])
+}
+ELSEWHERE = ("apt", "pip", "python3", "systemctl", "docker")
+"""Programs of the system, of which only that they are called is looked at."""
+
+BACKUP = "perch-2026-11-23T02-30-00Z"
+
+
+class Machine:
+    """A machine below a folder: the page's paths lie in it; programs of the system only note how they are called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.called = folder / "called"
+        self._programs = folder / "programs"
+        self._programs.mkdir()
+        self.called.touch()
+        for name in ELSEWHERE:
+            self._program(self._programs / name, f'echo "{name} $*" >> {self.called}')
+        self.install_perch()
+        for name in ("etc/mosquitto/conf.d", "media/usb"):
+            (self.root / name).mkdir(parents=True)
+        (self.root / "source").mkdir()
+        shutil.copytree(ROOT / "deploy" / "compose", self.root / "source" / "deploy" / "compose")
+
+    def install_perch(self) -> None:
+        """Do what `python3 -m venv` and `pip` would."""
+        perch = f"{sys.executable} -m perch.commands"
+        more = f"--root {self.root} --program /opt/perch/bin/perch"
+        here = f'[ "$1" = install ] && exec {perch} "$@" {more}'
+        self._program(self.root / "opt" / "perch" / "bin" / "perch", f'{here}\nexec {perch} "$@"')
+        self._program(self.root / "opt" / "perch" / "bin" / "pip", f'echo "pip $*" >> {self.called}')
+
+    def _program(self, path: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def run(self, block: str) -> str:
+        """Run a block as a shell would that stops at the first line that fails; gives what it said."""
+        below = re.sub(r"(?<![\w.])/(opt|etc|var|media)/", rf"{self.root}/\1/", block)
+        data = {"PERCH_DATA": str(self.root / "var/lib/perch"), "PERCH_BROKER_PORT": str(free_port())}
+        folder = {"PERCH_ENROLMENT_FOLDER": str(self.root / "etc/mosquitto/perch")}
+        path = {"PATH": f"{self._programs}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["sh", "-eu", "-c", below],
+            cwd=self.root / "source",
+            env={**os.environ, **data, **folder, **path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{below}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def events(self) -> int:
+        with JournalReader(self.root / "var/lib/perch/journal.db") as reader:
+            return reader.end()
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine on which the page's installation was carried out, and a collector has stored something."""
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    machine.run(SECTIONS["Installing the server"][0])
+    with Journal.open(machine.root / "var/lib/perch/journal.db") as journal:
+        append(journal, [event(number) for number in range(1, 21)])
+    (machine.root / "var/backups/perch").mkdir(parents=True)
+    return machine
+
+
+def test_every_block_of_the_page_is_run_here() -> None:
+    counts = {title: len(blocks) for title, blocks in SECTIONS.items() if blocks}
+    assert counts == {
+        "Installing the server": 2,
+        "Backups": 1,
+        "Restoring": 1,
+        "Upgrading": 2,
+        "When somebody helps from afar": 1,
+    }
+
+
+def test_a_server_is_installed(machine: Machine) -> None:
+    assert (machine.root / "etc/perch/perch.toml").exists()
+    assert (machine.root / "etc/systemd/system/perch-collector.service").exists()
+    assert "listener 8883" in (machine.root / "etc/mosquitto/perch/mosquitto.conf").read_text()
+    assert "systemctl enable --now perch-collector perch-api perch-backup.timer" in machine.called.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="folders for another user are made by root")
+def test_containers_are_prepared_and_started(machine: Machine) -> None:
+    machine.run(SECTIONS["Installing the server"][1])
+    folder = machine.root / "source" / "deploy" / "compose"
+    assert (folder / "secrets" / "server_password").stat().st_uid == 10_001
+    assert (folder / "data" / "perch").stat().st_mode & 0o777 == 0o700
+    assert "docker compose up -d" in machine.called.read_text()
+
+
+def test_a_server_is_backed_up_lost_and_restored_and_upgraded_and_taken_back(machine: Machine) -> None:
+    backups = machine.root / "var/backups/perch"
+    machine.run(SECTIONS["Backups"][0])
+    [made] = backups.iterdir()
+    assert (machine.root / "media/usb/before-the-move/manifest.json").exists()
+    made.rename(backups / BACKUP)
+
+    shutil.rmtree(machine.root / "var/lib/perch")
+    shutil.rmtree(machine.root / "etc/mosquitto/perch")
+    machine.run(SECTIONS["Restoring"][0])
+    assert machine.events() == 20
+    assert (machine.root / "etc/mosquitto/perch/mosquitto.conf").exists()
+
+    upgrade, back = SECTIONS["Upgrading"]
+    stopped, installed = upgrade.split("/opt/perch/bin/pip", 1)
+    machine.run(stopped)
+    machine.install_perch()
+    machine.run(f"/opt/perch/bin/pip{installed}")
+    machine.run(back)
+    assert machine.events() == 20
+    assert (machine.root / "var/lib/perch.newer/journal.db").exists()
+
+
+def test_a_bundle_is_packed(machine: Machine) -> None:
+    machine.run(SECTIONS["When somebody helps from afar"][0])
+    assert (machine.root / "source" / "perch-support.tar.gz").stat().st_size > 500
