@@ -187,7 +187,8 @@ def test_the_form_has_no_barriers(served: Served, chromium: "Browser") -> None:
         page = context.new_page()
         page.goto(f"{served.url}/login")
         page.keyboard.type("nonsense")
-        page.keyboard.press("Enter")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
         page.get_by_role("alert").wait_for()
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()

@@ -48,6 +48,12 @@ def outcome(page: "Page") -> str:
     return page.locator(".outcome").inner_text()
 
 
+def look_at(page: "Page", name: str) -> None:
+    """Tap a space, and wait until its question is asked."""
+    page.get_by_role("link", name=name).tap()
+    page.get_by_role("heading", name=name).wait_for()
+
+
 def stored(tmp_path: Path) -> list[tuple[str, int]]:
     """Give what the file holds."""
     return [(look.space, look.people) for look in AuditFile(tmp_path).looks("hq")]
@@ -57,7 +63,7 @@ def test_only_after_the_tap_it_is_said_what_perch_said(served: Served, chromium:
     html = re.sub(r"/assets/[0-9a-f]+/", "", served.get("/audit?site=hq").text)  # a digest may well hold a 97
     with on_phone(chromium, served) as phone:
         page = phone.page
-        page.get_by_role("link", name="Alfama").tap()
+        look_at(page, "Alfama")
         before = page.locator("body").inner_text()
         assert page.locator(".answers button").all_inner_texts() == ["Nobody", "1", "2", "3", "4 or more"]
         assert page.locator("[data-state]").count() == 0
@@ -70,7 +76,7 @@ def test_only_after_the_tap_it_is_said_what_perch_said(served: Served, chromium:
         assert "You agree." in told
         assert "97%" in told
         page.get_by_role("link", name="Next space").tap()
-        page.get_by_role("link", name="D01").tap()
+        look_at(page, "D01")
         assert page.locator(".answers button").all_inner_texts() == ["Nobody", "Somebody"]
         page.get_by_role("button", name="Somebody").tap()
         assert "You saw otherwise." in outcome(page)
@@ -88,7 +94,7 @@ def test_a_tap_is_taken_back_within_a_minute(served: Served, chromium: "Browser"
         until(lambda: "Taken back" in outcome(page))
         assert stored(tmp_path) == []
         page.get_by_role("link", name="Next space").tap()
-        page.get_by_role("link", name="Alfama").tap()
+        look_at(page, "Alfama")
         page.get_by_role("button", name="Nobody").tap()
         page.get_by_role("button", name="Undo").wait_for()
         page.clock.run_for(61_000)
@@ -108,7 +114,7 @@ def test_taps_without_a_connection_are_sent_later_with_their_time(
     seen = page.evaluate("JSON.parse(localStorage.getItem(Object.keys(localStorage)[0]))")
     assert sorted(seen) == ["count", "id", "seen_at", "site", "space"]
     page.get_by_role("link", name="Next space").tap()
-    page.get_by_role("link", name="D01").tap()
+    look_at(page, "D01")
     page.get_by_role("button", name="Somebody").tap()
     assert until(lambda: page.locator(".waiting").inner_text() == "2 waiting to be sent")
     page.get_by_role("button", name="Undo").tap()
@@ -117,7 +123,7 @@ def test_taps_without_a_connection_are_sent_later_with_their_time(
     made.set_offline(False)
     until(lambda: page.locator(".waiting").is_hidden())
     assert stored(tmp_path) == [("r1", 2)]
-    assert page.evaluate("localStorage.length") == 0
+    until(lambda: page.evaluate("localStorage.length") == 0)
     made.close()
 
 
@@ -155,7 +161,7 @@ def test_a_look_that_is_refused_is_said_and_let_go(served: Served, chromium: "Br
     )
     page.locator("[role=alert]").wait_for()
     assert "no space hq/gone" in page.locator("[role=alert]").inner_text()
-    assert page.evaluate("localStorage.length") == 0
+    until(lambda: page.evaluate("localStorage.length") == 0)
     made.close()
 
 
@@ -169,18 +175,19 @@ def test_a_space_is_found_by_name_and_by_keyboard_alone(served: Served, chromium
         assert page.locator(".row:visible").count() == 1
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
+        page.locator(".look h1:focus").wait_for()
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
+        page.locator(".outcome:focus").wait_for()
         assert "Perch said: Occupied" in outcome(page)
         page.keyboard.press("Tab")
         assert (page.evaluate("document.activeElement.className"), stored(tmp_path)) == ("undo", [("r1", 1)])
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        page.locator(".choose").wait_for()
-        assert page.evaluate("document.activeElement.closest('.row').dataset.space") == "r1"
+        page.locator('.row[data-space="r1"] a:focus').wait_for()
         page.go_back()
-        assert page.locator(".look h1").inner_text() == "Alfama"
+        page.get_by_role("heading", name="Alfama").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -193,7 +200,7 @@ def test_the_page_has_no_barriers_asks_nobody_else_and_bears_hostile_names(
         phone.page.reload()
         _no_barriers(phone)
         phone.page.locator('[data-space="d02"] a').tap()
-        assert phone.page.locator(".look h1").inner_text() == HOSTILE_NAME
+        until(lambda: phone.page.locator(".look h1").inner_text() == HOSTILE_NAME)
         phone.page.get_by_role("button", name="Somebody").tap()
         outcome(phone.page)
         _no_barriers(phone)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,7 @@ from perch.chaos.proxy import Link, Weather
 from perch.model import State
 from tests.parts import LOOPBACK, Broker, free_port, until
 from tests.serving import Served, Speaker, server_settings, serving_connected, wall_ms
+from tests.test_page import let
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -57,23 +58,11 @@ def watched(browser: "Browser", address: str, script: str = "") -> Iterator["Pag
     if script:
         page.add_init_script(script)
     page.goto(f"{address}/?site=hq")
-    let(page, lambda: page.locator("body[data-link=live]").count())
+    page.locator("body[data-link=live]").wait_for()
     try:
         yield page
     finally:
         made.close()
-
-
-def let(page: "Page", condition: Any, seconds: int = 60) -> int:
-    """Let the page's clock run until something is so; gives how many seconds that took."""
-    for second in range(seconds):
-        page.clock.run_for(1_000)
-        try:
-            until(condition, timeout_s=0.05)
-        except AssertionError:
-            continue
-        return second
-    raise AssertionError("not within the page's time")
 
 
 def state_of(page: "Page", space: str) -> str:
@@ -91,7 +80,7 @@ def test_behind_a_dead_link_each_state_ends_at_its_own_time(
         speaker.say("d02", State.FREE)
         served.wait_for("d02", State.FREE)
         with watched(chromium, f"http://{LOOPBACK}:{link.port}") as page:
-            let(page, lambda: (state_of(page, "d01"), state_of(page, "d02")) == ("free", "free"))
+            until(lambda: (state_of(page, "d01"), state_of(page, "d02")) == ("free", "free"))
             link.turn(Weather(silent=True))
             assert let(page, lambda: state_of(page, "d01") == "unknown") <= 90 - HEARD_BEFORE_MS // 1000 + 2
             assert state_of(page, "d02") == "free"
@@ -110,13 +99,13 @@ def test_a_stream_that_fell_silent_is_found_out_although_the_numbers_agree(
     speaker.say("d02", State.OCCUPIED)
     served.wait_for("d02", State.OCCUPIED)
     with watched(chromium, served.url, DEAF) as page:
-        let(page, lambda: state_of(page, "d01") == "free")
+        until(lambda: state_of(page, "d01") == "free")
         page.evaluate("streams.forEach((stream) => { stream.deaf = true; })")
         speaker.say("d01", State.OCCUPIED)
         speaker.say("d02", State.FREE)
         served.wait_for("d02", State.FREE)
-        assert let(page, lambda: state_of(page, "d01") == "occupied") <= 20
-        let(page, lambda: state_of(page, "d02") == "free")
+        let(page, lambda: state_of(page, "d01") == "occupied", seconds=20)
+        until(lambda: state_of(page, "d02") == "free")
         assert page.evaluate("streams.length") == 2
 
 
@@ -124,7 +113,7 @@ def test_events_of_long_ago_are_not_taken_for_new(served: Served, speaker: Speak
     """A device that slept finds in its stream what happened before: it proves nothing about now."""
     with watched(chromium, served.url, DEAF) as page:
         speaker.say("d01", State.OCCUPIED)
-        let(page, lambda: state_of(page, "d01") == "occupied")
+        until(lambda: state_of(page, "d01") == "occupied")
         item = served.space("d01")
         served.end()
         page.clock.fast_forward("01:00:00")
