@@ -1,11 +1,13 @@
 """A backup is whole or not there, is made beside a working collector, and an empty server goes on from it."""
 
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -200,6 +202,45 @@ def test_who_may_come_in_now_is_never_replaced_by_who_might_then(kept: Path, emp
     empty.perch("restore", str(kept))
     assert [path.name for path in (empty.folder / "broker").iterdir()] == ["roster.json"]
     assert (empty.folder / "broker" / "roster.json").read_text() == "newer"
+
+
+def test_a_backup_may_be_one_file(
+    lived: Server, empty: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "night.tar"
+    lived.perch("backup", str(archive))
+    assert archive.stat().st_mode & 0o777 == 0o600
+    lived.perch("backup", str(archive), code=1)
+    assert "is there already" in capsys.readouterr().err
+    empty.perch("restore", str(archive))
+    assert empty.entries() == lived.entries()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "night.tar"]
+
+
+@pytest.mark.parametrize("length", [0, 700, 20_000])
+def test_an_archive_that_was_cut_is_refused(
+    length: int, lived: Server, empty: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "night.tar"
+    lived.perch("backup", str(archive))
+    archive.write_bytes(archive.read_bytes()[:length])
+    empty.perch("restore", str(archive), code=1)
+    assert len(capsys.readouterr().err.splitlines()[-1].split()) > 2
+    assert not (empty.data / "journal.db").exists()
+
+
+def test_an_archive_puts_nothing_outside_of_its_folder(empty: Server, tmp_path: Path) -> None:
+    archive = tmp_path / "evil.tar"
+    with tarfile.open(archive, "w") as packed:
+        for name in ("../evil", "/evil", "backup/../../evil", "backup/config/../../../evil"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 4
+            packed.addfile(entry, io.BytesIO(b"evil"))
+        link = tarfile.TarInfo("backup/config/link")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
+        packed.addfile(link)
+    empty.perch("restore", str(archive), code=1)
+    assert not list(tmp_path.rglob("evil"))
 
 
 def spoil_manifest(backup: Path, **changed: Any) -> None:

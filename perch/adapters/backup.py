@@ -53,8 +53,7 @@ class Subject:
 
 def back_up(subject: Subject, to: Path, now: datetime, show: Show = show_nothing) -> Manifest:
     """Make a backup at a path where there is none; raises StorageError, and leaves nothing behind then."""
-    if os.path.lexists(to):
-        raise StorageError(f"{to} is there already", "name another one, or a folder in which each gets a name")
+    require_new(to)
     sources = [path for name in DATABASES if (path := subject.data / name).exists()]
     if subject.data / JOURNAL not in sources:
         raise StorageError(f"no collector has ever written in {subject.data}", "check data in perch.toml")
@@ -74,6 +73,12 @@ def back_up(subject: Subject, to: Path, now: datetime, show: Show = show_nothing
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return manifest
+
+
+def require_new(to: Path) -> None:
+    """Refuse a name that something has already; raises StorageError."""
+    if os.path.lexists(to):
+        raise StorageError(f"{to} is there already", "name another one, or a folder in which each gets a name")
 
 
 def dated(folder: Path, now: datetime) -> Path:

@@ -22,10 +22,12 @@ def backup(to: Path, config: ServerConfig, keep: int | None, as_json: bool) -> N
 
     Back up a server while it runs: journal, history, keys and watches, audit, quarantine, who may come in at the
     broker, and the configuration without its passwords. Where TO is a folder, the backup gets a name in it, by the
-    time; otherwise TO is its name. It is read back before it gets that name. InfluxDB is not in it: it is written anew
-    from the journal. Whoever has a backup can pass for this server: keep it as closely.
+    time; otherwise TO is its name, and where that ends in .tar it is one file. It is read back before it gets a name.
+    InfluxDB is not in it: it is written anew from the journal. Whoever has a backup can pass for this server: keep it
+    as closely.
     """
     from perch.adapters import backup as making
+    from perch.adapters import backup_archive as archives
     from perch.adapters.backup_manifest import told
     from perch.adapters.configuration_files import configuration_files
 
@@ -39,7 +41,13 @@ def backup(to: Path, config: ServerConfig, keep: int | None, as_json: bool) -> N
     sites = [site.id for site in settings.sites]
     subject = making.Subject(settings.data, path, configuration_files(path, settings), sites, broker)
     with Progress() as progress:
-        manifest = making.back_up(subject, target, now, progress.show_bytes)
+        if target.suffix == archives.ENDING:
+            making.require_new(target)
+            with archives.beside(target) as folder:
+                manifest = making.back_up(subject, folder / "backup", now, progress.show_bytes)
+                archives.pack(folder / "backup", target)
+        else:
+            manifest = making.back_up(subject, target, now, progress.show_bytes)
     gone = making.let_go(to, keep) if keep is not None else []
     if as_json:
         print_json({"backup": str(target), **told(manifest), "removed": [str(one) for one in gone]})

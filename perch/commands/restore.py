@@ -1,10 +1,12 @@
 """`perch restore`: a server goes on from a backup."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
+from perch.adapters import backup_archive as archives
 from perch.adapters.backup_manifest import CONFIGURATION, Manifest, read_manifest
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import print_json, warn
@@ -28,9 +30,16 @@ from perch.settings.files import toml_values
 def restore(backup: Path, config: Path, as_json: bool) -> None:
     """Example: perch restore /var/backups/perch/perch-2026-11-23T02-00-00Z
 
-    Put a backup into the data folder of a server, which has to be empty, before its collector is started. The journal
-    gets a new id, so that agents send again all that they still keep; InfluxDB is written anew.
+    Put a backup, a folder or a .tar, into the data folder of a server, which has to be empty, before it is started. The
+    journal gets a new id, so that agents send again all that they still keep; InfluxDB is written anew.
     """
+    with ExitStack() as unpacked:
+        if backup.is_file():
+            backup = archives.unpack(backup, unpacked.enter_context(archives.beside(backup)))
+        _restore(backup, config, as_json=as_json)
+
+
+def _restore(backup: Path, config: Path, *, as_json: bool) -> None:
     from perch.adapters import restore as putting
 
     manifest = read_manifest(backup)
