@@ -6,7 +6,7 @@ from threading import Lock
 
 from api.history import History
 from api.operations import Check
-from perch.adapters.history_store import HistoryReader
+from perch.adapters.history_kept import KeptReader
 from perch.adapters.journal_reader import JournalReader
 from perch.errors import StorageError
 from perch.history.source import HistorySource
@@ -24,7 +24,7 @@ class HistoryFiles(History):
         self._history = data / "history.db"
         self._journal = data / "journal.db"
         self._turn = Lock()
-        self._opened: tuple[int, HistoryReader] | None = None
+        self._opened: tuple[int, KeptReader] | None = None
 
     def __repr__(self) -> str:
         return f"<HistoryFiles in {self._history}>"
@@ -64,12 +64,12 @@ class HistoryFiles(History):
                 self._opened[1].close()
             self._opened = None
 
-    def _reader(self) -> HistoryReader:
+    def _reader(self) -> KeptReader:
         """Open history when it is there, and again when another file has taken its place."""
         with self._turn:
             file = _existing(self._history).stat().st_ino
             if self._opened is None or self._opened[0] != file:
-                self._opened = (file, HistoryReader(self._history))
+                self._opened = (file, KeptReader(self._history))
             return self._opened[1]
 
 

@@ -35,7 +35,7 @@ def followers_of(
     log_of_history = files.enter_context(JournalReader(log_path))
     news = Remembered(log_of_history, recent)
     if settings.influx is None:
-        alone = HistoryProjection(store, log_of_history, log_of_history.end)
+        alone = HistoryProjection(store, log_of_history, log_of_history.end, settings.retention)
         return (Follower("history", news, alone, stopping, rest=store.fold),)
     history = files.enter_context(HistoryReader(history_path))
     log_of_influx = files.enter_context(JournalReader(log_path))
@@ -55,7 +55,7 @@ def followers_of(
         gather_s=GATHER_S,
         hangs=patience.trouble,
     )
-    into_history = HistoryProjection(store, log_of_history, lambda: influx.position)
+    into_history = HistoryProjection(store, log_of_history, lambda: influx.position, settings.retention)
     return (
         Follower("history", news, into_history, stopping, then=influx, rest=store.fold),
         influx,

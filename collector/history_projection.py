@@ -7,6 +7,7 @@ an entry tells of its agent's clock, what that agent told before is forgotten an
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from collector.ageing import FOR_EVER, boundaries
 from collector.telling import AgentKey, heard, hull, lost_between, tell
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
@@ -14,6 +15,7 @@ from perch.contract import LostEvent
 from perch.delivery.boots import Boots, Clue, Key
 from perch.delivery.placing import is_plain, reached, retold, spans_of, take, with_tellers
 from perch.history.told import Forgotten, Told
+from perch.settings import Retention
 
 AGENTS_REMEMBERED = 10_000
 
@@ -41,6 +43,14 @@ class Store(Protocol):
         """Give what is known of an agent's boots."""
         ...
 
+    def kept_from(self) -> int | None:
+        """Give the day (UTC, since 1970) from which on words are kept; None where none was ever let go of."""
+        ...
+
+    def let_go(self, words_day: int, sums_day: int) -> None:
+        """Let go of words before a day, of which sums by quarter hour are left, and of sums before another."""
+        ...
+
     def add(
         self,
         told: Iterable[Told],
@@ -57,10 +67,18 @@ class HistoryProjection:
     """Keeps `history.db` in step with the journal; a `Projection`. `log` is the journal that is followed.
 
     `followed` tells how far those have come that learn from history what moved; where nobody does, nothing is kept.
+    What is older than `retention` says is let go of.
     """
 
-    def __init__(self, store: Store, log: EpochLog, followed: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        log: EpochLog,
+        followed: Callable[[], int] = lambda: 0,
+        retention: Retention = FOR_EVER,
+    ) -> None:
         self._followed = followed
+        self._retention = retention
         self._store = store
         self._log = log
         self._boots: dict[AgentKey, Boots] = {}
@@ -81,18 +99,34 @@ class HistoryProjection:
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         """Take in entries in order of position; those before the cursor are known."""
         cursor = self._store.cursor() or Cursor(journal, 0)
-        new = [entry for entry in entries if entry.position > cursor.position]
-        if not new:
-            return
+        for some in self._portions([entry for entry in entries if entry.position > cursor.position]):
+            self._take(some, journal, cursor.position)
+            cursor = Cursor(journal, some[-1].position)
+
+    def _portions(self, new: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+        """Cut entries where one shows that something is too old, which is let go of before that one is taken in.
+
+        So what is kept is a function of the journal's order alone, however it is cut into batches.
+        """
+        begin = 0
+        for place, words_day, sums_day in boundaries(new, self._retention, self._store.kept_from):
+            if place > begin:
+                yield new[begin:place]
+                begin = place
+            self._store.let_go(words_day, sums_day)
+        if begin < len(new):
+            yield new[begin:]
+
+    def _take(self, new: Sequence[Entry], journal: str, upto: int) -> None:
         learning = _Learning(self._known)
         for agent, position, clue in heard(new):
             learning.add(agent, position, clue)
         learning.settle()
         forgotten = [
-            stirred.forgotten(learning.now[agent], [*self._losses(stirred, learning.now[agent], cursor.position), *new])
+            stirred.forgotten(learning.now[agent], [*self._losses(stirred, learning.now[agent], upto), *new])
             for agent, stirred in learning.stirred.items()
         ]
-        told = self._told(new, learning.now, forgotten, cursor.position)
+        told = self._told(new, learning.now, forgotten, upto)
         self._store.add(told, Cursor(journal, new[-1].position), learning.learned, forgotten, self._followed())
         self._remember(learning.now)
 

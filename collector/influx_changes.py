@@ -6,7 +6,7 @@ late or moved, and where the site's eras gave way.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from collector.influx_rows import (
     EVER,
@@ -18,16 +18,18 @@ from collector.influx_rows import (
     quarter_lines,
     space_lines,
 )
+from perch.adapters.influx_cursor import Spans
 from perch.adapters.influx_query import Bucket
 from perch.history.calendar import ceil_quarter, floor_quarter
 from perch.history.eras import quarters_of
 from perch.history.served import Group, Served, group_of
-from perch.history.source import WordSource
+from perch.history.source import BEGINNING_MS, END_MS, WordSource
 from perch.history.spans import Span, Touched, common, joined, latest, without
-from perch.model import QUARTER_MS
+from perch.model import DAY_MS, QUARTER_MS
 
 Eras = Sequence[Span]
 NOTHING = Touched({}, {})
+Key = TypeVar("Key")
 
 
 class Filled(NamedTuple):
@@ -45,6 +47,14 @@ class Filled(NamedTuple):
         if _differ(lived, self.perhaps) or _differ(self.surely, lived):
             return Filled(common(self.surely, lived), joined((*self.perhaps, *lived)))
         return self
+
+
+def filled(lived: Mapping[str, Spans], tried: Mapping[str, Spans]) -> dict[str, Filled]:
+    """Put together by which eras rows of sites are there, and by which some may be."""
+    surely, perhaps = (
+        {site: [Span(*span) for span in spans] for site, spans in those.items()} for those in (lived, tried)
+    )
+    return {site: Filled(surely.get(site, ()), perhaps.get(site, ())) for site in {*surely, *perhaps}}
 
 
 def _differ(lived: Eras, others: Eras) -> bool:
@@ -70,6 +80,19 @@ class Changed:
     agents: Mapping[str, Sequence[Span]]
     groups: Mapping[Group, Sequence[Span]]
     deleted: Sequence[Deleted]
+
+    def since(self, from_ms: int) -> "Changed":
+        """Leave out what was before a moment."""
+        if from_ms == BEGINNING_MS:
+            return self
+        later = [Span(from_ms, END_MS)]
+        spaces, agents = _among(self.spaces, later), _among(self.agents, later)
+        deleted = [
+            of._replace(span=Span(max(of.span.from_ms, from_ms), of.span.to_ms))
+            for of in self.deleted
+            if of.span.to_ms > from_ms
+        ]
+        return Changed(spaces, agents, _among(self.groups, later), deleted)
 
     def lines(self, ground: Ground, lived: Eras, history: WordSource) -> Iterator[Lines]:
         """Give the rows."""
@@ -175,6 +198,16 @@ def _stale_of_agents(served: Served, agents: Mapping[str, Sequence[Span]]) -> It
             yield Deleted(Bucket.SPACES, "alive", span, {"site": served.site, "agent": agent})
 
 
-def all_deleted(tags: Mapping[str, str]) -> list[Deleted]:
-    """Name all rows that come from a journal and have some tags."""
-    return [Deleted(bucket, measurement, EVER, tags) for measurement, bucket in MEASUREMENTS]
+def _among(wanted: Mapping[Key, Sequence[Span]], spans: Sequence[Span]) -> dict[Key, list[Span]]:
+    found = {key: common(of_key, spans) for key, of_key in wanted.items()}
+    return {key: of_key for key, of_key in found.items() if of_key}
+
+
+def all_deleted(tags: Mapping[str, str], kept_ms: int) -> list[Deleted]:
+    """Name all rows that come from a journal and have some tags; of zones those that can be made again.
+
+    Words are kept from `kept_ms` on; a day more may be let go of before all is written.
+    """
+    zones_ms = kept_ms if kept_ms == BEGINNING_MS else kept_ms + DAY_MS
+    since = {Bucket.SPACES: EVER, Bucket.ZONES: Span(zones_ms, END_MS)}
+    return [Deleted(bucket, measurement, since[bucket], tags) for measurement, bucket in MEASUREMENTS]

@@ -1,5 +1,7 @@
 """The projection into InfluxDB: the rows of the spans that new entries touched, worked out from history.
 
+What history has let go of is left as it is: quarter hours of zones that could not be made again.
+
 It follows history's own projection, so whatever it reads holds at least the entries it is given. Rows are repeatable:
 writing one again changes nothing, so a failure is answered by doing the whole batch again. The cursor is kept in a file
 of its own and saved after the rows. InfluxDB being away is an UnavailableError, which stops nothing but this.
@@ -10,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from collector.influx_changes import NOTHING, Deleted, Eras, Filled, all_deleted, changed
+from collector.influx_changes import NOTHING, Deleted, Eras, Filled, all_deleted, changed, filled
 from collector.influx_reach import Reach
 from collector.influx_rows import Ground, lines_of_all
 from collector.influx_writing import write_lines
@@ -24,8 +26,8 @@ from perch.adapters.journal import Entry
 from perch.delivery.boots import Boots
 from perch.errors import UnavailableError
 from perch.history.eras import eras, quarters_of
-from perch.history.source import Moved, WordSource
-from perch.history.spans import Epoch, Span, latest, touched, vouchers
+from perch.history.source import BEGINNING_MS, Moved, WordSource
+from perch.history.spans import Epoch, latest, touched, vouchers
 from perch.history.told import Lost, Marked, Stated, Told
 from perch.model import Site
 
@@ -111,7 +113,9 @@ class InfluxProjection:
     def has_quarters(self) -> bool:
         """Tell whether it has written quarter hours of zones."""
         progress = self._progress or self._file.load()
-        return progress is not None and any(quarters_of(filled.surely) for filled in _filled(progress).values())
+        return progress is not None and any(
+            quarters_of(of.surely) for of in filled(progress.lived, progress.tried).values()
+        )
 
     def reset(self, journal: str) -> None:
         """Delete all rows that come from a journal, and write all that history holds already."""
@@ -119,7 +123,7 @@ class InfluxProjection:
         self._progress = None
         self._heard.clear()
         store, come, lived = self._connected(), self._come(), self._lived()
-        self._delete(all_deleted({}))
+        self._delete(all_deleted({}, max(map(self._kept_ms, self._grounds), default=BEGINNING_MS)))
         for ground in self._grounds.values():
             self._write_anew(ground, lived)
         self._require(come)
@@ -138,8 +142,8 @@ class InfluxProjection:
             lived = self._lived()
             moves = self._moves(progress, new[-1].position)
             words = self._words(new)
-            filled = self._note_try(replace(progress, journal=journal), lived, moves)
-            self._project(words, moves, filled, lived)
+            before = self._note_try(replace(progress, journal=journal), lived, moves)
+            self._project(words, moves, before, lived)
         self._save(replace(progress, journal=journal, position=new[-1].position, lived=lived, tried=lived, moved=()))
         self._remember(word for _, word in words)
         for reach in self._reach.values():
@@ -152,14 +156,14 @@ class InfluxProjection:
 
     def _note_try(self, progress: Progress, lived: Lived, moves: Sequence[Moved]) -> Mapping[str, Filled]:
         """Note what may be there, and what may not, once a batch was tried; gives what is there before."""
-        filled = _filled(progress)
-        trying = {site: filled.get(site, Filled()).trying(lived.get(site, ())) for site in {*filled, *lived}}
-        if trying != filled or moves:
+        before = filled(progress.lived, progress.tried)
+        trying = {site: before.get(site, Filled()).trying(lived.get(site, ())) for site in {*before, *lived}}
+        if trying != before or moves:
             surely = {site: of.surely for site, of in trying.items()}
             perhaps = {site: of.perhaps for site, of in trying.items()}
             moved = [(move.site, move.agent, move.from_ms, move.to_ms) for move in moves if move.agent is not None]
             self._save(replace(progress, lived=surely, tried=perhaps, moved=moved))
-        return filled
+        return before
 
     def _words(self, entries: Sequence[Entry]) -> list[Placed]:
         """Say what entries tell as history places them now; what moves later is heard of then."""
@@ -179,6 +183,7 @@ class InfluxProjection:
                 continue
             late = self._late(site, words, moves)
             change = changed(ground.served, by_site.get(site, NOTHING), late, had, has, self._history)
+            change = change.since(self._kept_ms(site))
             try:
                 self._delete(change.deleted)
                 write_lines(change.lines(ground, has, self._history), self._store_lines)
@@ -259,7 +264,7 @@ class InfluxProjection:
         # Until this is through, nobody knows which of their rows are there, though the edit be taken back.
         self._save(replace(progress, layouts={**progress.layouts, **dict.fromkeys(edited, "")}))
         for site in sorted(edited):
-            self._delete(all_deleted({"site": site}))
+            self._delete(all_deleted({"site": site}, self._kept_ms(site)))
             if site in self._grounds:
                 self._write_anew(self._grounds[site], lived)
         kept, tried = (
@@ -279,19 +284,16 @@ class InfluxProjection:
         self._progress = progress
 
     def _write_anew(self, ground: Ground, lived: Lived) -> None:
-        """Write all rows of a site, of which none is there."""
+        """Write all rows of a site that can be made still, of which none is there."""
         site, come = ground.served.site, self._come()
-        write_lines(lines_of_all(ground, lived.get(site, ()), self._history), self._store_lines)
+        lines = lines_of_all(ground, lived.get(site, ()), self._history, self._kept_ms(site))
+        write_lines(lines, self._store_lines)
         self._reach[site] = Reach(empty=True)
         self._extend_reach(site, come)
 
+    def _kept_ms(self, site: str) -> int:
+        """Say from when on rows of a site can be made: history has let go of the words before."""
+        return self._history.tiers(site).words_ms
+
     def _extend_reach(self, site: str, position: int) -> None:
         self._reach[site].extend(position, latest(self._history.epochs(site)))
-
-
-def _filled(progress: Progress) -> dict[str, Filled]:
-    surely, perhaps = (
-        {site: [Span(*span) for span in spans] for site, spans in those.items()}
-        for those in (progress.lived, progress.tried)
-    )
-    return {site: Filled(surely.get(site, ()), perhaps.get(site, ())) for site in {*surely, *perhaps}}

@@ -79,13 +79,15 @@ def all_lines(ground: Ground, lived: Sequence[Span], history: WordSource) -> Ite
     return ((bucket, line) for bucket, lines in lines_of_all(ground, lived, history) for line in lines)
 
 
-def lines_of_all(ground: Ground, lived: Sequence[Span], history: WordSource) -> Iterator[Lines]:
-    """Give every row of a site; `lived` are its eras."""
-    site, served = ground.served.site, ground.served
+def lines_of_all(
+    ground: Ground, lived: Sequence[Span], history: WordSource, from_ms: int = BEGINNING_MS
+) -> Iterator[Lines]:
+    """Give every row of a site from a moment on; `lived` are its eras."""
+    site, served, since = ground.served.site, ground.served, Span(from_ms, END_MS)
     for agent in sorted({span.agent for span in history.epochs(site)}):
-        yield agent_lines(site, agent, EVER, history)
-    yield from space_lines(ground, dict.fromkeys(served.rows, (EVER,)), lived, history)
-    yield from quarter_lines(ground, dict.fromkeys(served.groups, (EVER,)), lived, history)
+        yield agent_lines(site, agent, since, history)
+    yield from space_lines(ground, dict.fromkeys(served.rows, (since,)), lived, history)
+    yield from quarter_lines(ground, dict.fromkeys(served.groups, (since,)), lived, history)
 
 
 def space_lines(
@@ -111,7 +113,16 @@ def quarter_lines(
     standing = quarters_of(lived)
     there = {group: common(spans, standing) for group, spans in wanted.items()}
     for piece in in_pieces(there, lived):
-        yield Bucket.ZONES, list(zone_lines(ground.served.site, zone_quarters(ground.served, piece, history)))
+        yield Bucket.ZONES, _zone_lines(ground, piece, history)
+
+
+def _zone_lines(ground: Ground, wanted: Mapping[Group, Sequence[Span]], history: WordSource) -> Sequence[str]:
+    """Give the rows of a piece, as far as history has not let go of its words since the piece was cut."""
+    site = ground.served.site
+    with history.moment():
+        since = [Span(history.tiers(site).words_ms, END_MS)]
+        kept = {group: common(spans, since) for group, spans in wanted.items()}
+        return list(zone_lines(site, zone_quarters(ground.served, kept, history)))
 
 
 def in_pieces(wanted: Mapping[Key, Sequence[Span]], lived: Sequence[Span]) -> Iterator[Mapping[Key, Sequence[Span]]]:

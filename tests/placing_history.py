@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from collector.ageing import FOR_EVER
 from collector.history_projection import HistoryProjection, Store
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
@@ -9,6 +10,7 @@ from perch.delivery.boots import NO_BOOTS, Boots
 from perch.history.memory import MemoryHistory
 from perch.history.source import WordSource
 from perch.history.told import Forgotten, Marked, Stated, Told
+from perch.settings import Retention
 from tests.placing_cases import Entries
 
 
@@ -28,6 +30,12 @@ class StoredInMemory(MemoryHistory):
     def reset(self, journal: str) -> None:
         self.__init__()  # type: ignore[misc]  # as new
         self._cursor = Cursor(journal, 0)
+
+    def kept_from(self) -> None:
+        """Keep everything."""
+
+    def let_go(self, words_day: int, sums_day: int) -> None:
+        raise AssertionError(f"words before {words_day} and sums before {sums_day} are to go")
 
     def moves_forgotten(self) -> int:
         return self.forgotten
@@ -61,10 +69,10 @@ def project(entries: Sequence[Entry], cuts: Iterable[int]) -> StoredInMemory:
     return store
 
 
-def project_into(store: Store, entries: Sequence[Entry], cuts: Iterable[int]) -> None:
+def project_into(store: Store, entries: Sequence[Entry], cuts: Iterable[int], retention: Retention = FOR_EVER) -> None:
     """Project a journal in batches that end at some positions."""
     log = Entries(entries)
-    projection = HistoryProjection(store, log)
+    projection = HistoryProjection(store, log, retention=retention)
     position = 0
     for cut in sorted({*cuts, len(entries)}):
         if cut > position:

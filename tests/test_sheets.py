@@ -21,6 +21,7 @@ from perch.history.memory import MemoryHistory
 from perch.history.question import Hours, Question, Resolution, Scope
 from perch.history.sheets import Day, Sheet, Sheets
 from perch.history.source import Columns, HistorySource, Stretch, Together
+from perch.history.summed import QuarterSums
 from perch.history.told import Forgotten, Lost, LostSpan, Marked, Stated, Told
 from perch.history.uses import spent
 from perch.model import DAY_MS, Reason, State
@@ -228,7 +229,7 @@ class Unreadable:
 
     def __init__(self, reader: HistoryReader) -> None:
         self._reader = reader
-        self.horizon = reader.horizon
+        self.horizon, self.tiers = reader.horizon, reader.tiers
 
     def read(self, _: str, __: Sequence[Stretch]) -> list[Columns]:
         raise AssertionError("words were read")
@@ -248,3 +249,6 @@ class UnreadableSheets:
 
     def read(self, _: Sequence[Day]) -> Iterator[Sheet | None]:
         raise AssertionError("a sheet was read")
+
+    def summed(self, _: Sequence[Day]) -> Iterator[QuarterSums | None]:
+        raise AssertionError("quarter hours were read")

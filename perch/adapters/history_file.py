@@ -6,7 +6,9 @@ table, and a late event rewrites one chunk. A state row takes 23 bytes; once the
 is packed to about a third. The first byte of a chunk says which.
 
 A sheet holds a day of a site in order of time, see `perch.history.sheets`; its stamp is drawn by lot, never to be met
-again, whatever becomes of the file.
+again, whatever becomes of the file. Days before `words_day` (UTC, since 1970) are summed up by quarter hour, those
+before `sums_day` are gone; `late` counts statements that came when their day was summed up already. The number of a
+series is never given twice, since sums may still name it.
 """
 
 import struct
@@ -18,7 +20,7 @@ import numpy.typing as npt
 
 from perch.history.source import Integers
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 SCHEMA = """
 CREATE TABLE cursor (journal TEXT NOT NULL, position INTEGER NOT NULL);
 CREATE TABLE site (id TEXT PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -26,6 +28,7 @@ CREATE TABLE series (
     series INTEGER PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, space TEXT NOT NULL,
     UNIQUE (site, agent, space)
 );
+CREATE TABLE last_series (one INTEGER PRIMARY KEY, series INTEGER NOT NULL);
 CREATE TABLE epoch (
     epoch INTEGER PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, id TEXT NOT NULL,
     first_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, heard_first_ms INTEGER, heard_last_ms INTEGER,
@@ -59,11 +62,15 @@ CREATE TABLE chunk (key INTEGER PRIMARY KEY, rows BLOB NOT NULL);
 CREATE TABLE sheet (
     stamp INTEGER PRIMARY KEY, site TEXT NOT NULL, day INTEGER NOT NULL,
     series BLOB NOT NULL, changes BLOB NOT NULL, UNIQUE (site, day)
-)
+);
+CREATE TABLE summed (
+    stamp INTEGER PRIMARY KEY, site TEXT NOT NULL, day INTEGER NOT NULL, sums BLOB NOT NULL, UNIQUE (site, day)
+);
+CREATE TABLE kept (words_day INTEGER NOT NULL, sums_day INTEGER NOT NULL, late INTEGER NOT NULL)
 """
 TABLES = (
     *("cursor", "site", "series", "epoch", "lost", "unplaced", "chunk"),
-    *("moved", "moves_forgotten", "boot", "life", "telling", "sheet"),
+    *("moved", "moves_forgotten", "boot", "life", "telling", "sheet", "summed", "kept", "last_series"),
 )
 
 WEEK_MS = 7 * 24 * 3_600_000

@@ -97,7 +97,8 @@ class Folding:
         if self._done.get(site) == end:
             return ()
         have = {day for (day,) in self._db.execute("SELECT day FROM sheet WHERE site = ?", (site,))}
-        lacking = (day for day in self._lived(site, end) if day not in have)
+        kept = self._db.execute("SELECT words_day FROM kept").fetchone()
+        lacking = (day for day in self._lived(site, end) if day not in have and (kept is None or day >= kept[0]))
         with suppress(StopIteration):
             last = next(lacking)
             first = last

@@ -41,6 +41,15 @@ def around(db: sqlite3.Connection, site: str, series: int | None, of: Stretch) -
     return Around(first_ms, last_ms, _meeting(db, agent, earliest_ms, latest_ms))
 
 
+def needed_from(db: sqlite3.Connection, site: str, agent: str, series: int, ms: int) -> int:
+    """Say from when on rows of a series are needed by whoever reads from a moment on: what holds then, and later."""
+    stated_ms = _stated_before(db, series, ms)
+    if stated_ms is None:
+        return ms
+    decided_ms = _decided_before(db, (site, agent), series, ms)
+    return stated_ms if decided_ms is None else decided_ms
+
+
 def _back(db: sqlite3.Connection, agent: Agent, series: int | None, ms: int) -> tuple[int, int]:
     """Say from when on rows, and from when on lost spans, decide what holds at a moment."""
     if series is None or _stated_before(db, series, ms) is None:

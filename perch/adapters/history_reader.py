@@ -21,6 +21,7 @@ from perch.adapters.history_sheets import FileSheets, KeptParts
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.delivery.boots import Boots
 from perch.history.source import (
+    EVERYTHING,
     Columns,
     EpochSpan,
     Horizon,
@@ -28,10 +29,12 @@ from perch.history.source import (
     Mark,
     Moved,
     Stretch,
+    Tiers,
     Together,
     Vouch,
 )
 from perch.history.told import LostSpan
+from perch.model import DAY_MS
 
 
 class HistoryReader:
@@ -100,6 +103,19 @@ class HistoryReader:
         with self._snapshot() as db:
             row = db.execute("SELECT first_ms, last_ms FROM site WHERE id = ?", (site,)).fetchone()
             return None if row is None else Horizon(*row)
+
+    def tiers(self, site: str) -> Tiers:
+        """Say from when on words and sums are kept; everything is, where nothing was told of what is older."""
+        with self._snapshot() as db:
+            row = db.execute("SELECT words_day * ?1, sums_day * ?1 FROM kept", (DAY_MS,)).fetchone()
+            (first_ms,) = db.execute("SELECT min(first_ms) FROM epoch WHERE site = ?", (site,)).fetchone()
+            return EVERYTHING if row is None or first_ms is None or first_ms >= row[0] else Tiers(*row)
+
+    def late(self) -> int:
+        """Give how many statements came when their day was summed up already."""
+        with self._snapshot() as db:
+            row = db.execute("SELECT late FROM kept").fetchone()
+            return 0 if row is None else int(row[0])
 
     def sheets(self, site: str) -> FileSheets:
         """Give the sheets of a site."""

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from perch.adapters import history_file as file
+from perch.adapters import history_sums
 from perch.history.folding import fold, for_ever
 from perch.history.layout import Tenure
 from perch.history.sheets import Day, Sheet, Spoken, nothing
 from perch.history.source import HistorySource, Integers
+from perch.history.summed import QuarterSums
 from perch.model import DAY_MS
 
 SPACE_DAYS_AT_ONCE = 7_000
@@ -158,10 +160,14 @@ class FileSheets:
         with self._snapshot() as db:
             asked = "SELECT day, stamp FROM sheet WHERE site = ? AND day >= ? AND day < ?"
             stamps: dict[int, Hashable] = dict(db.execute(asked, (self._site, first, last)))
+            kept = db.execute("SELECT words_day FROM kept").fetchone()
+            asked = "SELECT day, stamp FROM summed WHERE site = ? AND day >= ? AND day < ?"
+            stamps.update(db.execute(asked, (self._site, first, last)))
             lived = "SELECT min(first_ms), max(until_ms) FROM epoch WHERE site = ?"
             first_ms, until_ms = db.execute(lived, (self._site,)).fetchone()
             now = _position(db)
         known = range(0) if first_ms is None else range(first_ms // DAY_MS, until_ms // DAY_MS + 1)
+        known = known if kept is None else range(max(known.start, kept[0]), known.stop)
         return [Day(day, stamps.get(day, now if day in known else None)) for day in range(first, last)]
 
     def spoken(self) -> Spoken:
@@ -177,6 +183,14 @@ class FileSheets:
                     row = db.execute("SELECT series, changes FROM sheet WHERE stamp = ?", (day.stamp,)).fetchone()
                 yield None if row is None else unpacked(day.day, *row)
             yield from () if stored else self._folded(list(some))
+
+    def summed(self, days: Sequence[Day]) -> Iterator[QuarterSums | None]:
+        """Give the quarter hours of some days of which no words are kept; None where nothing is known."""
+        for day in days:
+            with self._snapshot() as db:
+                stamp = day.stamp if isinstance(day.stamp, int) else None
+                row = db.execute("SELECT sums FROM summed WHERE stamp = ?", (stamp,)).fetchone()
+            yield None if row is None else history_sums.unpacked(day.day, row[0])
 
     def _folded(self, days: Sequence[Day]) -> Iterator[Sheet | None]:
         """Fold days that wait for it, or of which nothing is known, some at a time."""

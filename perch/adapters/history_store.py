@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from perch.adapters import history_boots
+from perch.adapters import history_ageing, history_boots
 from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_batch import Batch, Lived
@@ -19,7 +19,8 @@ from perch.adapters.history_boots import Learned
 from perch.adapters.history_folding import Folding
 from perch.adapters.history_moves import Retelling, forget_moves
 from perch.adapters.history_reader import HistoryReader
-from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, schema_version, transaction
+from perch.adapters.history_series import SeriesNumbers
+from perch.adapters.sqlite import BUSY_SECONDS, adopt_schema, claim, open_writer, reported, schema_version, transaction
 from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
 from perch.delivery.boots import Boots
 from perch.history.source import NO_COUNT
@@ -28,6 +29,7 @@ from perch.history.told import Forgotten, Marked, Stated, Told
 __all__ = ["HistoryReader", "HistoryStore"]
 
 WORDS_AT_ONCE = 20_000
+SCRUB_WAITS_MS = 100
 
 NOTHING_LEARNED: Learned = {}
 
@@ -39,7 +41,9 @@ class HistoryStore:
         self._db = connection
         self._path = path
         self._held = held
-        self._folding = Folding(connection, HistoryReader.beside(connection, path))
+        self._words = HistoryReader.beside(connection, path)
+        self._folding = Folding(connection, self._words)
+        self._is_scrubbed = False
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -50,6 +54,7 @@ class HistoryStore:
             try:
                 with reported(path):
                     connection.execute("PRAGMA synchronous = NORMAL")
+                    connection.execute("PRAGMA secure_delete = ON")  # what is let go of is to leave no trace
                     if schema_version(connection) not in (0, file.SCHEMA_VERSION):
                         _drop_all(connection, path)
                 adopt_schema(connection, path, file.SCHEMA_VERSION, file.SCHEMA)
@@ -90,6 +95,7 @@ class HistoryStore:
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
             self._folding.begin_anew()
             self._move(Cursor(journal, 0))
+        self._is_scrubbed = False
 
     def boots(self, site: str, agent: str) -> Boots:
         """Give what is known of an agent's boots."""
@@ -123,15 +129,45 @@ class HistoryStore:
 
     def fold(self) -> bool:
         """Put some days that are over on sheets, in one transaction; tells whether any waited for it."""
+        self._scrub()
         with transaction(self._db, self._path):
             return self._folding.fold_some()
+
+    def kept_from(self) -> int | None:
+        """Give the day (UTC, since 1970) from which on words are kept; None where none was ever let go of."""
+        with reported(self._path):
+            row = self._db.execute("SELECT words_day FROM kept").fetchone()
+            return None if row is None else int(row[0])
+
+    def let_go(self, words_day: int, sums_day: int) -> None:
+        """Let go of words before a day, of which sums by quarter hour are left, and of sums before another.
+
+        Each day is one transaction; whoever is interrupted goes on where it was.
+        """
+        for day in history_ageing.days_to_sum(self._db, self._words, words_day):
+            with transaction(self._db, self._path):
+                history_ageing.sum_day(self._db, self._words, day, sums_day)
+        with transaction(self._db, self._path):
+            history_ageing.let_go(self._db, words_day, sums_day)
+        self._is_scrubbed = False
+        self._scrub()
+
+    def _scrub(self) -> None:
+        """Empty the log, which still holds what is no more in the file; where somebody reads it, next time."""
+        if self._is_scrubbed:
+            return
+        with reported(self._path):
+            self._db.execute(f"PRAGMA busy_timeout = {SCRUB_WAITS_MS}")
+            is_busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self._db.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+        self._is_scrubbed = not is_busy
 
     def _take(self, batch: Batch, words: list[Told], *, all_said: bool) -> list[Told]:
         """Take a batch in; gives its words if they may say something of days that have sheets."""
         ends_ms = self._folding.ends_ms(batch)
         late = bool(ends_ms) and (all_said or self._folding.may_touch(batch, ends_ms))
         numbers = {epoch: self._widen(epoch, lived) for epoch, lived in batch.epochs.items()}
-        series = _SeriesNumbers(self._db)
+        series = SeriesNumbers(self._db)
         merged = [
             *(
                 row
@@ -148,6 +184,8 @@ class HistoryStore:
         ]
         self._db.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?)", merged)
         self._note(batch)
+        if not all_said:
+            history_ageing.count_late(self._db, batch)
         return words if late else []
 
     def _widen(self, epoch: tuple[str, str, str], lived: Lived) -> int:
@@ -203,26 +241,6 @@ class HistoryStore:
     def _move(self, cursor: Cursor) -> None:
         self._db.execute("DELETE FROM cursor")
         self._db.execute("INSERT INTO cursor VALUES (?, ?)", cursor)
-
-
-class _SeriesNumbers:
-    """The numbers of series, within one transaction: read once for each agent, who has few."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._known: dict[tuple[str, str], dict[str, int]] = {}
-
-    def of(self, site: str, agent: str, space: str) -> int:
-        """Give the number of a series, a new one where there is none."""
-        spaces = self._known.get((site, agent))
-        if spaces is None:
-            rows = self._db.execute("SELECT space, series FROM series WHERE site = ? AND agent = ?", (site, agent))
-            spaces = self._known[site, agent] = dict(rows)
-        number = spaces.get(space)
-        if number is None:
-            made = self._db.execute("INSERT INTO series (site, agent, space) VALUES (?, ?, ?)", (site, agent, space))
-            number = spaces[space] = int(made.lastrowid or 0)
-        return number
 
 
 def _packed_states(stated: Iterable[Stated], numbers: Mapping[tuple[str, str, str], int]) -> dict[int, bytes]:

@@ -29,7 +29,17 @@ from perch.adapters.influx_statements import (
     Question,
 )
 from perch.adapters.line_protocol import NS_PER_MS
-from perch.history.source import Columns, Horizon, Integers, Stretch, Together, Vouch, side_by_side
+from perch.history.source import (
+    EVERYTHING,
+    Columns,
+    Horizon,
+    Integers,
+    Stretch,
+    Tiers,
+    Together,
+    Vouch,
+    side_by_side,
+)
 from perch.history.timeline import AGENT_OFFLINE
 from perch.model import DAY_MS, SENSIBLE_MS
 from perch.settings.values import Influx
@@ -82,6 +92,10 @@ class InfluxHistory:
             self._kept = now_s, kept_hours(self._settings, Bucket.SPACES, self._timeout_s)
         hours = self._kept[1]
         return -(-(time_ns() // NS_PER_MS - hours * _HOUR_MS) // DAY_MS) * DAY_MS if hours else None
+
+    def tiers(self, _site: str) -> Tiers:
+        """Know of no tiers: what the bucket keeps is for it to say (`kept_from_ms`)."""
+        return EVERYTHING
 
     def horizon(self, site: str) -> Horizon | None:
         """Give the first and the last evidence of a site that has a row; None where there is none."""

@@ -13,7 +13,7 @@ import click
 from perch.adapters.audit_file import AuditFile
 from perch.adapters.csv_files import TRUTH
 from perch.adapters.csv_times import format_time
-from perch.adapters.history_store import HistoryReader
+from perch.adapters.history_kept import KeptReader
 from perch.adapters.instants import wall_ms
 from perch.commands.audit_import import import_truth
 from perch.commands.audit_words import print_report
@@ -121,7 +121,7 @@ def _asked(settings: ServerSettings, sites: Sequence[Site], space: str | None) -
     path = settings.data / "history.db"
     if not path.exists():
         raise StorageError(f"there is no {path}", "start the collector, which makes it")
-    with HistoryReader(path) as history:
+    with KeptReader(path) as history:
         return [ask(site, seen[site.id], history, now_ms) for site in sites if site.id in seen]
 
 

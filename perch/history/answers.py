@@ -4,8 +4,9 @@ Figures of a group are ratios of sums over its spaces as they stood at each mome
 as free and as occupied. A window that reaches now is cut at the last full quarter hour.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -15,12 +16,13 @@ from perch.history.asking import check, check_size
 from perch.history.calendar import Calendar
 from perch.history.caveats import caveats
 from perch.history.hours_of_week import hour_rows
+from perch.history.kept import said_of_steps, said_of_sums, steps_not_kept
 from perch.history.measure import ratio
 from perch.history.metrics import METRICS, Measured, Metric, parameters_of
 from perch.history.past import pasts
 from perch.history.profiles import NEVER, Crowd
 from perch.history.question import Answer, Peak, Question, Resolution, Row, number_of
-from perch.history.source import HistorySource, StateRow
+from perch.history.source import HistorySource, Integers, StateRow
 from perch.model import Site
 
 NO_BOOKINGS: Bookings = MappingProxyType({})
@@ -44,12 +46,20 @@ def answer(
     check_size(question, len(groups), to_ms)
     by_week = question.resolution is Resolution.HOUR_OF_WEEK
     steps_ms = calendar.steps_ms(Resolution.HOUR if by_week else question.resolution, question.from_ms, to_ms)
-    about = replace(asked(question, site, calendar, chosen, groups, steps_ms), bookings=bookings)
-    metric = METRICS[question.metric]
+    metric, tiers = METRICS[question.metric], source.tiers(site.id)
+    missing = steps_not_kept(steps_ms, metric.back_ms, tiers)
+    rows = () if by_week else tuple(_rows_missing(groups, steps_ms[: missing + 1]))
+    answer = Answer(metric.definition, question, to_ms, rows, (), parameters_of(metric, question))
+    if missing == len(steps_ms) - 1:
+        return replace(answer, warnings=tuple(said_of_steps(missing, tiers)))
+    about = replace(asked(question, site, calendar, chosen, groups, steps_ms[missing:]), bookings=bookings)
     measured = metric.measure(about, source)
-    rows = tuple(hour_rows(about, metric, measured)) if by_week else tuple(_rows(about, metric, measured))
-    warnings, parameters = tuple(caveats(metric, measured, about)), parameters_of(metric, question)
-    return Answer(metric.definition, question, to_ms, rows, warnings, parameters)
+    if by_week:
+        answer = replace(answer, rows=tuple(hour_rows(about, metric, measured)))
+    else:
+        answer = replace(answer, rows=tuple(_in_order(groups, rows, _rows(about, metric, measured))))
+    gone = said_of_steps(missing, tiers) if metric.back_ms is not None else said_of_sums(about.cut.bounds_ms, tiers)
+    return replace(answer, warnings=(*gone, *caveats(metric, measured, about)))
 
 
 def transitions(site: Site, space: str, from_ms: int, to_ms: int, source: HistorySource) -> Sequence[StateRow]:
@@ -65,6 +75,18 @@ def _rows(about: Asked, metric: Metric, measured: Measured) -> Iterator[Row]:
             value, observed, low, high = map(number_of, numbers)
             peak = _peak(measured, group, step)
             yield Row(steps_ms[step], steps_ms[step + 1], name, value, observed, low, high, peak)
+
+
+def _rows_missing(groups: Mapping[str, int], steps_ms: Integers) -> Iterator[Row]:
+    """Give rows without a number, for what is not kept."""
+    for name in groups:
+        for start_ms, end_ms in pairwise(steps_ms.tolist()):
+            yield Row(start_ms, end_ms, name, None, None, None, None)
+
+
+def _in_order(groups: Mapping[str, int], missing: Sequence[Row], found: Iterator[Row]) -> Iterator[Row]:
+    """Put rows in order of their groups, each group's in order of time."""
+    return iter(sorted((*missing, *found), key=lambda row: (groups[row.scope], row.start_ms))) if missing else found
 
 
 def _peak(measured: Measured, group: int, step: int) -> Peak | None:

@@ -138,8 +138,9 @@ def camping(of: Visits) -> Bounded:
 
 
 def never_used(of: Uses) -> Bounded:
-    """Count spaces that nobody used."""
-    return _where(of.inventory_ms > 0, Bounded(*map(_floats, (of.never, of.surely_never, of.perhaps_never))))
+    """Count spaces that nobody used; there is no number where of some it cannot be told."""
+    counted = _where(of.inventory_ms > 0, Bounded(*map(_floats, (of.never, of.surely_never, of.perhaps_never))))
+    return counted._replace(value=np.where(of.undecided == 0, counted.value, np.nan))
 
 
 def no_show_rate(of: NoShows) -> Bounded:

@@ -52,8 +52,12 @@ _NOTHING = Said(State.UNKNOWN, 0.5, None)
 
 
 def compare(site: Site, looks: Iterable[Look], source: HistorySource) -> Iterator[Compared]:
-    """Put looks beside history, in order of time; those at spaces that did not stand then are left out."""
-    ordered = sorted(looks, key=lambda look: look.time_ms)
+    """Put looks beside history, in order of time; those at spaces that did not stand then are left out.
+
+    So are those before all words that are kept.
+    """
+    kept_ms = source.tiers(site.id).words_ms
+    ordered = sorted((look for look in looks if look.time_ms >= kept_ms), key=lambda look: look.time_ms)
     for _, group in groupby(ordered, key=lambda look: look.time_ms // _WEEK_MS):
         yield from _compare(site, list(group), source)
 

@@ -9,6 +9,7 @@ from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
 from perch.history.source import (
     BEGINNING_MS,
     END_MS,
+    EVERYTHING,
     NO_COUNT,
     Columns,
     EpochSpan,
@@ -16,6 +17,7 @@ from perch.history.source import (
     Mark,
     Moved,
     Stretch,
+    Tiers,
     Together,
     Vouch,
     side_by_side,
@@ -73,6 +75,10 @@ class MemoryHistory:
         heard = [min(word.time_ms, word.received_ms) for word in words if word is not None]
         sensible = [ms for ms in heard if ms >= SENSIBLE_MS]
         return Horizon(min(sensible), max(sensible)) if sensible else None
+
+    def tiers(self, _site: str) -> Tiers:
+        """Keep everything."""
+        return EVERYTHING
 
     def sheets(self, site: str) -> None:
         """Keep none."""

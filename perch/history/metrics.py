@@ -15,7 +15,7 @@ from perch.history.overruns import STAYED_MS, overruns
 from perch.history.question import Definition, Question
 from perch.history.source import HistorySource, Integers
 from perch.history.uses import QUIET_LIMIT_MS, spent, uses
-from perch.history.visits import visits
+from perch.history.visits import MARGIN_MS, visits
 
 
 class Measured(Protocol):
@@ -38,13 +38,30 @@ class Measured(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric. Over hours of the week `averaged` ones are the mean of the hours' values, others as if of one hour."""
+    """A metric. Over hours of the week `averaged` ones are the mean of the hours' values, others as if of one hour.
+
+    `back_ms` says from how long before a step words are needed; None where sums by quarter hour are enough.
+    """
 
     definition: Definition
     measure: Callable[[Asked, HistorySource], Measured]
     formula: Callable[[Any], Bounded]
     averaged: bool
 
+    @property
+    def back_ms(self) -> int | None:
+        """How far back words are needed."""
+        return _BACK_MS[self.measure]
+
+
+_BACK_MS: Mapping[Callable[[Asked, HistorySource], Measured], int | None] = {
+    spent: None,
+    crowd: 0,
+    visits: MARGIN_MS,
+    uses: QUIET_LIMIT_MS,
+    no_shows: BEFORE_MS,
+    overruns: BEFORE_MS,
+}
 
 _MEASURED: Mapping[str, tuple[Callable[[Asked, HistorySource], Measured], Callable[[Any], Bounded], bool]] = {
     "coverage": (spent, formulas.coverage, False),

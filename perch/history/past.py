@@ -1,7 +1,9 @@
 """What is held of spaces over a window: their rows of the layout, and the statements that count, from any source."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from perch.history.layout import Standing, Tenure, by_space, standings, tenures
 from perch.history.source import Columns, HistorySource, StateRow, Stretch
@@ -37,6 +39,22 @@ def pasts(site: Site, spaces: Iterable[str] | None, from_ms: int, to_ms: int, so
     for tenure, columns in _read(site, served, from_ms, to_ms, source):
         held[tenure.space].append(hold(counted(columns, tenure), tenure))
     return [Past(space, layout[space], held[space]) for space in chosen]
+
+
+def pasts_from(site: Site, spaces: Iterable[str], from_ms: int, to_ms: int, source: HistorySource) -> list[Past]:
+    """Read spaces over [from_ms, to_ms), as if nothing was known before; what holds then holds from then on."""
+    return [_cut(past, from_ms) for past in pasts(site, spaces, from_ms, to_ms, source)]
+
+
+def _cut(past: Past, from_ms: int) -> Past:
+    held = [
+        of._replace(
+            columns=replace(of.columns, time_ms=np.maximum(of.columns.time_ms, from_ms)),
+            until_ms=np.maximum(of.until_ms, from_ms),
+        )
+        for of in past.held
+    ]
+    return Past(past.space, past.standings, held)
 
 
 def _read(

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from perch.history.summed import QuarterSums
+
 OUT, SILENT = 4, 8
 """What a code tells beside the state (its two lower bits): out of service, or no sensor spoke."""
 CODES = 16
@@ -94,6 +96,10 @@ class Sheets(Protocol):
 
     def read(self, days: Sequence[Day]) -> Iterator[Sheet | None]:
         """Give the sheets of some days; None for one that is gone."""
+        ...
+
+    def summed(self, days: Sequence[Day]) -> Iterator[QuarterSums | None]:
+        """Give the quarter hours of some days of which no words are kept; None where nothing is known."""
         ...
 
 

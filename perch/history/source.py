@@ -164,6 +164,19 @@ class Horizon(NamedTuple):
     last_ms: int
 
 
+class Tiers(NamedTuple):
+    """From when on a source has the words of a site, and from when on sums by quarter hour, midnights UTC in ms.
+
+    What is older than the words is summed up, what is older than the sums is gone.
+    """
+
+    words_ms: int = BEGINNING_MS
+    sums_ms: int = BEGINNING_MS
+
+
+EVERYTHING = Tiers()
+
+
 class Moved(NamedTuple):
     """All words of an agent that may have changed since they were told lie in [from_ms, to_ms], before and now.
 
@@ -191,6 +204,7 @@ class HistorySource(Protocol):
     - Over a stretch that lies within a tenure, `hold` of what is `counted` of an answer is the same within the stretch
       whichever source gives it: states, reasons, until when each holds, transitions. A source may hand over every word
       (a `WordSource` does), or only what counts, and then without lost spans.
+    - All this is so from `tiers(site).words_ms` on; one for answers refuses to read what is older (QuestionError).
     - Any thread may call, several at once. May raise StorageError or UnavailableError, nothing else.
     """
 
@@ -204,6 +218,10 @@ class HistorySource(Protocol):
 
     def horizon(self, site: str) -> Horizon | None:
         """Give the first and the last evidence of a site that the source has; None where there is none."""
+        ...
+
+    def tiers(self, site: str) -> Tiers:
+        """Say how much of a site is kept."""
         ...
 
     def sheets(self, site: str) -> Sheets | None:

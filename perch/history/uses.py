@@ -1,6 +1,7 @@
 """Time spent by groups, and spaces that nobody used: everything that is worked out space by space."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,10 @@ from perch.history.by_day import Way, by_runs
 from perch.history.calendar import HOUR_MS
 from perch.history.layout import Standing
 from perch.history.measure import ONE_PERSON_KINDS, Flags, People, Sums, Times, added_up, measure, people_in, times
-from perch.history.past import Past, pasts
+from perch.history.past import Past, pasts, pasts_from
 from perch.history.sheet_times import size_of, times_of
-from perch.history.source import BEGINNING_MS, FREE, OCCUPIED, HistorySource, Integers
+from perch.history.source import FREE, OCCUPIED, HistorySource, Integers
+from perch.history.summed_times import SumRoster
 from perch.history.timeline import Timeline
 from perch.model import Space
 
@@ -26,7 +28,8 @@ QUIET_LIMIT_MS = 168 * HOUR_MS
 class Uses(NamedTuple):
     """Known and inventory time by group and step, and the spaces never used, surely and perhaps.
 
-    `of_quiet` are those of `never` that are so only because a long quiet time counts as observed.
+    `of_quiet` are those of `never` that are so only because a long quiet time counts as observed; of `undecided` ones
+    that cannot be told, since how their quiet time began is not kept.
     """
 
     known_ms: Integers
@@ -35,6 +38,7 @@ class Uses(NamedTuple):
     surely_never: Integers
     perhaps_never: Integers
     of_quiet: Integers
+    undecided: Integers
 
     def together(self, bins: Integers, number: int) -> "Uses":
         """Take the steps of each bin for one: spaces count once for each step in which they were not used."""
@@ -62,7 +66,7 @@ def _from_words(part: Asked, source: HistorySource) -> Times:
     return total
 
 
-_WAY = Way("times", times_of, _from_words, size_of)
+_WAY = Way("times", times_of, _from_words, size_of, SumRoster.times)
 
 
 def _people(space: Space, of: Timeline, sums: Sums, bounds_ms: Integers) -> People | None:
@@ -76,15 +80,18 @@ def _people(space: Space, of: Timeline, sums: Sums, bounds_ms: Integers) -> Peop
 def uses(asked: Asked, source: HistorySource) -> Uses:
     """Find the spaces that nobody used, by group and step."""
     found = Uses(*np.zeros((len(Uses._fields), *asked.shape), dtype=np.int64))
+    kept_ms = source.tiers(asked.site.id).words_ms
     for past in _with_silence(asked, source):
         of = past.timeline()
         quiet_ms = of.integral(quiet(of), asked.cut.bounds_ms)
-        of_groups: dict[int, list[Sums]] = {}
+        doubtful_ms = _doubtful(of, kept_ms, asked.cut.bounds_ms)
+        of_groups: dict[int, list[tuple[Integers, ...]]] = {}
         for group, _, sums in rows_measured(asked, past, of):
-            sums = sums._replace(people_ms=quiet_ms * (sums.inventory_ms > 0))
-            of_groups.setdefault(group, []).append(sums)
+            stood = sums.inventory_ms > 0
+            own = (sums.occupied_ms, sums.known_ms, sums.inventory_ms, quiet_ms * stood, doubtful_ms * stood)
+            of_groups.setdefault(group, []).append(own)
         for group, parts in of_groups.items():
-            used_ms, known_ms, inventory_ms, silent_ms = (
+            used_ms, known_ms, inventory_ms, silent_ms, unsure_ms = (
                 asked.by_step(sum(column)) for column in zip(*parts, strict=True)
             )
             idle = (inventory_ms > 0) & (used_ms == 0)
@@ -92,6 +99,7 @@ def uses(asked: Asked, source: HistorySource) -> Uses:
             columns = (
                 *(known_ms, inventory_ms, never, idle & (known_ms + silent_ms == inventory_ms), idle),
                 never & (known_ms < OBSERVED * inventory_ms),
+                idle & ~never & (unsure_ms > 0),
             )
             for column, steps in zip(found, columns, strict=True):
                 column[group] += steps
@@ -105,9 +113,18 @@ def _with_silence(asked: Asked, source: HistorySource) -> Iterator[Past]:
         of = past.timeline()
         first = int(np.searchsorted(of.start_ms, from_ms, side="right")) - 1
         if of.silent[first] or (of.state[first] == FREE and of.silent.any()):
-            yield from pasts(asked.site, [past.space], BEGINNING_MS, asked.to_ms, source)
+            kept_ms = source.tiers(asked.site.id).words_ms
+            yield from pasts_from(asked.site, [past.space], kept_ms, asked.to_ms, source)
         else:
             yield past
+
+
+def _doubtful(of: Timeline, kept_ms: int, bounds_ms: Integers) -> Integers:
+    """Measure what would be quiet if a space had been free for long before the words that are kept, and is not else."""
+    if len(of.start_ms) < 2 or of.start_ms[1] != kept_ms:
+        return np.zeros(len(bounds_ms) - 1, dtype=np.int64)
+    long_free = replace(of, state=np.append(FREE, of.state[1:]))
+    return long_free.integral(quiet(long_free), bounds_ms) - of.integral(quiet(of), bounds_ms)
 
 
 def rows_measured(asked: Asked, past: Past, of: Timeline | None = None) -> Iterator[tuple[int, Standing, Sums]]:

@@ -14,7 +14,7 @@ from perch.history.asked import Asked
 from perch.history.calendar import HOUR_MS
 from perch.history.layout import Standing
 from perch.history.measure import Flags, Floats, Sums, added_up
-from perch.history.past import Past, pasts
+from perch.history.past import Past, pasts, pasts_from
 from perch.history.question import Hours
 from perch.history.sessions import Sessions, States, known_gaps, sessions
 from perch.history.source import BEGINNING_MS, END_MS, HistorySource, Integers
@@ -125,7 +125,7 @@ def pasts_around(asked: Asked, source: HistorySource) -> Iterator[Past]:
     from_ms, to_ms = asked.from_ms - MARGIN_MS, asked.to_ms + MARGIN_MS
     for past in pasts(asked.site, asked.spaces, from_ms, to_ms, source):
         if _reaches_out(asked, past, from_ms, to_ms):
-            yield from pasts(asked.site, [past.space], BEGINNING_MS, END_MS, source)
+            yield from pasts_from(asked.site, [past.space], source.tiers(asked.site.id).words_ms, END_MS, source)
         else:
             yield past
 

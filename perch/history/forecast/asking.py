@@ -18,7 +18,7 @@ from perch.history.forecast.record import LEAST_DAYS, LEAST_WEEKS, Record, judge
 from perch.history.forecast.silence import Silence, Why
 from perch.history.forecast.ties import Lead
 from perch.history.measure import Floats
-from perch.history.source import HistorySource
+from perch.history.source import BEGINNING_MS, HistorySource
 from perch.model import QUARTER_MS, Site, SpaceKind
 
 KEPT_DAYS = 364
@@ -69,6 +69,9 @@ def learn(site: Site, kind: SpaceKind, day: date, source: HistorySource, calenda
     """Learn from the year before a local day; raises what the source raises."""
     first, lived = day - timedelta(days=KEPT_DAYS), source.horizon(site.id)
     begun = day if lived is None else max(first, min(calendar.day_of(lived.first_ms), day))
+    kept_ms = source.tiers(site.id).words_ms
+    if kept_ms > BEGINNING_MS:
+        begun = max(begun, min(calendar.day_of(kept_ms - 1) + timedelta(days=1), day))
     of = levels(site, kind, begun, calendar.day_start_ms(day), source, calendar)
     return lesson(_whole(of, begun, day))
 

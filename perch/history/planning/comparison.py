@@ -13,14 +13,18 @@ from math import sqrt
 from statistics import fmean
 from typing import NamedTuple
 
+import numpy as np
+
 from perch.history.answers import NO_BOOKINGS, answer
 from perch.history.asked import Bookings
 from perch.history.calendar import Calendar
 from perch.history.definitions import OF_BOOKINGS
 from perch.history.intervals import student
+from perch.history.kept import said_of_steps, steps_not_kept
+from perch.history.metrics import METRICS
 from perch.history.planning.pool import observed_pool
 from perch.history.question import Answer, HourRow, Hours, Question, Resolution, Row, Scope
-from perch.history.source import HistorySource
+from perch.history.source import END_MS, HistorySource, Tiers
 from perch.history.unobserved import COVERAGE_WANTED
 from perch.model import Site
 
@@ -107,8 +111,14 @@ def compare(
         Period(of_days.from_ms, of_days.to_ms, *numbers, of_days.coverage, *counted)
         for of_days, numbers, counted in zip(read, found.periods, found.counted, strict=True)
     )
-    warnings = (*pool.warnings, *left_out, *_assumed(of), *found.warnings)
+    warnings = (*pool.warnings, *left_out, *_gone(of, source.tiers(site.id)), *_assumed(of), *found.warnings)
     return Comparison(before, after, found.difference, found.interval, found.bounds, pool.left_out, warnings)
+
+
+def _gone(of: Compared, tiers: Tiers) -> Iterator[str]:
+    """Say that there are days of which too little is kept."""
+    first_ms = np.array([min(of.before[0], of.after[0]), END_MS], dtype=np.int64)
+    return said_of_steps(steps_not_kept(first_ms, METRICS[of.metric].back_ms, tiers), tiers)
 
 
 def _assumed(of: Compared) -> Iterator[str]:
