@@ -28,9 +28,17 @@ def explain(broker: Broker, error: Exception) -> UnavailableError:
         return UnavailableError(
             f"no TLS connection with the broker at {where}: {error}", "check ca, certificate and key under [broker]"
         )
+    if isinstance(error, ConnectionResetError) and (broker.ca or broker.certificate):
+        return cut_short(broker)
     if isinstance(error, socket.gaierror):
         return UnavailableError(f"the broker's name {broker.host!r} is not known: {error}", CHECK_PLACE)
     return UnavailableError(f"the broker at {where} cannot be reached: {error}", CHECK_PLACE)
+
+
+def cut_short(broker: Broker) -> UnavailableError:
+    """Say that a TLS handshake was not gone through with."""
+    remedy = "write the broker's TLS port under [broker] (usually 8883), or see the broker's log"
+    return UnavailableError(f"{place(broker)} ends the connection in the middle of the TLS handshake", remedy)
 
 
 def unanswered(broker: Broker) -> UnavailableError:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from perch.adapters.certificates import Validity, validity
 from perch.adapters.distrust import distrusted
-from perch.adapters.mqtt_way import explain, place, tls_context
+from perch.adapters.mqtt_way import cut_short, explain, place, tls_context
 from perch.errors import UnavailableError
 from perch.settings import Broker
 
@@ -50,8 +50,7 @@ def _failed(broker: Broker, error: OSError) -> UnavailableError:
         remedy = "write the broker's TLS port under [broker] (usually 8883)"
         return UnavailableError(f"{where} does not speak TLS", remedy)
     if isinstance(error, ConnectionError | ssl.SSLEOFError):
-        remedy = "write the broker's TLS port under [broker] (usually 8883), or see the broker's log"
-        return UnavailableError(f"{where} ends the connection in the middle of the TLS handshake", remedy)
+        return cut_short(broker)
     if isinstance(error, TimeoutError):
         return UnavailableError(
             f"{where} does not answer to a TLS handshake", "write the broker's TLS port under [broker] (usually 8883)"
