@@ -33,7 +33,7 @@ async def login_page(request: Request, live: TheLive, reader: TheReader) -> Resp
     """Show the form; who was sent here because they have no key goes on to what they asked for."""
     refused: Refused | None = request.scope["state"].get("refused")
     if request.scope["state"].get("hurried"):
-        return sent(_plain_form(language_of(request), None))
+        return sent(request, _plain_form(language_of(request), None))
     wanted = request.scope["state"].get("wanted") or request.query_params.get("next", "/")
     return _form(request, live, reader, wanted, refused)
 
@@ -107,7 +107,7 @@ def _form(
 ) -> Response:
     entrance: Entrance = request.app.state.entrance
     if refused is not None and refused.wait_s is not None:
-        return _with(sent(_plain_form(language_of(request), refused.wait_s), refused.status), refused)
+        return _with(sent(request, _plain_form(language_of(request), refused.wait_s), refused.status), refused)
     frame = frame_of(request, reader, "login", {})
     words = _words()[frame.language]
     key = entrance.keys.get(reader.key)
@@ -122,7 +122,7 @@ def _form(
         wanted=_way_for(reader, way_on(wanted)),
         summary=_summary(live) if entrance.public_summary and reader == ANYBODY else None,
     )
-    return sent(body) if refused is None else _with(sent(body, refused.status), refused)
+    return sent(request, body) if refused is None else _with(sent(request, body, refused.status), refused)
 
 
 def _with(answer: Response, refused: Refused) -> Response:

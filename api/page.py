@@ -77,7 +77,7 @@ def no_such_site(request: Request, live: Live, reader: Reader) -> Response:
     missed, sites = request.query_params["site"][:64], visible_sites(live, reader)
     if not is_page_wanted(request):
         raise not_found(f"there is no site {missed!r}; there are: {', '.join(site.id for site in sites)}")
-    return sent(render("missing.html", frame_of(request, reader, "", {}), missed=missed, sites=sites), 404)
+    return sent(request, render("missing.html", frame_of(request, reader, "", {}), missed=missed, sites=sites), 404)
 
 
 def _wish(request: Request, live: Live, reader: Reader) -> Selection | None:

@@ -108,6 +108,16 @@ def test_a_language_is_chosen_by_the_address_then_the_cookie_then_the_browser(se
     assert 'href="/?site=hq&amp;kind=desk&amp;lang=de"' in served.client.get("/?site=hq&kind=desk").text
 
 
+@pytest.mark.parametrize("address", ["/", "/find", "/manage", "/spaces/hq/d01", "/login"])
+def test_every_page_keeps_the_language_that_its_foot_chose(served: Served, address: str) -> None:
+    served.client.cookies.clear()
+    assert 'href="' + address + '?lang=de"' in served.client.get(address).text
+    served.client.get(f"{address}?lang=de")
+    kept = served.client.get(address).text
+    served.client.cookies.clear()
+    assert '<html lang="de">' in kept
+
+
 def test_the_browser_names_days_and_shares_as_the_server_does(served: Served, chromium: "Browser") -> None:
     page = chromium.new_page()
     page.goto(served.url)

@@ -18,6 +18,7 @@ from api.wanted import prefers_page
 
 HTML = b"text/html; charset=utf-8"
 MOST_LANGUAGE_HREF = 1_000
+_HANGS_ON = "Accept-Language, Cookie"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,9 @@ class PageResponse(AnswerResponse):
 
     def __init__(self, answer: Answer, request: Request) -> None:
         super().__init__(answer)
-        self._more = [(b"vary", b"Accept-Language, Cookie")]
-        if request.query_params.get(PARAMETER) in set(Language):
-            self._more.append((b"set-cookie", remembering(language_of(request)).encode()))
+        self._more = [(b"vary", _HANGS_ON.encode())]
+        if (chosen := _chosen(request)) is not None:
+            self._more.append((b"set-cookie", chosen.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write the page."""
@@ -116,6 +117,14 @@ def is_page_wanted(request: Request) -> bool:
     return prefers_page(request.headers.get("accept", ""))
 
 
-def sent(body: bytes, status: int = 200) -> Response:
-    """Send a page that nobody keeps."""
-    return Response(body, status, {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"}, HTML.decode())
+def sent(request: Request, body: bytes, status: int = 200) -> Response:
+    """Send a page that nobody keeps; the language that the address chose is kept."""
+    headers = {"Cache-Control": "no-store", "Vary": _HANGS_ON}
+    if (chosen := _chosen(request)) is not None:
+        headers["Set-Cookie"] = chosen
+    return Response(body, status, headers, HTML.decode())
+
+
+def _chosen(request: Request) -> str | None:
+    """Give the cookie that keeps a language, if the address chose one."""
+    return remembering(language_of(request)) if request.query_params.get(PARAMETER) in set(Language) else None

@@ -50,13 +50,13 @@ async def manage_page(request: Request, live: TheLive, reader: TheReader, histor
         **_live_context(live, reader, site, sites, spaces, parts, frame.words),
         **_fullness(site, spaces, typicals, frame.words),
     }
-    return sent(render("manage.html", frame, **context))
+    return sent(request, render("manage.html", frame, **context))
 
 
 def _missing(request: Request, reader: Reader, named: str, sites: Sequence[Site]) -> Response:
     if not is_page_wanted(request) or not sites:
         raise not_found(f"there is no site {named[:64]!r}; there are: {', '.join(site.id for site in sites) or 'none'}")
-    return sent(render("missing.html", frame_of(request, reader, "", {}), missed=named[:64], sites=sites), 404)
+    return sent(request, render("missing.html", frame_of(request, reader, "", {}), missed=named[:64], sites=sites), 404)
 
 
 def _spaces(live: Live, reader: Reader, site: Site) -> list[SpaceItem]:

@@ -53,13 +53,13 @@ async def space_page(
         now_ms = live.now().wall_ms
         line = await run_in_threadpool(_today, live.directory.sites[site], shown, now_ms, history, frame.words)
         context |= line
-    return sent(render("space_now.html", frame, **context))
+    return sent(request, render("space_now.html", frame, **context))
 
 
 def _missing(request: Request, reader: Reader, asked: str) -> Response:
     if not is_page_wanted(request):
         raise not_found(f"there is no space {asked}; /api/v1/spaces lists them")
-    return sent(render("missing_space.html", frame_of(request, reader, "", {}), missed=asked), 404)
+    return sent(request, render("missing_space.html", frame_of(request, reader, "", {}), missed=asked), 404)
 
 
 def _now(live: Live, reader: Reader, shown: Shown, frame: Frame) -> dict[str, Any]:
