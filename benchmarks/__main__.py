@@ -25,6 +25,7 @@ ALL = (
     "history",
     "planning",
     "forecast",
+    "forecast_ceiling",
     "influx",
     "telegraf",
     "clone",

@@ -5,10 +5,12 @@ more and more, less and less, or by season.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from random import Random
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -36,24 +38,35 @@ def open_days() -> Iterator[tuple[int, date]]:
 
 def venue(kind: SpaceKind, spaces: int, seed: int, kept: tuple[float, float] = (1.0, 1.0)) -> Levels:
     """Let the venue's people use spaces that are well liked; of their days a share is kept, from first to last."""
-    site = _site(tuple(_space(kind, number) for number in range(spaces)))
+    site = venue_site(kind, spaces)
     crowd = np.full((DAYS, QUARTERS), np.nan)
     stays_at_home = chance(seed, "stays at home")
     for number, day in open_days():
         crowd[number, 32:80] = 0
-        share = kept[0] + (kept[1] - kept[0]) * number / DAYS
-        midnight_ms = int(datetime.combine(day, time(), LISBON).timestamp()) * 1000
         for space in site.spaces:
-            if stays_at_home.random() < share:
-                taken = np.zeros(QUARTERS)
-                for visit in visits_on(site, space, day, CLOSED, seed):
-                    first, last = (
-                        -(-(visit.from_ms - midnight_ms) // QUARTER_MS),
-                        visit.until_ms + HOLD_MS - midnight_ms,
-                    )
-                    taken[max(first, 0) : -(-last // QUARTER_MS)] = 1
-                crowd[number] += taken
+            if stays_at_home.random() < kept_on(number, kept):
+                crowd[number] += taken_on(site, space, day, seed)
     return Levels(FIRST, crowd, np.full(crowd.shape, spaces, dtype=np.int64))
+
+
+def venue_site(kind: SpaceKind, spaces: int) -> Site:
+    """Give a site with some spaces of a kind."""
+    return _site(tuple(_space(kind, number) for number in range(spaces)))
+
+
+def kept_on(number: int, kept: tuple[float, float]) -> float:
+    """Give which share of people's days is kept on a day."""
+    return kept[0] + (kept[1] - kept[0]) * number / DAYS
+
+
+def taken_on(site: Site, space: Space, day: date, seed: int, closed: Container[date] = CLOSED) -> Floats:
+    """Give 1 for each quarter hour of a day in which a space is taken, 0 for the others."""
+    midnight_ms = int(datetime.combine(day, time(), LISBON).timestamp()) * 1000
+    taken = np.zeros(QUARTERS)
+    for visit in visits_on(site, space, day, closed, seed):
+        first, last = -(-(visit.from_ms - midnight_ms) // QUARTER_MS), visit.until_ms + HOLD_MS - midnight_ms
+        taken[max(first, 0) : -(-last // QUARTER_MS)] = 1
+    return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +88,50 @@ def crowd(desks: int, of: Demand, seed: int) -> Levels:
     """Let people come to a pool of desks; whoever finds none goes away again."""
     chances = chance(seed, "crowd", desks)
     here = np.full((DAYS, QUARTERS), np.nan)
-    mood, week = 0.0, 1.0
-    for number, day in open_days():
-        week = chances.gauss(1, of.week_spread) if day.weekday() == 0 else week
-        mood = 0.5 * mood + math.sqrt(0.75) * chances.gauss(0, of.day_spread)
-        year = (1 + of.year * number / DAYS) * (1 + of.season * math.sin(2 * math.pi * number / DAYS))
-        wanted = 1.15 * desks * of.share * WEEKDAY_SHARE[day.weekday()] * week * (1 + mood) * year
-        here[number, 32:80] = 0
-        here[number] += _day(desks, round(max(wanted, 0) / 0.8), chances)
+    for busy in busy_days(desks, of, chances):
+        here[busy.number, 32:80] = 0
+        here[busy.number] += crowd_of_day(desks, people_of(busy.usual, busy.week, busy.mood), chances)
     return Levels(FIRST, here, np.full(here.shape, desks, dtype=np.int64))
 
 
-def _day(desks: int, people: int, chances: Random) -> Floats:
+class Busy(NamedTuple):
+    """How busy a day is: how many are usually wanted at once, and how this week, the open day before, and it differ."""
+
+    number: int
+    day: date
+    usual: float
+    week: float
+    mood_before: float
+    mood: float
+
+
+def busy_days(desks: int, of: Demand, chances: Random) -> Iterator[Busy]:
+    """Give the open days of a year; what is drawn for a day's people meanwhile comes from the same chances."""
+    mood, week = 0.0, 1.0
+    for number, day in open_days():
+        week = week_of(of, day, week, chances)
+        before, mood = mood, mood_after(of, mood, chances)
+        year = (1 + of.year * number / DAYS) * (1 + of.season * math.sin(2 * math.pi * number / DAYS))
+        usual = 1.15 * desks * of.share * WEEKDAY_SHARE[day.weekday()] * year
+        yield Busy(number, day, usual, week, before, mood)
+
+
+def week_of(of: Demand, day: date, week: float, chances: Random) -> float:
+    """Draw how busy a week is, on its Monday."""
+    return chances.gauss(1, of.week_spread) if day.weekday() == 0 else week
+
+
+def mood_after(of: Demand, mood: float, chances: Random) -> float:
+    """Draw how busy a day is after another one."""
+    return 0.5 * mood + math.sqrt(0.75) * chances.gauss(0, of.day_spread)
+
+
+def people_of(usual: float, week: float, mood: float) -> int:
+    """Give how many people think of coming."""
+    return round(max(usual * week * (1 + mood), 0) / 0.8)
+
+
+def crowd_of_day(desks: int, people: int, chances: Random) -> Floats:
     """Give how many are there through a day of people who come with four chances of five; hours are local."""
     comes = sorted(_stay(chances) for _ in range(people) if chances.random() < 0.8)
     here, leaving = np.zeros(QUARTERS), list[float]()
@@ -115,13 +160,36 @@ def _space(kind: SpaceKind, number: int) -> Space:
     return Space(f"{kind}-{number}", f"{number}", "f", "z", kind, 4, Purpose.SHARED, liked, "pi")
 
 
-POOLS: Mapping[str, Callable[[int], Levels]] = {
-    "3 desks of the venue": lambda seed: venue(SpaceKind.DESK, 3, seed),
-    "4 desks, more and more": lambda seed: venue(SpaceKind.DESK, 4, seed, (0.6, 1.0)),
-    "2 rooms": lambda seed: venue(SpaceKind.ROOM, 2, seed),
-    "2 lounges, less and less": lambda seed: venue(SpaceKind.LOUNGE, 2, seed, (1.0, 0.6)),
-    "8 desks, first come": lambda seed: crowd(8, Demand(0.9), seed),
-    "24 desks, first come": lambda seed: crowd(24, Demand(1.0), seed),
-    "24 desks, 40 % more in a year": lambda seed: crowd(24, Demand(0.8, year=0.4), seed),
-    "60 desks with a season": lambda seed: crowd(60, Demand(0.95, season=0.12), seed),
+class Venue(NamedTuple):
+    """Spaces of the venue; of people's days a share is kept, from first to last."""
+
+    kind: SpaceKind
+    spaces: int
+    kept: tuple[float, float] = (1.0, 1.0)
+
+
+class Crowd(NamedTuple):
+    """Desks at which whoever finds none goes away again."""
+
+    desks: int
+    demand: Demand
+
+
+KINDS: Mapping[str, Venue | Crowd] = {
+    "3 desks of the venue": Venue(SpaceKind.DESK, 3),
+    "4 desks, more and more": Venue(SpaceKind.DESK, 4, (0.6, 1.0)),
+    "2 rooms": Venue(SpaceKind.ROOM, 2),
+    "2 lounges, less and less": Venue(SpaceKind.LOUNGE, 2, (1.0, 0.6)),
+    "8 desks, first come": Crowd(8, Demand(0.9)),
+    "24 desks, first come": Crowd(24, Demand(1.0)),
+    "24 desks, 40 % more in a year": Crowd(24, Demand(0.8, year=0.4)),
+    "60 desks with a season": Crowd(60, Demand(0.95, season=0.12)),
 }
+
+
+def made(of: Venue | Crowd, seed: int) -> Levels:
+    """Let a pool live for a year."""
+    return crowd(*of, seed) if isinstance(of, Crowd) else venue(of.kind, of.spaces, seed, of.kept)
+
+
+POOLS: Mapping[str, Callable[[int], Levels]] = {name: partial(made, of) for name, of in KINDS.items()}
