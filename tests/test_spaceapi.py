@@ -21,8 +21,8 @@ from tests.serving import Served, a_site, server_settings, serving
 
 FACE = Face("hq", "https://hq.example", "https://hq.example/logo.svg", "a@hq.example", "Quay 1", 38.71, -9.14)
 
-# What https://schema.spaceapi.io/15.json asks of the fields that Perch gives, compared word by word on 2026-11-23; stricter in
-# that nothing else may be there.
+# What https://schema.spaceapi.io/15.json asks of the fields that Perch gives, compared word by word on 2026-11-23;
+# stricter in that nothing else may be there.
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 SPACEAPI_15 = {
     "type": "object",
