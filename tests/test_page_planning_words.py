@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from api.pages.languages import Language
+from api.planners.wording import put_over, speak, words_in
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
+from perch.history.definitions import DEFINITIONS
+from perch.history.planning.definitions import PLANS
 from perch.history.told import Marked, Stated, Told
 from perch.model import Dating, Reason, SpaceKind, State
 from tests.parts import free_port
@@ -186,3 +193,100 @@ def test_the_same_is_said_in_json(served: Served) -> None:
     assert (first["to"], first["days"], first["coverage"]) == (second["from"], 20, 1)
     assert compared["bounds"]["before"] == [first["low"], first["high"]]
     assert [of["unit"] for of in compared["definitions"]] == ["ratio", "ratio"]
+
+
+GERMAN = {**PAGE, "Accept-Language": "de"}
+WARNINGS = re.compile(r"<li>([^<]+)</li>")
+SPOKEN = (
+    "/week",
+    "/week?kind=room",
+    "/planning?kind=room&without=r1",
+    "/planning?on=sat&opens=10:00&closes=16:00&remove=2",
+    f"/planning?from={MONDAY - timedelta(weeks=2)}",
+    "/report",
+    f"/comparison?zone=open&control_zone=rooms&{PERIODS}",
+    f"/comparison?{PERIODS.replace(f'before_from={BEGAN}', f'before_from={BEGAN + timedelta(weeks=2)}')}",
+    f"/spaces/hq/d01?from={BEGAN}&to={BEGAN + timedelta(days=7)}",
+)
+
+
+@pytest.mark.parametrize("page", SPOKEN)
+def test_a_page_speaks_german_with_all_its_warnings(served: Served, page: str) -> None:
+    told = [served.client.get(page, headers=headers).text for headers in (PAGE, GERMAN)]
+    english, german = ([*WARNINGS.findall(text), re.findall(r"<h1>(.*?)</h1>", text)[0]] for text in told)
+    assert '<html lang="de">' in told[1]
+    assert len(english) == len(german)
+    alike = [one for one, other in zip(english, german, strict=True) if one == other]
+    assert alike == (["Harbour House"] if page == "/report" else [])
+
+
+def test_the_first_sentences_in_german(served: Served) -> None:
+    def heading(page: str) -> str:
+        found = re.search(r"<h1>(.*?)</h1>", served.client.get(page, headers=GERMAN).text)
+        return found[1].replace("\N{NO-BREAK SPACE}", " ") if found else ""
+
+    assert heading("/week") == "Dienstag 09:00 ist die Spitze: 3,5 von 4 Tischen"
+    assert heading("/planning") == "4 Tische hätten an 95 % der Tage gereicht"
+    assert heading(f"/comparison?zone=open&{PERIODS}") == "Genutzte Zeit ist um 4,2 Punkte gestiegen (4,2 bis 4,2)"
+    kept = served.client.get("/week?lang=de", headers=PAGE)
+    assert "perch_language=de" in kept.headers["set-cookie"]
+    assert 'lang="en" hreflang="en"' in kept.text
+
+
+def test_a_refusal_speaks_german_too(served: Served) -> None:
+    future = f"from={TODAY + timedelta(days=400)}&to={TODAY + timedelta(days=407)}"
+    for page, says in (
+        ("/planning?remove=-3", "-3 ist keine Zahl (Tische zum Wegnehmen); schreibe eine ganze Zahl von 0 bis 4"),
+        (f"/week?{future}", "der Zeitraum liegt in der Zukunft"),
+        ("/week?from=2001-01-01&to=2001-02-01", "die Vergangenheit von hq beginnt am"),
+        ("/week?from=bald", "ist keine Zeit; schreibe 2026-03-29"),
+        ("/week?joy=1&site=x", "diese Angabe gibt es hier nicht"),
+        ("/week?joy=1&site=x", "es gibt keinen Standort"),
+    ):
+        answer = served.client.get(page, headers=GERMAN)
+        assert answer.status_code == 422
+        assert says in answer.text, answer.text
+
+
+def texts(words: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(words, str):
+        yield path, words
+        return
+    for name, inner in words.items() if isinstance(words, dict) else enumerate(words):
+        yield from texts(inner, f"{path}.{name}")
+
+
+def test_planners_words_say_everything_in_each_language_with_the_same_gaps() -> None:
+    english, german = (dict(texts(words_in(language))) for language in (Language.ENGLISH, Language.GERMAN))
+    assert english.keys() == german.keys()
+    for path, text in german.items():
+        assert text.strip(), path
+        gaps, own = (sorted(re.findall(r"\{\w+\}", one)) for one in (english[path], text))
+        assert own == gaps or path == ".api.closed_today", path
+
+
+def test_planners_words_name_every_metric_and_plan_as_the_api_does() -> None:
+    words = words_in(Language.ENGLISH)
+    assert words["metrics"] == {name: of.name for name, of in DEFINITIONS.items()}
+    assert words["plans"] == {name: of.name for name, of in PLANS.items()}
+
+
+def test_what_has_no_translation_is_left_as_it_is() -> None:
+    speak(Language.GERMAN)
+    assert put_over("Something new.") == "Something new."
+    assert put_over("Only 12.0% of the time was observed; low and high say how far off a value may be.").startswith(
+        "Nur 12.0% der Zeit"
+    )
+    speak(Language.ENGLISH)
+
+
+def test_a_peak_is_of_the_most_spaces_that_stood_there(tmp_path: Path) -> None:
+    """Two of the desks are gone in the last week."""
+    gone = MONDAY - timedelta(days=7)
+    spaces = [replace(one, valid_until=gone) if one.id in ("d01", "d02") else one for one in SPACES]
+    with HistoryStore.open(tmp_path / "history.db") as store:
+        store.add(told(), Cursor("0" * 16, 1))
+    with serving(server_settings(free_port(), tmp_path, a_site(spaces=tuple(spaces)))) as served:
+        said = text_of(served, "/week")
+    assert "of 4 desks" in said
+    assert "their number changed from 4 to 2" in said

@@ -14,11 +14,12 @@ from api.history_of_groups import site_to
 from api.live import Live
 from api.moments import day_at, parse_moment, zone_of
 from api.page import visible_sites
-from api.planners.wording import say
+from api.pages.languages import PARAMETER, language_of
+from api.planners.wording import say, speak
 from api.problems import ParametersError, not_found
 from api.shapes import ProblemCause
 from perch.errors import PerchError
-from perch.history.layout import layout_at
+from perch.history.layout import layout_at, standings
 from perch.model import Site, SpaceKind
 
 USUAL_DAYS = 56
@@ -45,6 +46,13 @@ class Wish:
         """Count the spaces of the kind that stand there at a moment."""
         return sum(space.kind is self.kind for space in layout_at([self.site], at_ms).spaces.values())
 
+    @property
+    def most(self) -> int:
+        """The most spaces of the kind that stood there at one moment of the window, as far as it is over."""
+        end_ms = min(self.to_ms, self.now_ms)
+        begins = {row.from_ms for row in standings(self.site) if row.space.kind is self.kind}
+        return max(map(self.standing, {end_ms - 1, self.from_ms, *(ms for ms in begins if self.from_ms < ms < end_ms)}))
+
 
 class Asked:
     """The parameters of one request, taken one by one; complaints wait until `finish`."""
@@ -60,6 +68,7 @@ class Asked:
         usual_days: int | None = None,
     ) -> None:
         given = request.query_params
+        speak(language_of(request))
         self._history = history
         self._usual_days = usual_days
         self.path = request.url.path
@@ -71,7 +80,7 @@ class Asked:
             raise not_found("there is no site that you may see")
         self._causes: list[ProblemCause] = []
         for name in self.texts:
-            if name not in known and name not in several:
+            if name not in (*known, *several, PARAMETER):
                 self.complain(name, f"there is no such parameter here; there are: {', '.join([*known, *several])}")
             elif name not in several and len(given.getlist(name)) > 1:
                 self.complain(name, "this is given more than once; give it once")

@@ -98,7 +98,7 @@ def _fields(asked: Asked) -> dict[str, Any]:
     """Give the form, as it was filled in or is taken to be."""
     site, texts = asked.site, asked.texts
     zones = [(zone.id, zone.name) for zone in site.zones]
-    metrics = [(name, DEFINITIONS[name].name) for name in METRICS]
+    metrics = [(name, wording.metric_name(name)) for name in METRICS]
     chosen = {"metric": texts.get("metric") or USUAL_METRIC}
     selects = {
         "site": [(each.id, each.name) for each in asked.sites],
@@ -125,7 +125,7 @@ def _where(of: Compared, site: Site) -> str:
 
 def heading(found: Comparison, of: Compared, site: Site) -> str:
     """Say what changed, or that nothing can be told."""
-    name = DEFINITIONS[of.metric].name
+    name = wording.metric_name(of.metric)
     if found.difference is None or found.interval is None:
         return say("comparison_few", before=found.before.weeks, after=found.after.weeks, least=LEAST_WEEKS)
     low, high = found.interval

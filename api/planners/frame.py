@@ -9,9 +9,9 @@ from starlette.exceptions import HTTPException
 
 from api.access import Reader
 from api.pages.frame import frame_of, template
-from api.pages.languages import Language
+from api.pages.languages import PARAMETER, Language, language_of, remembering
 from api.planners.asking import Asked, Wish, is_day, kinds_of
-from api.planners.wording import say, words
+from api.planners.wording import metric_name, put_over, say, words
 from api.problems import ParametersError
 from api.shapes import ProblemCause
 from perch.errors import PerchError, QuestionError
@@ -25,7 +25,7 @@ _FIELDS: Mapping[str, Sequence[str]] = {
     "report": ("site",),
     "space": (),
 }
-_HEADERS = {"Cache-Control": "private, no-cache"}
+_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
 
 
 def answered(
@@ -46,17 +46,26 @@ def answered(
         if "text/html" not in request.headers.get("accept", ""):
             raise
         status = _status(error)
-        context = {"heading": say(f"refused_{status}"), "causes": _causes(error), "form": fields or form(asked, name)}
+        causes = [ProblemCause(cause.where, put_over(cause.what)) for cause in _causes(error)]
+        context = {"heading": say(f"refused_{status}"), "causes": causes, "form": fields or form(asked, name)}
     file = f"{name}.html" if status == 200 else "refused.html"
     texts = asked.texts if status == 200 else {"site": asked.site.id}
     body = template(file).render(
-        frame=frame_of(request, reader, name, texts, Language.ENGLISH),
+        frame=frame_of(request, reader, name, texts),
         words=words(),
+        put_over=put_over,
         site=asked.site,
         path=asked.path,
         **context,
     )
-    return Response(body, status, _HEADERS, "text/html; charset=utf-8")
+    return Response(body, status, _headers(request), "text/html; charset=utf-8")
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """Say that an answer hangs on the language, and keep the one that the address chose."""
+    if request.query_params.get(PARAMETER) in set(Language):
+        return {**_HEADERS, "Set-Cookie": remembering(language_of(request))}
+    return _HEADERS
 
 
 def _status(error: Exception) -> int:
@@ -109,7 +118,7 @@ def day_field(name: str, text: str) -> dict[str, Any]:
 def definitions(metrics: Iterable[str]) -> list[dict[str, Any]]:
     """Give what numbers mean, to stand on the same page."""
     return [
-        {"id": of.id, "name": of.name, "version": of.version, "text": of.text, "is_not": of.is_not}
+        {"id": of.id, "name": metric_name(of.id), "version": of.version, "text": of.text, "is_not": of.is_not}
         for of in map(DEFINITIONS.__getitem__, metrics)
     ]
 

@@ -7,7 +7,6 @@ from api.history import History
 from api.moments import zone_of
 from api.planners import wording
 from api.planners.asking import Wish
-from perch.history.definitions import DEFINITIONS
 from perch.history.planning.pool import observed_pool
 from perch.history.question import Answer, Hours, Question, Row, Scope
 from perch.model import Site, SpaceKind
@@ -63,7 +62,7 @@ def put(answer: Answer, site: Site) -> Told:
     """Put the one row of an answer into words."""
     metric = answer.question.metric
     row = next((row for row in answer.rows if isinstance(row, Row)), None)
-    name = DEFINITIONS[metric].name
+    name = wording.metric_name(metric)
     if row is None:
         return Told(metric, name, wording.NO_NUMBER, "", "", "", answer)
     at = lasted = ""

@@ -19,7 +19,7 @@ from api.planners.charts import Curve, shortfall
 from api.planners.frame import answered, api_address, definitions, form
 from api.planners.numbers import observed
 from api.planners.what_if import NAMES, SEVERAL, read_changes, told
-from api.planners.wording import say
+from api.planners.wording import say, words
 from api.turns import taking_turns
 from perch.history.planning.definitions import PLANS
 from perch.history.planning.sizing import Shortfall, Sizing, sizing
@@ -97,7 +97,7 @@ def more(found: Sizing, share: float) -> Iterator[str]:
     name = "planning_days" if found.full_days else "planning_days_none"
     yield say(name, days=found.days, full=found.full_days)
     if found.unseen is not None:
-        yield say("planning_unseen", unseen=found.unseen.desks_for_days, assumption=found.unseen.assumption)
+        yield say("planning_unseen", unseen=found.unseen.desks_for_days, assumption=say("assumption"))
 
 
 def coverage(share: float | None) -> str:
@@ -134,7 +134,7 @@ def picture(wish: Wish, found: Sizing, share: float) -> str:
 def meanings(*names: str) -> list[dict[str, Any]]:
     """Say what numbers of planning mean."""
     return [
-        {"id": of.id, "name": of.name, "version": of.version, "text": of.text, "is_not": of.is_not}
+        {"id": of.id, "name": words()["plans"][of.id], "version": of.version, "text": of.text, "is_not": of.is_not}
         for of in map(PLANS.__getitem__, names)
     ]
 

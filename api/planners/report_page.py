@@ -109,7 +109,7 @@ def _said_of_all(kinds: Sequence[dict[str, Any]]) -> list[str]:
 def _lead(wish: Wish, busy: Busiest | None, found: Sizing) -> Iterator[str]:
     total = found.current
     if busy is not None and busy.row.value:
-        yield week_page.peak_sentence("report", wish, busy, total)
+        yield week_page.peak_sentence("report", wish, busy)
     if found.desks_for_days is not None:
         enough, share = found.desks_for_days, wording.percent(USUAL_SHARE)
         named = wording.spaces(wish.kind, enough)

@@ -12,13 +12,13 @@ from api.access import Reader
 from api.history import History
 from api.live import Live
 from api.moments import parse_moment
-from api.page import page_words
+from api.pages.languages import words_in as states_and_reasons
 from api.planners import wording
 from api.planners.asking import Asked
 from api.planners.charts import Piece, Strip, timeline
 from api.planners.frame import answered, definitions, form
 from api.planners.stretches import Stretch, stretches
-from api.planners.wording import say, words
+from api.planners.wording import language, say, words
 from api.problems import not_found
 from perch.history.calendar import DAY_MS, Calendar
 from perch.history.question import Hours, Question, Row
@@ -67,7 +67,7 @@ def _context(asked: Asked, space: Space, history: History) -> dict[str, Any]:
         "traits": say("space_traits", kind=words()["kind_names"][space.kind], zone=_zone_name(site, space)),
         "steps": list(_steps(asked, calendar, from_ms, to_ms)),
         "picture": timeline(days, say("space_label", name=space.name, window=window)) if found else "",
-        "states": page_words()["states"],
+        "states": states_and_reasons(language())["states"],
         "rows": [_row(one, calendar, is_one_day=len(days) == 1) for one in found],
         "counted": any(one.people is not None for one in found),
         "json": f"/api/v1/history/transitions?{urlencode(query)}",
@@ -146,7 +146,7 @@ def _row(one: Stretch, calendar: Calendar, *, is_one_day: bool) -> dict[str, Any
     local = calendar.local(one.from_ms)
     day = "" if is_one_day else f"{words()['weekdays_short'][local.weekday()]} {local.day} "
     if one.reason is not None:
-        why = page_words()["reasons"][one.reason]
+        why = states_and_reasons(language())["reasons"][one.reason]
     else:
         why = say("before_all") if one.is_first else say("unsaid")
     return {

@@ -104,13 +104,18 @@ def heading(wish: Wish, busy: Busiest | None) -> str:
         return say("week_none", spaces=wording.spaces(kind))
     if not busy.row.value:
         return say("week_idle", space=wording.spaces(kind, 1))
-    return peak_sentence("week", wish, busy, total)
+    return peak_sentence("week", wish, busy)
 
 
-def peak_sentence(page: str, wish: Wish, busy: Busiest, total: int) -> str:
+def peak_sentence(page: str, wish: Wish, busy: Busiest) -> str:
     """Name the busiest hour, those that follow closely, or say that none stands out."""
-    value = wording.number(busy.row.value)
-    gaps = {"value": value, "total": total, "spaces": wording.spaces(wish.kind, total)}
+    value, total = wording.number(busy.row.value), wish.most
+    gaps = {
+        "value": value,
+        "total": total,
+        "spaces": wording.spaces(wish.kind, total),
+        "of_spaces": wording.of_spaces(wish.kind, total),
+    }
     own = (busy.row.weekday, busy.row.hour)
     run = run_of([own, *busy.near])
     if run is not None:
@@ -152,7 +157,7 @@ def _and(more: int) -> str:
 
 def picture(wish: Wish, hours: Answer, busy: Busiest | None) -> str:
     """Draw the hours of the week; nothing where there are none."""
-    rows, total = _rows(hours), wish.standing(_end(wish))
+    rows, total = _rows(hours), wish.most
     if not rows or busy is None:
         return ""
     cells = {(row.weekday, row.hour): _cell(row, total, row is busy.row and bool(row.value)) for row in rows}
@@ -168,7 +173,7 @@ def picture(wish: Wish, hours: Answer, busy: Busiest | None) -> str:
 
 def caption(wish: Wish) -> str:
     """Say what the picture shows."""
-    return say("week_picture", spaces=wording.spaces(wish.kind).capitalize(), total=wish.standing(_end(wish)))
+    return say("week_picture", spaces=wording.spaces(wish.kind).capitalize(), total=wish.most)
 
 
 def _cell(row: HourRow, total: int, is_peak: bool) -> Cell:

@@ -114,7 +114,9 @@ def _result(found: Scenario, wish: Wish, current: int, changes: Sequence[Change]
         "sentence": _sentence(found, wish, current, changed, any(isinstance(change, Open) for change in changes)),
         "columns": (say("scenario_what"), f"{today}: {current}", f"{then}: {changed}"),
         "rows": list(zip(*columns, strict=True)),
-        "sessions": say("scenario_sessions", n=f"{found.sessions:,}", coverage=wording.percent(found.coverage)),
+        "sessions": say(
+            "scenario_sessions", n=wording.digits(f"{found.sessions:,}"), coverage=wording.percent(found.coverage)
+        ),
         "warnings": found.warnings,
     }
 

@@ -1,27 +1,82 @@
-"""Numbers, times and sentences as planners read them; the texts themselves stand in `planners.json`."""
+"""Numbers, times and sentences as planners read them, in the language of the request that is answered.
+
+The texts themselves stand in `words/planners.*.json`. What the API says in English (warnings, refusals) is found there
+by its English text, and put over.
+"""
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from api.assets import text_of
-from api.pages.languages import filled
+from api.pages.languages import Language, filled
 from perch.history.definitions import DEFINITIONS
 from perch.model import SpaceKind
 
 _WHOLE_FROM = 10
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 NO_NUMBER = "–"
+_TRANSLATED = ("when", "names")
+"""Gaps in which the API lists several things."""
+
+_language: ContextVar[Language] = ContextVar("in which language this request is answered", default=Language.ENGLISH)
+
+
+def speak(language: Language) -> None:
+    """Answer the request at hand in a language."""
+    _language.set(language)
+
+
+def language() -> Language:
+    """Give the language of the request at hand."""
+    return _language.get()
+
+
+def words() -> dict[str, Any]:
+    """Give the texts of the planners' pages."""
+    return words_in(_language.get())
 
 
 @cache
-def words() -> dict[str, Any]:
-    """Give the texts of the planners' pages."""
-    texts: dict[str, Any] = json.loads(text_of("planners.json"))
+def words_in(language: Language) -> dict[str, Any]:
+    """Give the texts of the planners' pages in a language."""
+    texts: dict[str, Any] = json.loads(text_of(f"words/planners.{language}.json"))
     return texts
+
+
+def put_over(text: str) -> str:
+    """Say in the reader's language what the API says in English; what is not known stays as it is."""
+    if _language.get() is Language.ENGLISH:
+        return text
+    for name, pattern in _patterns():
+        found = pattern.fullmatch(text)
+        if found is not None:
+            values = {gap: _listed(value) if gap in _TRANSLATED else value for gap, value in found.groupdict().items()}
+            return filled(words()["api"][name], **values)
+    return text
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Give what the API says, as patterns of its English texts."""
+    english = words_in(Language.ENGLISH)["api"]
+    return [(name, re.compile("".join(_pieces(text)))) for name, text in english.items()]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for place, piece in enumerate(re.split(r"\{(\w+)\}", text)):
+        yield f"(?P<{piece}>.+)" if place % 2 else re.escape(piece)
+
+
+def _listed(text: str) -> str:
+    for english, own in words()["api_words"].items():
+        text = text.replace(english, own)
+    return text
 
 
 def say(name: str, /, **values: object) -> str:
@@ -34,12 +89,28 @@ def spaces(kind: SpaceKind, number: float = 2) -> str:
     return str(words()["kinds_one" if number == 1 else "kinds"][kind])
 
 
+def of_spaces(kind: SpaceKind, number: float = 2) -> str:
+    """Name them as they stand after `of`."""
+    return str(words()["kinds_of_one" if number == 1 else "kinds_of"][kind])
+
+
+def metric_name(metric: str) -> str:
+    """Name a metric."""
+    return str(words()["metrics"][metric])
+
+
+def digits(text: str) -> str:
+    """Put the marks of an English number over."""
+    marks = words()["digits"]
+    return text.translate({ord(","): marks["thousands"], ord("."): marks["decimal"]})
+
+
 def number(value: float | None) -> str:
     """Write an amount: whole from ten on, below with one digit where it is not whole."""
     if value is None:
         return NO_NUMBER
     whole = value >= _WHOLE_FROM or abs(value - round(value)) < 0.05
-    return f"{value:,.0f}" if whole else f"{value:.1f}"
+    return digits(f"{value:,.0f}" if whole else f"{value:.1f}")
 
 
 def visits(amount: str) -> str:
@@ -49,7 +120,7 @@ def visits(amount: str) -> str:
 
 def mean(value: float | None) -> str:
     """Write a mean that stands among others: below ten always with one digit."""
-    return NO_NUMBER if value is None else f"{value:.1f}" if value < _WHOLE_FROM else f"{value:,.0f}"
+    return NO_NUMBER if value is None else digits(f"{value:.1f}" if value < _WHOLE_FROM else f"{value:,.0f}")
 
 
 def percent(value: float | None) -> str:
@@ -58,8 +129,8 @@ def percent(value: float | None) -> str:
         return NO_NUMBER
     hundredths = value * 100
     if hundredths < _WHOLE_FROM and abs(hundredths - round(hundredths)) >= 0.05:
-        return f"{hundredths:.1f}\N{NO-BREAK SPACE}%"
-    return f"{99.9 if 99.5 <= hundredths < 100 else round(hundredths)}\N{NO-BREAK SPACE}%"
+        return digits(f"{hundredths:.1f}\N{NO-BREAK SPACE}%")
+    return digits(f"{99.9 if 99.5 <= hundredths < 100 else round(hundredths)}\N{NO-BREAK SPACE}%")
 
 
 def seconds(value: float | None) -> str:
@@ -95,7 +166,8 @@ def moment(ms: int, zone: ZoneInfo) -> str:
 
 def day(local: datetime) -> str:
     """Write a day."""
-    return f"{local:%a} {local.day} {local:%b %Y}"
+    weekday, month = words()["weekdays_short"][local.weekday()], words()["months_short"][local.month - 1]
+    return say("day", weekday=weekday, day=local.day, month=month, year=local.year)
 
 
 def window(from_ms: int, to_ms: int, zone: ZoneInfo) -> str:
