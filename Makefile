@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long lint bench accuracy chaos lock dist
+.PHONY: help setup demo test test-long lint bench accuracy chaos docs lock dist
 
 help:
 	@echo 'make demo       the whole system on this machine, with simulated people (Ctrl-C ends it)'
@@ -25,6 +25,7 @@ help:
 	@echo 'make bench      speed and size, beside peers measured in the same run'
 	@echo 'make accuracy   how right the estimator is, on recordings and simulated spaces: prints tables, renews docs/accuracy.md'
 	@echo 'make chaos      break a whole Perch on purpose for half a minute, and count what became of every event'
+	@echo 'make docs       the pages as a site that needs no network, in site/'
 	@echo 'make lock       resolve the dependencies anew into locks/ (UPGRADE=1 takes newer versions)'
 	@echo 'make dist       wheel and source archive, in dist/'
 
@@ -66,6 +67,9 @@ chaos: setup
 
 accuracy: setup
 	$(bin)/python -m benchmarks.accuracy $(ARGS)
+
+docs: setup
+	$(bin)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d build/doctrees docs site
 
 compile := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
