@@ -174,9 +174,15 @@ def test_an_age_is_at_most_a_second_behind(mosquitto: Broker, heard: Served) -> 
     with Speaker(mosquitto) as speaker:
         speaker.say("d01", State.FREE)
         heard.wait_for("d01", State.FREE)
-    begun = time.monotonic()
-    until(lambda: heard.space("d01")["age_seconds"] >= 2)
-    assert time.monotonic() - begun < 4
+    heard_s = time.monotonic()
+
+    def is_older() -> bool:
+        asked_s = time.monotonic()
+        age = heard.space("d01")["age_seconds"]
+        assert age >= int(asked_s - heard_s) - 1
+        return bool(age >= 2)
+
+    until(is_older)
 
 
 def test_an_answer_may_be_zipped(served: Served) -> None:
@@ -257,9 +263,20 @@ def test_a_port_that_is_taken_is_said_with_what_to_do(tmp_path: Path) -> None:
     assert "[api]" in refused.value.remedy
 
 
-def test_the_api_ends_within_two_seconds_although_readers_hold_on(tmp_path: Path) -> None:
+def test_no_part_of_an_answer_waits_for_the_receipt_of_another(tmp_path: Path) -> None:
+    """Else each answer on a connection that was used before takes 40 ms."""
+    api = server_settings(1, tmp_path).api
+    with process.listen(api) as listening, socket.create_connection((api.host, api.port)):
+        listening.setblocking(True)
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_the_api_ends_although_readers_hold_on(tmp_path: Path) -> None:
     settings = server_settings(free_port(), tmp_path)
     with serving(settings) as served, served.client.stream("GET", "/api/v1/events") as events:
         assert next(events.iter_lines())
         with socket.create_connection((settings.api.host, settings.api.port)):
-            assert served.end() < 2
+            assert served.end()
+    assert process.GRACE_S <= 1
