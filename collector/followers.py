@@ -42,7 +42,9 @@ def followers_of(
     patience = Patience(settings.influx)
     connect = patience.with_store(connection_to(settings.influx, prepared=True))
     checked = CheckedInflux(
-        lambda connected: InfluxProjection(settings.sites, log_of_influx, history, connected, settings.data),
+        lambda connected: InfluxProjection(
+            settings.sites, log_of_influx, history, connected, settings.data, settings.elsewhere
+        ),
         connect,
     )
     as_far_as_history = Trailing(Remembered(log_of_influx, recent), history.cursor)

@@ -10,8 +10,6 @@ from perch.adapters.influx import RowStore
 from perch.adapters.influx_query import Bucket
 from perch.adapters.journal import Entry
 
-OF_ZONES = "SELECT spaces FROM zone_15min LIMIT 1"
-
 
 class Resting(Projection, Protocol):
     """A projection that can tell of itself without asking the store in which its rows are."""
@@ -20,8 +18,8 @@ class Resting(Projection, Protocol):
         """Tell how far it has come; None where nothing that is there counts, raises as `cursor` does."""
         ...
 
-    def has_quarters(self) -> bool:
-        """Tell whether it has written quarter hours of zones."""
+    def quarters_question(self) -> str | None:
+        """Give an InfluxQL question after a quarter hour of zones, None where it has written none."""
         ...
 
 
@@ -89,8 +87,8 @@ class CheckedInflux:
     def _has_zones(self) -> bool:
         """Tell whether quarter hours are there, where some must be."""
         if not self._zones_seen:
-            must = self._inner.has_quarters()
-            self._zones_seen = not must or bool(self._connected_before().query(OF_ZONES, Bucket.ZONES))
+            question = self._inner.quarters_question()
+            self._zones_seen = question is None or bool(self._connected_before().query(question, Bucket.ZONES))
         return self._zones_seen
 
     def _connected_before(self) -> RowStore:

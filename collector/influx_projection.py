@@ -7,7 +7,7 @@ writing one again changes nothing, so a failure is answered by doing the whole b
 of its own and saved after the rows. InfluxDB being away is an UnavailableError, which stops nothing but this.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -61,7 +61,7 @@ class InfluxProjection:
 
     `journal` is the whole log, `history` made from it and at least as far as the entries given to `apply`. `connect` is
     called on the thread that uses it. Rows that InfluxDB will not have are in the file `influx.refused`, and stop
-    nothing.
+    nothing. Rows of the sites `elsewhere` are others' to write and to delete.
     """
 
     def __init__(
@@ -71,7 +71,9 @@ class InfluxProjection:
         history: FollowedHistory,
         connect: Callable[[], RowStore],
         data: Path,
+        elsewhere: Collection[str] = frozenset(),
     ) -> None:
+        self._elsewhere = elsewhere
         self._grounds = {site.id: Ground.of(site) for site in sites}
         self._homes = {site: ground.served.by_agent for site, ground in self._grounds.items()}
         self._journal = journal
@@ -110,12 +112,12 @@ class InfluxProjection:
         progress = self._file.load()
         return None if progress is None or self._is_void(progress) else Cursor(progress.journal, progress.position)
 
-    def has_quarters(self) -> bool:
-        """Tell whether it has written quarter hours of zones."""
+    def quarters_question(self) -> str | None:
+        """Give an InfluxQL question after a quarter hour of zones, None where it has written none."""
         progress = self._progress or self._file.load()
-        return progress is not None and any(
-            quarters_of(of.surely) for of in filled(progress.lived, progress.tried).values()
-        )
+        there = {} if progress is None else filled(progress.lived, progress.tried)
+        sites = [site for site, of in there.items() if site in self._grounds and quarters_of(of.surely)]
+        return f"SELECT spaces FROM zone_15min {among(sites)} LIMIT 1" if sites else None  # noqa: S608 - ids
 
     def reset(self, journal: str) -> None:
         """Delete all rows that come from a journal, and write all that history holds already."""
@@ -123,7 +125,10 @@ class InfluxProjection:
         self._progress = None
         self._heard.clear()
         store, come, lived = self._connected(), self._come(), self._lived()
-        self._delete(all_deleted({}, max(map(self._kept_ms, self._grounds), default=BEGINNING_MS)))
+        for site in self._grounds:
+            self._delete(all_deleted({"site": site}, self._kept_ms(site)))
+        if not self._elsewhere:  # there may be rows of sites that are none any more
+            self._delete(all_deleted({}, max(map(self._kept_ms, self._grounds), default=BEGINNING_MS)))
         for ground in self._grounds.values():
             self._write_anew(ground, lived)
         self._require(come)
@@ -250,15 +255,17 @@ class InfluxProjection:
 
     def _is_emptied(self) -> bool:
         """Tell whether rows should be in InfluxDB and none are."""
-        if all(self._history.horizon(site) is None for site in self._grounds):
-            return False
-        return not self._connected().query("SELECT mark FROM alive LIMIT 1", Bucket.SPACES)
+        told = [site for site in self._grounds if self._history.horizon(site) is not None]
+        question = f"SELECT mark FROM alive {among(told)} LIMIT 1"  # noqa: S608 - ids
+        return bool(told) and not self._connected().query(question, Bucket.SPACES)
 
     def _adopt_layouts(self, progress: Progress) -> None:
         """Write the sites anew whose layout is another one than their rows were made of."""
         digests = self._digests()
-        edited = {site for site in {*digests, *progress.layouts} if digests.get(site) != progress.layouts.get(site)}
-        if not edited:
+        known = {*digests, *progress.layouts} - set(self._elsewhere)
+        edited = {site for site in known if digests.get(site) != progress.layouts.get(site)}
+        handed_over = set(self._elsewhere) & progress.layouts.keys()
+        if not edited and not handed_over:
             return
         lived = {site: eras for site, eras in self._lived().items() if site in edited}
         # Until this is through, nobody knows which of their rows are there, though the edit be taken back.
@@ -268,7 +275,7 @@ class InfluxProjection:
             if site in self._grounds:
                 self._write_anew(self._grounds[site], lived)
         kept, tried = (
-            {site: eras for site, eras in those.items() if site not in edited}
+            {site: eras for site, eras in those.items() if site not in edited | handed_over}
             for those in (progress.lived, progress.tried)
         )
         self._save(replace(progress, layouts=digests, lived={**kept, **lived}, tried={**tried, **lived}))
@@ -297,3 +304,8 @@ class InfluxProjection:
 
     def _extend_reach(self, site: str, position: int) -> None:
         self._reach[site].extend(position, latest(self._history.epochs(site)))
+
+
+def among(sites: Iterable[str]) -> str:
+    """Give the condition of an InfluxQL question after rows of some sites (ids, which need no quoting)."""
+    return "WHERE " + " OR ".join(f"site = '{site}'" for site in sites)

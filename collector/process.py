@@ -30,9 +30,6 @@ from perch.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
-SUBSCRIPTION = f"{ROOT}/#"
-"""Wider than what is wanted, so that a message on a wrong topic is seen and not just missing."""
-
 WAIT_S = 0.2
 """How long the loop waits for messages, and projections for more of them: few large batches are the cheaper ones."""
 
@@ -73,7 +70,7 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
     connection = Connection(
         settings.broker,
         f"perch-collector-{journal.id}",
-        subscriptions=[SUBSCRIPTION],
+        subscriptions=subscriptions(settings),
         own_messages=False,
         on_message=inbox.put,
     )
@@ -140,6 +137,16 @@ def shutdown(parts: Parts, stopping: threading.Event, deadline: float) -> None:
         if not follower.join(_left(deadline)):
             log.warning("the projection %s did not end in time; it will go on from its cursor", follower.name)
     log.info("stopped with %d events in the journal", parts.journal.end)
+
+
+def subscriptions(settings: ServerSettings) -> list[str]:
+    """Give what to hear: wider than what is wanted, so that a message on a wrong topic is seen and not just missing.
+
+    Where others collect some of the sites, it is what is said at one's own.
+    """
+    if not settings.elsewhere:
+        return [f"{ROOT}/#"]
+    return [f"{ROOT}/{site.id}/#" for site in settings.sites]
 
 
 def places(sites: Sequence[Site]) -> dict[tuple[str, str], frozenset[str]]:

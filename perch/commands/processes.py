@@ -67,15 +67,20 @@ def _replay(settings: AgentSettings, path: Path, speed: float | None, shift: boo
 
 @click.command(cls=ExampleCommand)
 @_process_options
-def collector(config: Path, end_with_parent: int | None) -> None:
+@click.option("--sites", metavar="A,B", help="Collect these of its sites only; other collectors have the others.")
+def collector(config: Path, end_with_parent: int | None, sites: str | None) -> None:
     """Example: perch collector --config perch.toml
 
-    Store what the agents send in the journal, acknowledge it, and keep history and InfluxDB up to date.
+    Store what the agents send in the journal, acknowledge it, and keep history and InfluxDB up to date. With --sites
+    several collectors share a network; each has a data folder of its own (PERCH_DATA).
     """
     from collector import process
     from perch.settings import load_server
 
-    process.run(load_server(config), _stop(end_with_parent))
+    settings = load_server(config)
+    if sites is not None:
+        settings = settings.only(frozenset(name.strip() for name in sites.split(",")))
+    process.run(settings, _stop(end_with_parent))
 
 
 @click.command(cls=ExampleCommand)

@@ -1,9 +1,12 @@
 """What the configuration files say, as frozen values."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
+from perch.errors import Complaint, InputError
 from perch.model import Identity, SensedSpace, Sensor, Site
 
 
@@ -155,7 +158,10 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Collector and API: `perch.toml`. `site_paths` are the files that `sites` were read from, in the same order."""
+    """Collector and API: `perch.toml`. `site_paths` are the files that `sites` were read from, in the same order.
+
+    `elsewhere` names sites of the network that others serve: what is theirs is left alone.
+    """
 
     data: Path
     sites: tuple[Site, ...]
@@ -167,3 +173,19 @@ class ServerSettings:
     metrics: MetricsAt | None = None
     faces: tuple[Face, ...] = ()
     enrolment: Enrolment | None = None
+    elsewhere: frozenset[str] = frozenset()
+
+    def only(self, ids: Collection[str]) -> Self:
+        """Give the same for some of the sites; raises InputError where there is none of an id."""
+        known = {site.id for site in self.sites}
+        if strange := sorted(set(ids) - known):
+            what = f"there is no site {', '.join(strange)}"
+            raise InputError((Complaint("--sites", what, f"name some of {', '.join(sorted(known))}"),))
+        paths = zip(self.sites, self.site_paths, strict=False)
+        return replace(
+            self,
+            sites=tuple(site for site in self.sites if site.id in ids),
+            site_paths=tuple(path for site, path in paths if site.id in ids),
+            faces=tuple(face for face in self.faces if face.site in ids),
+            elsewhere=self.elsewhere | (known - set(ids)),
+        )

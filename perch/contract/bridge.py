@@ -1,0 +1,63 @@
+"""What goes over the way from a site's own broker to the network's: mosquitto's words for a bridge.
+
+Everything that agents say goes out, acknowledgements come in, and nothing else passes. Nothing is queued for while the
+way is cut: agents send again what is not acknowledged, and say what holds at each heartbeat; a queue would only be
+bounded, and what it drops would be the newest. When the way is there again, what holds at the site is sent anew.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from perch.contract.topics import QOS, ROOT
+
+RESTART_S = (1, 30)
+"""How long the site's broker waits before it tries again: at first, and at most."""
+
+OUT = ("+/up", "+/status", "+/state/+")
+IN = ("+/ack",)
+
+
+class Centre(NamedTuple):
+    """The network's broker as a site's broker reaches it; `ca` None: in the clear, for a way that is safe by itself."""
+
+    host: str
+    port: int
+    ca: Path | None = None
+    password: str | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+def edge_name(site: str) -> str:
+    """Give the broker user name and client id of a site's own broker at the network's."""
+    return f"edge_{site}"
+
+
+def bridge_lines(site: str, to: Centre) -> str:
+    """Write the lines for mosquitto's configuration (2.0) at a site; those with a password are for its eyes only."""
+    return "".join(f"{line}\n" for line in _lines(site, to))
+
+
+def _lines(site: str, to: Centre) -> Iterator[str]:
+    name, here = edge_name(site), f"{ROOT}/{site}/"
+    yield f"connection {name}"
+    yield f"address {to.host}:{to.port}"
+    yield from (f"topic {what} out {QOS} {here} {here}" for what in OUT)
+    yield from (f"topic {what} in {QOS} {here} {here}" for what in IN)
+    yield "bridge_protocol_version mqttv50"
+    yield "cleansession true"
+    yield "notifications false"
+    yield "try_private true"
+    yield f"restart_timeout {RESTART_S[0]} {RESTART_S[1]}"
+    yield "keepalive_interval 15"
+    yield f"remote_clientid {name}"
+    if to.password is not None:
+        yield f"remote_username {name}"
+        yield f"remote_password {to.password}"
+    if to.ca is not None:
+        yield f"bridge_cafile {to.ca}"
+        yield "bridge_tls_version tlsv1.2"
+    if to.certificate is not None:
+        yield f"bridge_certfile {to.certificate}"
+        yield f"bridge_keyfile {to.key}"
