@@ -36,6 +36,7 @@ from api.operations import Check
 from api.pages import find, manage, space
 from api.planners import comparison_page, planning_page, report_page, week_page
 from api.problems import declare_problems
+from api.replica import LoggedReadings
 from api.watches import Watches
 from perch.adapters.readings_log import ReadingsLog
 from perch.settings import Api, Face
@@ -53,7 +54,7 @@ def build(
     demo: bool = False,
     settings: Api = UNLIMITED,
     entrance: Entrance | None = None,
-    readings: ReadingsLog | None = None,
+    readings: ReadingsLog | LoggedReadings | None = None,
     watches: Watches | None = None,
     faces: Sequence[Face] = (),
 ) -> ASGIApp:

@@ -21,9 +21,15 @@ _log = logging.getLogger("perch.api")
 
 
 class Keys:
-    """The keys and sessions of a data folder; everything but `look` runs on the event loop's thread."""
+    """The keys and sessions of a data folder; everything but `look` runs on the event loop's thread.
 
-    def __init__(self, data: Path, now_s: Callable[[], float], mono_s: Callable[[], float]) -> None:
+    Without `notes_use` the file is only read.
+    """
+
+    def __init__(
+        self, data: Path, now_s: Callable[[], float], mono_s: Callable[[], float], *, notes_use: bool = True
+    ) -> None:
+        self._notes_use = notes_use
         self._file = KeysFile(data)
         self._now_s = now_s
         self._mono_s = mono_s
@@ -138,5 +144,5 @@ class Keys:
         """Write down on which day keys were used; raises StorageError."""
         used, self._used = self._used, {}
         days = {id_: day for id_, day in used.items() if (key := self.get(id_)) is not None and key.used_day != day}
-        if days:
+        if days and self._notes_use:
             self._file.note_use(days)

@@ -5,12 +5,13 @@ from fastapi import HTTPException, Request
 from api.access import NOT_INCLUDED, Matter, Reader
 from api.entrance import CHALLENGE, NO_KEY
 from api.live import Live
+from api.replica import LoggedReadings
 from perch.adapters.readings_log import Reading, ReadingsLog
 
 
 def note(request: Request, reader: Reader) -> None:
     """Write down what is asked, if it is asked with a key; waits for the disk, raises StorageError."""
-    readings: ReadingsLog | None = request.app.state.readings
+    readings: ReadingsLog | LoggedReadings | None = request.app.state.readings
     if reader.key is not None and readings is not None:
         live: Live = request.app.state.live
         query = request.url.query

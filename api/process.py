@@ -25,6 +25,7 @@ from api.keys import Keys
 from api.live import SUBSCRIPTIONS, Live
 from api.origins import Names
 from api.readiness import checks_of
+from api.replica import LoggedReadings, Replica
 from api.watches import Watches
 from api.wire import Crowd, wires
 from perch.adapters.collector_health import read_health
@@ -156,11 +157,18 @@ async def _application(
 ) -> tuple[ASGIApp, Sequence[Work]]:
     """Give the application, and what has to go on beside it for as long as it serves."""
     taps = Taps(settings.data, settings.retention.audit_days, lambda: live.now().mono_ms)
-    keys = Keys(settings.data, lambda: live.now().wall_ms / 1000, lambda: live.now().mono_ms / 1000)
+    replica = settings.api.replica
+    keys = Keys(
+        settings.data,
+        lambda: live.now().wall_ms / 1000,
+        lambda: live.now().mono_ms / 1000,
+        notes_use=not replica,
+    )
     keys.look()
     entrance = _entrance(settings.api, keys, live)
     watches, readings = _watches(settings, live, entrance), ReadingsLog(settings.data)
-    await watches.begin()
+    if not replica:
+        await watches.begin()
     app = build(
         live,
         history,
@@ -170,10 +178,12 @@ async def _application(
         demo=os.environ.get("PERCH_DEMO") == "1",
         settings=settings.api,
         entrance=entrance,
-        readings=readings,
+        readings=LoggedReadings() if replica else readings,
         watches=watches,
         faces=settings.faces,
     )
+    if replica:
+        return Replica(app), (keys.follow(),)
     return app, (_purge(taps, readings, live), keys.follow(), watches.follow())
 
 

@@ -58,7 +58,7 @@ class MemoryInflux:
 
     def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
         self._count()
-        assert influxql == f"SELECT mark FROM alive WHERE site = '{SITE}' LIMIT 1"
+        assert influxql == "SELECT mark FROM alive WHERE site = 'hq' LIMIT 1"
         return [{"mark": 1} for where, (name, _), _ in self.rows if (where, name) == (bucket, "alive")][:1]
 
     def _count(self) -> None:

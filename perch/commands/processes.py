@@ -85,15 +85,17 @@ def collector(config: Path, end_with_parent: int | None, sites: str | None) -> N
 
 @click.command(cls=ExampleCommand)
 @_process_options
-def api(config: Path, end_with_parent: int | None) -> None:
+@click.option("--replica", is_flag=True, help="Read InfluxDB and the broker alone, and keep nothing.")
+def api(config: Path, end_with_parent: int | None, replica: bool) -> None:
     """Example: perch api --config perch.toml
 
-    Serve live states, history and the page over HTTP.
+    Serve live states, history and the page over HTTP. With --replica any number of them serve one network.
     """
     from api import process
     from perch.settings import load_server
 
-    process.run(load_server(config), _stop(end_with_parent))
+    settings = load_server(config)
+    process.run(settings.as_replica() if replica else settings, _stop(end_with_parent))
 
 
 @click.command(cls=ExampleCommand)

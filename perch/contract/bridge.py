@@ -34,12 +34,12 @@ def edge_name(site: str) -> str:
     return f"edge_{site}"
 
 
-def bridge_lines(site: str, to: Centre) -> str:
+def bridge_lines(site: str, to: Centre, restart_s: tuple[int, int] = RESTART_S) -> str:
     """Write the lines for mosquitto's configuration (2.0) at a site; those with a password are for its eyes only."""
-    return "".join(f"{line}\n" for line in _lines(site, to))
+    return "".join(f"{line}\n" for line in _lines(site, to, restart_s))
 
 
-def _lines(site: str, to: Centre) -> Iterator[str]:
+def _lines(site: str, to: Centre, restart_s: tuple[int, int]) -> Iterator[str]:
     name, here = edge_name(site), f"{ROOT}/{site}/"
     yield f"connection {name}"
     yield f"address {to.host}:{to.port}"
@@ -49,7 +49,7 @@ def _lines(site: str, to: Centre) -> Iterator[str]:
     yield "cleansession true"
     yield "notifications false"
     yield "try_private true"
-    yield f"restart_timeout {RESTART_S[0]} {RESTART_S[1]}"
+    yield f"restart_timeout {restart_s[0]} {restart_s[1]}"
     yield "keepalive_interval 15"
     yield f"remote_clientid {name}"
     if to.password is not None:

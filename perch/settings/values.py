@@ -91,6 +91,7 @@ class Api:
     `url` is the origin at which readers reach it (`https://perch.hq.example`), None where only this machine's users do.
     Pages of `cors_origins` may read it; one reader may ask `requests_per_minute` times (0: as often as it likes).
     Messages of watches go to `webhook_origins`, and to `webhook_inside` also where those are machines in the house.
+    A `replica` keeps nothing.
     """
 
     host: str = "127.0.0.1"
@@ -102,6 +103,7 @@ class Api:
     url: str | None = None
     webhook_origins: tuple[str, ...] = ()
     webhook_inside: tuple[str, ...] = ()
+    replica: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,13 @@ class ServerSettings:
     faces: tuple[Face, ...] = ()
     enrolment: Enrolment | None = None
     elsewhere: frozenset[str] = frozenset()
+
+    def as_replica(self) -> Self:
+        """Give the same for an API that keeps nothing; raises InputError where there is no InfluxDB to read."""
+        if self.influx is None:
+            remedy = "add [influx] with its url: a replica reads there what was"
+            raise InputError((Complaint("[influx]", "is missing", remedy),))
+        return replace(self, api=replace(self.api, replica=True, history=HistoryFrom.INFLUX))
 
     def only(self, ids: Collection[str]) -> Self:
         """Give the same for some of the sites; raises InputError where there is none of an id."""
