@@ -39,7 +39,19 @@ SIDEWAYS = {"perch.venue": MIDDLE}
 """Arrows between rooms of one floor: the simulated venue may use all."""
 
 PURE_STANDARD_LIBRARY = {
-    *("abc", "array", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum"),
+    *(
+        "abc",
+        "array",
+        "base64",
+        "bisect",
+        "collections",
+        "contextlib",
+        "copy",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "enum",
+    ),
     *("fractions", "functools", "hashlib", "heapq", "itertools", "math", "numbers", "operator", "re", "statistics"),
     *("string", "struct", "textwrap", "types", "typing", "unicodedata", "zoneinfo"),
 }

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from api.history_files import HistoryFiles
 from perch.adapters.collector_health import read_health
 from perch.adapters.journal import JournalReader, Stream
 from perch.chaos.checker import Found, Line, check
@@ -17,6 +20,8 @@ from perch.chaos.part import Part
 from perch.chaos.testimony import Testimony, digest
 from perch.contract import LostEvent
 from perch.contract.bridge import Centre, bridge_lines
+from perch.delivery.watermark import Watermark
+from perch.settings import load_server
 from tests.parts import LOOPBACK, Broker, Influx, free_port, until
 
 SITE = """\
@@ -56,6 +61,11 @@ space = "{space}"
 pin = {pin}
 """
 SPACES = ("d1", "d2", "d3")
+TODAY = datetime.now(UTC).date()
+WINDOW = {"from": f"{TODAY - timedelta(days=1)}", "to": f"{TODAY + timedelta(days=2)}"}
+
+Observed = tuple[str, float, str, str]
+"""A transition: space, time in seconds, state, reason."""
 
 
 class Network:
@@ -92,14 +102,44 @@ class Network:
             agent.tell(f"load {per_second}")
 
     def get(self, path: str, **parameters: str) -> Any:
-        """Ask the API."""
-        answer = httpx.get(f"http://{LOOPBACK}:{self.api_port}/api/v1{path}", params=parameters, timeout=30)
+        """Ask the API for what it must have."""
+        answer = self.ask(path, **parameters)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def ask(self, path: str, **parameters: str) -> httpx.Response:
+        """Ask the API."""
+        return httpx.get(f"http://{LOOPBACK}:{self.api_port}/api/v1{path}", params=parameters, timeout=30)
 
     def states(self, site: str) -> dict[str, str]:
         """Give what the API shows of a site's spaces now."""
         return {item["id"]: item["state"] for item in self.get("/spaces", site=site)["items"]}
+
+    def told(self, site: str) -> list[Observed]:
+        """Give the transitions that the API tells of a site; none while nothing was told of it yet."""
+        rows: list[Observed] = []
+        for space in SPACES:
+            answer = self.ask("/history/transitions", site=site, space=space, **WINDOW)
+            if answer.status_code == 422:
+                return []
+            rows += [
+                (space, datetime.fromisoformat(row["time"]).timestamp(), row["state"], row["reason"])
+                for row in answer.json()["rows"]
+            ]
+        return rows
+
+    def observed(self, collector: str, site: str) -> list[Observed]:
+        """Give the same as a collector's own files have it."""
+        history = HistoryFiles({one.id: one for one in load_server(self.config).sites}, self.data(collector))
+        from_ms, to_ms = (int(datetime.fromisoformat(day).timestamp() * 1000) for day in WINDOW.values())
+        try:
+            return [
+                (space, row.time_ms / 1000, str(row.state), str(row.reason))
+                for space in SPACES
+                for row in history.transitions(load_server(self.config).only([site]).sites[0], space, from_ms, to_ms)
+            ]
+        finally:
+            history.close()
 
     def stored(self, collector: str, site: str) -> list[tuple[Stream, int, str]]:
         """Give the events of a site that a collector's journal holds, in order."""
@@ -120,8 +160,10 @@ class Network:
 
     def violations(self, collector: str, site: str) -> list[Line]:
         """Give what is not conserved of a site, by a collector's journal."""
-        told = self.testimonies[site]
-        found = Found(told.accepted, told.in_doubt, told.refused, self.stored(collector, site))
+        told, path = self.testimonies[site], self.data(collector) / "journal.db"
+        with JournalReader(path) as reader:
+            settled = {stream: _numbers(mark) for stream, mark in reader.streams(site)}
+        found = Found(told.accepted, told.in_doubt, told.refused, self.stored(collector, site), settled=settled)
         return [line for line in check(found) if line.violated]
 
     def _write_server(self, influx: Influx) -> Path:
@@ -158,6 +200,10 @@ class Network:
         return Part(name, command, self.folder / f"{name}.log", os.environ | environment)
 
 
+def _numbers(mark: Watermark) -> set[int]:
+    return set(chain(range(1, mark.upto + 1), *(range(low, high + 1) for low, high in mark.have)))
+
+
 @contextmanager
 def running(network: Network) -> Iterator[Network]:
     """Start a network's processes, and end them."""
@@ -172,10 +218,11 @@ def running(network: Network) -> Iterator[Network]:
             part.end(10)
 
 
-def perch(*words: str) -> subprocess.CompletedProcess[str]:
+def perch(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a perch command."""
     command = [sys.executable, "-m", "perch.commands", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    around = os.environ | environment
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=around)
 
 
 def until_all_settled(network: Network, **collectors: str) -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.network import Network, running, until_all_settled
+import pytest
+
+from tests.network import SPACES, Network, perch, running, until_all_settled
 from tests.parts import Broker, Influx, until
 
 
+@pytest.mark.long
 def test_whatever_is_killed_or_cut_nothing_is_lost_and_a_replica_tells_of_all_sites(
     tmp_path: Path, start_mosquitto: Callable[..., Broker], influxdb: Influx
 ) -> None:
@@ -29,4 +32,31 @@ def test_whatever_is_killed_or_cut_nothing_is_lost_and_a_replica_tells_of_all_si
         for site, other in ("ab", "ba"):
             assert network.violations(site, site) == []
             assert network.stored(other, site) == []
+            until(lambda site=site: set(network.states(site)) == set(SPACES), 60)  # type: ignore[misc]
             until(lambda site=site: "unknown" not in network.states(site).values(), 60)  # type: ignore[misc]
+            until(lambda site=site: network.told(site) == network.observed(site, site), 60)  # type: ignore[misc]
+
+
+@pytest.mark.long
+def test_a_site_moves_to_another_collector_and_nothing_is_lost_or_repeated(
+    tmp_path: Path, start_mosquitto: Callable[..., Broker], influxdb: Influx
+) -> None:
+    with running(Network(tmp_path, start_mosquitto, influxdb)) as network:
+        until(lambda: network.testimonies["a"].total > 20, 30)
+        until(lambda: network.told("a"), 60)
+        network.collectors["a"].end(10)
+        network.collectors["b"].end(10)
+        source = str(network.data("a") / "journal.db")
+        words = ("journal", "take-over", source, "--site", "a", "--config", str(network.config))
+        assert perch(*words, PERCH_DATA=str(network.data("b"))).returncode == 0
+        again = perch(*words, PERCH_DATA=str(network.data("b")))
+        assert again.stdout.startswith("0 events of a ")
+        network.collect("b", "a", "b")
+        before = network.testimonies["a"].total
+        until(lambda: network.testimonies["a"].total > before + 5, 30)
+        network.load(0)
+        until_all_settled(network, a="b")
+        assert network.violations("b", "a") == []
+        assert network.violations("b", "b") == []
+        for site in "ab":
+            until(lambda site=site: network.told(site) == network.observed("b", site), 60)  # type: ignore[misc]

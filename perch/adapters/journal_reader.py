@@ -7,15 +7,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import msgspec
+
 from perch.adapters import journal_codec
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.contract import Event
+from perch.delivery.watermark import SeqRange, Watermark
 
 SCHEMA_VERSION = 1
 
 _RUNS_AT_ONCE = 500
 _COLUMNS = "position, stream, seq, boot, sent_mono_ms, received_ms, body"
 
+_ranges: msgspec.msgpack.Decoder[tuple[SeqRange, ...]] = msgspec.msgpack.Decoder(tuple[SeqRange, ...])
 _Row = tuple[int, int, int, int, int | None, int, bytes]
 
 
@@ -93,6 +97,15 @@ class JournalReader:
                 if len(entries) >= limit:
                     break
         return entries[:limit]
+
+    def streams(self, site: str) -> Iterator[tuple[Stream, Watermark]]:
+        """Give the streams of a site, each with what of it is settled."""
+        with reported(self._path):
+            rows = self._db.execute(
+                "SELECT site, agent, epoch, upto, have FROM stream WHERE site = ? ORDER BY stream", (site,)
+            ).fetchall()
+        for *stream, upto, have in rows:
+            yield Stream(*stream), Watermark(upto, _ranges.decode(have))
 
     def epochs(self, site: str, agent: str, epochs: Collection[str], upto: int) -> Iterator[Entry]:
         """Give what some epochs of an agent told up to a position: epoch by epoch, in order of sequence numbers."""

@@ -47,6 +47,7 @@ COMMANDS = {
         "Show messages that could not be taken in; try again or discard.",
         "server",
     ),
+    "journal": Entry("perch.commands.journal:journal", "Hand a site over to another collector.", "server"),
     "projection": Entry("perch.commands.projection:projection", "Make history or InfluxDB anew.", "server"),
     "export": Entry("perch.commands.export:export", "Write the past to a CSV or Parquet file.", "export"),
     "audit": Entry("perch.commands.audit:audit", "Say how right Perch is, by what people saw.", "server"),

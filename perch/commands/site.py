@@ -11,6 +11,7 @@ import click
 
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json
+from perch.commands.site_bridge import bridge
 from perch.commands.site_plan import plan
 from perch.history.differences import Becomes, Changed, Difference, SpaceChange, difference
 from perch.model import Site, SpaceKind
@@ -26,6 +27,7 @@ def site() -> None:
 
 
 site.add_command(plan)
+site.add_command(bridge)
 
 
 @site.command(cls=ExampleCommand)
