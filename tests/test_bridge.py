@@ -85,7 +85,7 @@ def test_a_bridge_is_written_by_a_command_and_its_password_is_nobody_elses(tmp_p
     assert done.returncode == 0, done.stderr
     written = tmp_path / "bridge.conf"
     assert written.stat().st_mode & 0o777 == 0o600
-    to = Centre("broker.example", 8883, Path("/etc/perch/ca.pem"), "s3cret")
+    to = Centre("broker.example", 8883, "s3cret", "/etc/perch/ca.pem")
     assert written.read_text() == bridge_lines("hq", to)
     assert "s3cret" not in done.stdout + done.stderr
 

@@ -45,7 +45,8 @@ def bridge(
         raise InputError((Complaint("--certificate, --key", "only one is given", "give both of them, or neither"),))
     host, port = _place(to, CLEAR_PORT if ca is None else TLS_PORT)
     password = None if password_file is None else _secret(password_file)
-    lines = bridge_lines(site, Centre(host, port, ca, password, certificate, key))
+    files = (None if path is None else str(path.absolute()) for path in (ca, certificate, key))
+    lines = bridge_lines(site, Centre(host, port, password, *files))
     write_whole(out, lines.encode(), mode=SECRET_MODE)
     click.echo(f"Written: {out}. Add it to the configuration of {site}'s mosquitto, and start that anew.")
     if password is not None:

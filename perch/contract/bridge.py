@@ -6,7 +6,6 @@ bounded, and what it drops would be the newest. When the way is there again, wha
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from perch.contract.topics import QOS, ROOT
@@ -19,14 +18,17 @@ IN = ("+/ack",)
 
 
 class Centre(NamedTuple):
-    """The network's broker as a site's broker reaches it; `ca` None: in the clear, for a way that is safe by itself."""
+    """The network's broker as a site's broker reaches it; `ca` None: in the clear, for a way that is safe by itself.
+
+    `ca`, `certificate` and `key` are paths at the site.
+    """
 
     host: str
     port: int
-    ca: Path | None = None
     password: str | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
 
 
 def edge_name(site: str) -> str:
