@@ -22,6 +22,7 @@ ALL = (
     "drain",
     "size",
     "scale",
+    "network",
     "history",
     "planning",
     "forecast",
