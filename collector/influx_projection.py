@@ -10,8 +10,8 @@ of its own and saved after the rows. InfluxDB being away is an UnavailableError,
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
+from collector.followed_history import FollowedHistory
 from collector.influx_changes import NOTHING, Deleted, Eras, Filled, all_deleted, changed, filled
 from collector.influx_reach import Reach
 from collector.influx_rows import Ground, lines_of_all
@@ -21,12 +21,11 @@ from collector.telling import tell_each
 from perch.adapters.cursor import Cursor
 from perch.adapters.influx import RowStore
 from perch.adapters.influx_cursor import DeadLetters, Progress, ProgressFile
-from perch.adapters.influx_query import Bucket
+from perch.adapters.influx_query import Bucket, of_sites
 from perch.adapters.journal import Entry
-from perch.delivery.boots import Boots
 from perch.errors import UnavailableError
 from perch.history.eras import eras, quarters_of
-from perch.history.source import BEGINNING_MS, Moved, WordSource
+from perch.history.source import BEGINNING_MS, Moved
 from perch.history.spans import Epoch, latest, touched, vouchers
 from perch.history.told import Lost, Marked, Stated, Told
 from perch.model import Site
@@ -38,22 +37,6 @@ Placed = tuple[int, Told]
 
 Lived = Mapping[str, Eras]
 """The eras of sites."""
-
-
-class FollowedHistory(WordSource, Protocol):
-    """A history that says how far it has followed the journal, and where it places what agents told."""
-
-    def cursor(self) -> Cursor | None:
-        """Tell how far the journal is projected."""
-        ...
-
-    def moves_forgotten(self) -> int:
-        """Give the position up to which it is not known any more what moved."""
-        ...
-
-    def boots(self, site: str, agent: str) -> Boots:
-        """Give what is known of an agent's boots."""
-        ...
 
 
 class InfluxProjection:
@@ -117,7 +100,7 @@ class InfluxProjection:
         progress = self._progress or self._file.load()
         there = {} if progress is None else filled(progress.lived, progress.tried)
         sites = [site for site, of in there.items() if site in self._grounds and quarters_of(of.surely)]
-        return f"SELECT spaces FROM zone_15min {among(sites)} LIMIT 1" if sites else None  # noqa: S608 - ids
+        return f"SELECT spaces FROM zone_15min {of_sites(sites)} LIMIT 1" if sites else None  # noqa: S608 - ids
 
     def reset(self, journal: str) -> None:
         """Delete all rows that come from a journal, and write all that history holds already."""
@@ -256,7 +239,7 @@ class InfluxProjection:
     def _is_emptied(self) -> bool:
         """Tell whether rows should be in InfluxDB and none are."""
         told = [site for site in self._grounds if self._history.horizon(site) is not None]
-        question = f"SELECT mark FROM alive {among(told)} LIMIT 1"  # noqa: S608 - ids
+        question = f"SELECT mark FROM alive {of_sites(told)} LIMIT 1"  # noqa: S608 - ids
         return bool(told) and not self._connected().query(question, Bucket.SPACES)
 
     def _adopt_layouts(self, progress: Progress) -> None:
@@ -304,8 +287,3 @@ class InfluxProjection:
 
     def _extend_reach(self, site: str, position: int) -> None:
         self._reach[site].extend(position, latest(self._history.epochs(site)))
-
-
-def among(sites: Iterable[str]) -> str:
-    """Give the condition of an InfluxQL question after rows of some sites (ids, which need no quoting)."""
-    return "WHERE " + " OR ".join(f"site = '{site}'" for site in sites)

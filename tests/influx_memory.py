@@ -1,5 +1,6 @@
 """An InfluxDB in memory that understands what Perch writes, and can be told to fail."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -58,8 +59,11 @@ class MemoryInflux:
 
     def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
         self._count()
-        assert influxql == "SELECT mark FROM alive WHERE site = 'hq' LIMIT 1"
-        return [{"mark": 1} for where, (name, _), _ in self.rows if (where, name) == (bucket, "alive")][:1]
+        asked = re.fullmatch(r"SELECT mark FROM alive WHERE (site = '[a-z0-9-]+'(?: OR )?)+ LIMIT 1", influxql)
+        assert asked, influxql
+        sites = {("site", site) for site in re.findall(r"'([a-z0-9-]+)'", influxql)}
+        alive = [tags for where, (name, tags), _ in self.rows if (where, name) == (bucket, "alive")]
+        return [{"mark": 1} for tags in alive if tags & sites][:1]
 
     def _count(self) -> None:
         if self._fails():

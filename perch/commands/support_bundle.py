@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -80,22 +81,31 @@ def _parts(configs: dict[Path, dict[str, Any]]) -> Iterator[Part]:
     yield "versions.json", lambda: _json(_versions())
     for path, values in configs.items():
         kind, data = path.stem, path.parent / str(values.get("data", ""))
-        yield f"{kind}/doctor.json", lambda path=path: _json([asdict(one) for one in examine(checks_of(path))])  # type: ignore[misc]
-        yield f"{kind}/{path.name}", lambda values=values: _configuration(values)  # type: ignore[misc]
+        yield f"{kind}/doctor.json", partial(_examined, path)
+        yield f"{kind}/{path.name}", partial(_configuration, values)
         if is_server(path):
             for number, site in enumerate(values.get("sites", ()), start=1):
-                yield (
-                    f"{kind}/site-{number}.toml",
-                    lambda site=path.parent / str(site): _configuration(toml_values(site)),
-                )  # type: ignore[misc]
-        yield f"{kind}/sizes.json", lambda data=data: _json(_sizes(data))  # type: ignore[misc]
+                yield f"{kind}/site-{number}.toml", partial(_site, path.parent / str(site))
+        yield f"{kind}/sizes.json", partial(_sizes, data)
         for health in (COLLECTOR_HEALTH, AGENT_HEALTH):
             if (data / health).exists():
                 yield f"{kind}/{health}", (data / health).read_bytes
         for log in sorted((path.parent / LOGS).glob("*.log")):
-            yield f"logs/{log.name}", lambda log=log: log.read_bytes()[-LOG_BYTES:]  # type: ignore[misc]
+            yield f"logs/{log.name}", partial(_end_of, log)
     for unit in UNITS:
-        yield f"logs/{unit}.log", lambda unit=unit: _log_of(unit)  # type: ignore[misc]
+        yield f"logs/{unit}.log", partial(_log_of, unit)
+
+
+def _examined(config: Path) -> bytes:
+    return _json([asdict(one) for one in examine(checks_of(config))])
+
+
+def _site(path: Path) -> bytes:
+    return _configuration(toml_values(path))
+
+
+def _end_of(log: Path) -> bytes:
+    return log.read_bytes()[-LOG_BYTES:]
 
 
 def _json(value: object) -> bytes:
@@ -131,7 +141,7 @@ def _configuration(values: dict[str, Any]) -> bytes:
     return toml(shown).encode()
 
 
-def _sizes(data: Path) -> dict[str, object]:
+def _sizes(data: Path) -> bytes:
     """Give how large files are and of which schema databases; raises OSError."""
     disk = os.statvfs(data)
     files = {
@@ -140,7 +150,7 @@ def _sizes(data: Path) -> dict[str, object]:
         if path.is_file()
     }
     schemas = {path.name: _schema(path) for path in sorted(data.glob("*.db")) if not path.name.startswith("outbox")}
-    return {"free_bytes": disk.f_bavail * disk.f_frsize, "files": files, "schemas": schemas}
+    return _json({"free_bytes": disk.f_bavail * disk.f_frsize, "files": files, "schemas": schemas})
 
 
 def _schema(path: Path) -> object:
