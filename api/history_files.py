@@ -55,7 +55,9 @@ class HistoryFiles(History):
             raise StorageError(f"history is {behind} events behind the journal", "wait, or see the collector's log")
         waiting = sum(sum(self._reader().unplaced(site).values()) for site in self._sites)
         waits = f"; {waiting} wait, for nobody knows yet when they were" if waiting else ""
-        return f"{behind} events behind the journal{waits}"
+        late = self._reader().late()
+        too_late = f"; {late} statements came when their day was summed up already" if late else ""
+        return f"{behind} events behind the journal{waits}{too_late}"
 
     def close(self) -> None:
         """Close the files."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from collector.history_projection import HistoryProjection
 from collector.influx_projection import InfluxProjection
@@ -51,7 +52,7 @@ class Collected:
             at_ms = received_ms or word.received_ms
             self.log.entries.append(Entry(number, "hq", "pi-1", word.epoch, at_ms, event(word, 0), BOOTS[0]))
 
-    def follow(self, place: Site = PLACE) -> dict[object, object]:
+    def follow(self, place: Site = PLACE) -> dict[tuple[Any, ...], object]:
         """Come to the journal's end, as after a start; gives the rows of zones."""
         position = (self.store.cursor() or (self.log.id, 0))[1]
         self._into_history.apply(self.log.read(position, 10**6), self.log.id)
@@ -63,7 +64,7 @@ class Collected:
             into.apply(self.log.read(cursor.position, 10**6), self.log.id)
         return self.zones()
 
-    def zones(self, before_ms: int = 2**60) -> dict[object, object]:
+    def zones(self, before_ms: int = 2**60) -> dict[tuple[Any, ...], object]:
         """Give the rows of zones before a moment."""
         found = self.influxdb.rows.items()
         return {key: row for key, row in found if key[0] is Bucket.ZONES and key[2] < before_ms * 10**6}
