@@ -75,7 +75,7 @@ class Venue:
         self.folder, self.identity, self.config = folder, identity, folder / "perch.toml"
         for name in ("server", "lobby"):
             (folder / name).write_text(f"the password of {name}")
-        (folder / "hq.toml").write_text(site_toml(more_agents("pi-2", "pi-3") + SPACE, "hq"))
+        (folder / "hq.toml").write_text(site_toml(more_agents("pi-2", "pi-3", "pi-4") + SPACE, "hq"))
         (folder / "annex.toml").write_text(site_toml("", "annex"))
         ports = {"own": free_port(), "tls": free_port(), "desk": free_port()}
         self.config.write_text(PERCH_TOML.format(**ports, identity=identity))

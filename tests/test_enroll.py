@@ -24,11 +24,12 @@ from perch.adapters.enrolment_desk import Answer, Asked, DeskServer
 from perch.contract.credentials import kept_of
 from perch.contract.desk import MOST_WRONG
 from perch.contract.enrolment import AUTHORITY_PATH, CREDENTIAL_PATH, Invitation, Request, encode, fingerprint
+from perch.contract.topics import user_name
 from perch.errors import PerchError, UnavailableError
 from perch.model import Identity, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.settings import AgentSettings, SensingSettings
 from perch.settings.broker import read_broker
-from perch.settings.files import open_toml
+from perch.settings.files import open_toml, toml_values
 from perch.settings.table import Complaints
 from sensor_agent.agent import Agent
 from sensor_agent.clock import RecordedClock
@@ -115,7 +116,8 @@ class Pi:
         """What its agent runs with, the sensors apart."""
         broker = read_broker(open_toml(self.config, Complaints()).table("broker"), self.folder)
         if broker.password_file is not None:
-            broker = replace(broker, username="hq_pi-1")
+            values = toml_values(self.config)
+            broker = replace(broker, username=user_name(values["site"], values["agent"]))
         space, sensor = (
             SensedSpace("d01", SpaceKind.DESK, 1, hold_ms=900_000),
             Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17),

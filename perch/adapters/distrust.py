@@ -21,8 +21,8 @@ def distrusted(
         end = f" on {seen.end:%Y-%m-%d}" if seen else ""
         what, remedy = f"the certificate of {whose} ended{end}; {today}", f"{_RENEW}, or set this machine's clock"
     elif code == _NOT_YET:
-        begin = f" only on {seen.begin:%Y-%m-%d}" if seen else " later"
-        what = f"the certificate of {whose} begins{begin}; {today}"
+        begins = f"begins only on {seen.begin:%Y-%m-%d}" if seen else "begins later"
+        what = f"the certificate of {whose} {begins}; {today}"
         remedy = "set this machine's clock, or renew the broker's certificate"
     elif code in _WRONG_NAMES:
         what = f"the certificate of {whose} is not for the name {host!r}"

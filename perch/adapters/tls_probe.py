@@ -33,7 +33,7 @@ def shake_hands(broker: Broker, timeout_s: float) -> Handshake:
         with reach(broker, timeout_s) as wire, context.wrap_socket(wire, server_hostname=broker.host) as secure:
             return Handshake(secure.version() or "TLS", validity(secure.getpeercert(binary_form=True) or b""))
     except ssl.SSLCertVerificationError as error:
-        seen = _validity_unseen(broker, timeout_s)
+        seen = validity_shown(broker, timeout_s)
         raise distrusted(f"the broker at {place(broker)}", broker.host, error, seen) from error
     except OSError as error:
         raise _failed(broker, error) from error
@@ -41,7 +41,7 @@ def shake_hands(broker: Broker, timeout_s: float) -> Handshake:
 
 def speaks_tls(broker: Broker, timeout_s: float) -> bool:
     """Tell whether whoever listens there begins a TLS handshake, with whatever certificate."""
-    return _validity_unseen(broker, timeout_s) is not None
+    return validity_shown(broker, timeout_s) is not None
 
 
 def _failed(broker: Broker, error: OSError) -> UnavailableError:
@@ -58,8 +58,8 @@ def _failed(broker: Broker, error: OSError) -> UnavailableError:
     return explain(broker, error)
 
 
-def _validity_unseen(broker: Broker, timeout_s: float) -> Validity | None:
-    """Read the broker's certificate without asking whether it is to be trusted; nothing is sent over this one."""
+def validity_shown(broker: Broker, timeout_s: float) -> Validity | None:
+    """Read when the certificate that is shown may be used, trusted or not; None where none is, and nothing is sent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -8,8 +8,10 @@ from perch.adapters.age import mark
 from perch.adapters.clock_probe import look_at_clock as clock
 from perch.doctor.api import look_at_api
 from perch.doctor.audit import look_at_audit
+from perch.doctor.broker import now_utc
 from perch.doctor.clock import look_at_clock
 from perch.doctor.disk import MIB, look_at_disk
+from perch.doctor.enrolment import look_at_enrolment
 from perch.doctor.examining import Check
 from perch.doctor.findings import Finding, counted, ok
 from perch.doctor.influx import look_at_influx, look_at_reading
@@ -30,6 +32,7 @@ def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
     return [
         Check("configuration", partial(_configuration, settings, path)),
         Check("broker", partial(look_at_broker, settings.broker, settings.sites), 25.0),
+        Check("enrolment", lambda: look_at_enrolment(settings.enrolment, settings.broker, now_utc())),
         *([] if _only_reads(settings) else collecting),
         Check("audit", partial(look_at_audit, settings.data, settings.retention.audit_days)),
         Check("influxdb", partial(_influx, settings), 15.0),
