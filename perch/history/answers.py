@@ -51,14 +51,15 @@ def answer(
     rows = () if by_week else tuple(_rows_missing(groups, steps_ms[: missing + 1]))
     answer = Answer(metric.definition, question, to_ms, rows, (), parameters_of(metric, question))
     if missing == len(steps_ms) - 1:
-        return replace(answer, warnings=tuple(said_of_steps(missing, tiers)))
+        return replace(answer, warnings=tuple(said_of_steps(missing, metric.back_ms, tiers)))
     about = replace(asked(question, site, calendar, chosen, groups, steps_ms[missing:]), bookings=bookings)
     measured = metric.measure(about, source)
     if by_week:
         answer = replace(answer, rows=tuple(hour_rows(about, metric, measured)))
     else:
         answer = replace(answer, rows=tuple(_in_order(groups, rows, _rows(about, metric, measured))))
-    gone = said_of_steps(missing, tiers) if metric.back_ms is not None else said_of_sums(about.cut.bounds_ms, tiers)
+    is_of_words = metric.back_ms is not None
+    gone = said_of_steps(missing, metric.back_ms, tiers) if is_of_words else said_of_sums(about.cut.bounds_ms, tiers)
     return replace(answer, warnings=(*gone, *caveats(metric, measured, about)))
 
 

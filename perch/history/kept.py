@@ -33,12 +33,13 @@ def steps_not_kept(steps_ms: Integers, back_ms: int | None, tiers: Tiers) -> int
     return int(np.searchsorted(steps_ms[:-1], tiers.words_ms + back_ms))
 
 
-def said_of_steps(missing: int, tiers: Tiers) -> Iterator[str]:
+def said_of_steps(missing: int, back_ms: int | None, tiers: Tiers) -> Iterator[str]:
     """Say that there is no number for some steps."""
-    if missing:
+    if missing and back_ms is not None:
+        since = f"there is none for what begins before {_moment(tiers.words_ms + back_ms)} (UTC)"
         yield (
             f"Single changes are kept from {_day(tiers.words_ms)} (UTC) on only ([retention] transitions_days). This "
-            "number needs them: there is none for what begins before, or less than it looks back after that."
+            f"number needs them{', and some from before its time' if back_ms else ''}: {since}."
         )
 
 
@@ -55,6 +56,11 @@ def said_of_sums(bounds_ms: Integers, tiers: Tiers) -> Iterator[str]:
             f"Before {_day(tiers.words_ms)} (UTC) only whole quarter hours are kept ([retention] transitions_days): "
             "those that the window or the opening hours cut count as unobserved."
         )
+
+
+def _moment(ms: int) -> str:
+    minutes = ms % DAY_MS // 60_000
+    return f"{_day(ms)}" + (f" {minutes // 60:02}:{minutes % 60:02}" if minutes else "")
 
 
 def _day(ms: int) -> date:

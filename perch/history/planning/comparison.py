@@ -118,7 +118,8 @@ def compare(
 def _gone(of: Compared, tiers: Tiers) -> Iterator[str]:
     """Say that there are days of which too little is kept."""
     first_ms = np.array([min(of.before[0], of.after[0]), END_MS], dtype=np.int64)
-    return said_of_steps(steps_not_kept(first_ms, METRICS[of.metric].back_ms, tiers), tiers)
+    back_ms = METRICS[of.metric].back_ms
+    return said_of_steps(steps_not_kept(first_ms, back_ms, tiers), back_ms, tiers)
 
 
 def _assumed(of: Compared) -> Iterator[str]:
