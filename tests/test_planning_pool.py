@@ -1,9 +1,12 @@
 """Planning with spaces that nobody ever observed, time that nobody knows, and hours in which nobody could come."""
 
 from datetime import time
+from pathlib import Path
 
 import pytest
 
+from perch.adapters.keys import Role
+from perch.history.alone import ALONE
 from perch.history.memory import MemoryHistory
 from perch.history.planning.changes import Add, Change, Convert, Open, Remove
 from perch.history.planning.comparison import Compared, compare
@@ -15,6 +18,9 @@ from perch.history.planning.sizing import sizing
 from perch.history.told import Told
 from perch.model import OpenSpan, Reason, Site, SpaceKind, State
 from tests.history_cases import HOUR_MS, day_ms, site, space, stated
+from tests.test_history_bands import DAY
+from tests.test_history_of_groups import COMPARED, a_house
+from tests.test_history_of_groups import scenario as what_if
 from tests.test_planning import CALENDAR, FAR_MS, FROM_MS, HOURS, OFFICE, told_of, weekdays, window
 
 DAYS = weekdays(40)
@@ -176,3 +182,20 @@ def test_full_hours_are_told_by_kind() -> None:
 
 def test_every_definition_of_a_plan_is_whole() -> None:
     assert all(of.text.endswith(".") and of.is_not.startswith("Not ") and of.version for of in PLANS.values())
+
+
+def test_a_space_beside_one_that_was_never_observed_is_no_group_for_planning(tmp_path: Path) -> None:
+    """Of six shared desks five never said anything: what managers would be told were the last one's history."""
+    (tmp_path / "whole").mkdir()
+    never = tuple(f"d0{number}" for number in range(2, 7))
+    silent, whole = a_house(tmp_path, *never), a_house(tmp_path / "whole")
+    sizing_of_desks = f"/api/v1/planning/sizing?site=hq&{DAY}&kind=desk"
+    assert [house.get(sizing_of_desks, Role.MANAGER).status for house in (silent, whole)] == [422, 200]
+    assert silent.get(sizing_of_desks, Role.FACILITIES).json["left_out"] == list(never)
+    comparison = f"/api/v1/planning/comparison?site=hq&metric=time_used_ratio&zone=open&{COMPARED}"
+    assert [house.get(comparison, Role.MANAGER).status for house in (silent, whole)] == [422, 200]
+    changed = what_if(silent, {"remove": ["d01"]})
+    assert (changed.status, what_if(whole, {"remove": ["d01"]}).status) == (422, 200)
+    for page in ("planning", "week"):
+        said = silent.get(f"/{page}?site=hq&{DAY}&kind=desk", Role.MANAGER)
+        assert said.status == 422 or ALONE.encode() in said.body

@@ -6,7 +6,7 @@ busy, as far as one can tell, where the mean of the weeks' differences may be no
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import NamedTuple
 
 from perch.history.calendar import Calendar
@@ -79,4 +79,5 @@ def _is_near(own: Mapping[Week, float], other: Mapping[Week, float]) -> bool:
 
 
 def _half_width(values: Sequence[float]) -> float:
-    return student(len(values) - 1) * stdev(values) / sqrt(len(values))
+    mean, number = fmean(values), len(values)
+    return student(number - 1) * sqrt(sum((value - mean) ** 2 for value in values) / (number - 1) / number)

@@ -34,8 +34,17 @@ class Demand(NamedTuple):
     if_occupied: list[Stay]
 
 
+def visits_seen(asked: Asked, source: HistorySource) -> list[Stay]:
+    """Give the sessions that were observed to begin within the window and the hours asked for, in order of time."""
+    found: list[Stay] = []
+    for past in pasts_around(asked, source):
+        of = past.timeline()
+        found += _stays(asked, past, of, sessions(States.of(of, past.standings), asked.question.rules))
+    return sorted(found)
+
+
 def demand(asked: Asked, source: HistorySource) -> Demand:
-    """Give the sessions that begin within the window and the hours asked for."""
+    """Give the same, and what it may have been at most."""
     found = Demand([], [])
     for past in pasts_around(asked, source):
         of = past.timeline()

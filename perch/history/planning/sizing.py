@@ -16,7 +16,7 @@ from perch.history.asked import Asked, asked, groups_of, rows_asked
 from perch.history.asking import check
 from perch.history.calendar import Calendar
 from perch.history.crowd import Levels, levels
-from perch.history.planning.demand import KINDS_BY_SIZE, demand
+from perch.history.planning.demand import KINDS_BY_SIZE, visits_seen
 from perch.history.planning.groups import GroupSize, rooms_by_group
 from perch.history.planning.pool import observed_pool
 from perch.history.planning.quantiles import days_for_upper_end, enough, unseen
@@ -177,7 +177,7 @@ class _Groups(NamedTuple):
 
 def _groups(about: Asked, days: Sequence[_Day], share: float, source: HistorySource) -> _Groups:
     """Size rooms by groups, where everybody was counted."""
-    stays = demand(about, source).seen
+    stays = visits_seen(about, source)
     if any(stay.seats == 0 for stay in stays):
         said = "Some groups were not counted, so there is nothing to say of rooms by the size of groups."
         return _Groups(None, (said,))
