@@ -1,10 +1,10 @@
 # Perch's targets; `make` alone says what there is. ARGS are passed on: make demo ARGS="--port 8081", make test ARGS="-k mqtt";
-# tests run beside each other, WORKERS=0 runs them one by one.
+# tests run beside each other (a third of their time is waiting: one worker more than cores), WORKERS=0 runs them one by one.
 
 PYTHON ?=
 ARGS ?=
 UPGRADE ?=
-WORKERS ?= auto
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 bin := .venv/bin
 # A file is run by one worker, as its tests share what takes long to start; the order is that of tests/conftest.py.
 pytest := $(bin)/pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder

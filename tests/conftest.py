@@ -134,7 +134,18 @@ def chromium() -> Iterator["Browser"]:
         browser.close()
 
 
-LONG_FILES = ("test_campaign.py", "test_demo.py", "test_demo_ends.py", "test_whole_way.py")
+LONG_FILES = (
+    "test_campaign.py",
+    "test_demo.py",
+    "test_demo_ends.py",
+    "test_whole_way.py",
+    "test_watches.py",
+    "test_collector.py",
+    "test_api_schemathesis.py",
+    "test_commands_up.py",
+    "test_clocks_whole_way.py",
+    "test_drill.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -55,25 +55,20 @@ def test_the_client_has_a_function_for_every_operation(document: Any, generated:
 
 @pytest.mark.usefixtures("generated")
 def test_the_client_reads_what_a_running_api_answers(served: Served) -> None:
-    with importlib.import_module(f"{NAME}.client").Client(base_url=served.url) as client:
-        _use(client)
-
-
-def _use(client: Any) -> None:
     models = importlib.import_module(f"{NAME}.models")
-    live = f"{NAME}.api.live"
-    free = importlib.import_module(f"{live}.spaces").sync(
-        client=client, kind=models.SpaceKind.DESK, state=models.State.UNKNOWN, limit=2
+    spaces, summary, one_space = (
+        importlib.import_module(f"{NAME}.api.live.{name}") for name in ("spaces", "summary", "one_space")
     )
-    assert isinstance(free, models.SpacePage)
-    assert [space.id for space in free.items] == ["d01", "d02"]
-    rest = importlib.import_module(f"{live}.spaces").sync(
-        client=client, kind=models.SpaceKind.DESK, state=models.State.UNKNOWN, cursor=free.next_
-    )
+    desks = {"kind": models.SpaceKind.DESK, "state": models.State.UNKNOWN}
+    with importlib.import_module(f"{NAME}.client").Client(base_url=served.url) as client:
+        first = spaces.sync(client=client, **desks, limit=2)
+        rest = spaces.sync(client=client, **desks, cursor=first.next_)
+        counts = summary.sync(client=client)
+        refused = one_space.sync(client=client, site="hq", space="d99")
+    assert isinstance(first, models.SpacePage)
+    assert [space.id for space in first.items] == ["d01", "d02"]
     assert [space.id for space in rest.items] == ["d03"]
-    summary = importlib.import_module(f"{live}.summary").sync(client=client)
-    assert summary.by_kind["desk"].unknown == 3
-    refused = importlib.import_module(f"{live}.one_space").sync(client=client, site="hq", space="d99")
+    assert counts.by_kind["desk"].unknown == 3
     assert isinstance(refused, models.Problem)
     assert refused.status == 404
 

@@ -103,7 +103,7 @@ class House:
         with ExitStack() as stack:
             ear = Connection(self.broker, "ear", subscriptions=["perch/v1/+/+/up"], on_message=self._hear)
             self.collector = stack.enter_context(process(perch("collector", "--config", str(self.config))))
-            stack.enter_context(process(perch("api", "--config", str(self.config))))
+            self.api = stack.enter_context(process(perch("api", "--config", str(self.config))))
             stack.enter_context(ear)
             until(self._is_up, 90)
             until(lambda: ear.connected)
@@ -115,6 +115,7 @@ class House:
         self.events += [event for event in events if event not in self.events]
 
     def _is_up(self) -> bool:
+        assert self.collector.poll() is self.api.poll() is None, "a process ended at its start"
         try:
             return bool(self.get("/readyz"))
         except OSError:

@@ -38,8 +38,10 @@ class LiveReader:
         api_port: int,
         undisturbed_s: Callable[[], float],
         grace_s: float = GRACE_S,
+        poll_s: float = POLL_S,
+        lag_s: float = LAG_S,
     ) -> None:
-        self._site, self._grace_s = site, grace_s
+        self._site, self._grace_s, self._poll_s, self._lag_s = site, grace_s, poll_s, lag_s
         self._url = f"http://127.0.0.1:{api_port}/api/v1/spaces?site={site}&limit=1000"
         self._undisturbed_s = undisturbed_s
         self._looks: deque[_Look] = deque()
@@ -65,12 +67,12 @@ class LiveReader:
         self.listener.stop()
 
     def _run(self) -> None:
-        while not self._stop.wait(POLL_S):
+        while not self._stop.wait(self._poll_s):
             look = self._look()
             if look is not None:
                 self.looks += 1
                 self._looks.append(look)
-            while self._looks and time.monotonic() - self._looks[0].asked_s > LAG_S:
+            while self._looks and time.monotonic() - self._looks[0].asked_s > self._lag_s:
                 self._judge(self._looks.popleft())
 
     def _look(self) -> _Look | None:
@@ -90,7 +92,7 @@ class LiveReader:
             overdue = [why for why, over_s in ends.items() if look.asked_s - over_s > self._grace_s]
             if overdue:
                 name = f"{self._site}/{space}, {' and '.join(overdue)}"
-                self.overdue_s[name] = self.overdue_s.get(name, 0.0) + POLL_S
+                self.overdue_s[name] = self.overdue_s.get(name, 0.0) + self._poll_s
 
     def _ends(self, space: str, asked_s: float) -> dict[str, float]:
         """Give since when a space may no longer be called free, and why; nothing where nobody can know.

@@ -16,6 +16,7 @@ from perch.settings.values import Broker as BrokerSettings
 from tests.parts import Broker, until
 
 EPOCH = "e" * 32
+QUICK = {"grace_s": 0.3, "poll_s": 0.05, "lag_s": 0.2}
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Pretender:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def port(self) -> int:
@@ -60,7 +61,7 @@ def pretender() -> Iterator[Pretender]:
 
 @pytest.fixture
 def reader(mosquitto: Broker, pretender: Pretender) -> Iterator[LiveReader]:
-    reader = LiveReader(BrokerSettings(port=mosquitto.port), "hq", pretender.port, lambda: 0.0, grace_s=0.3)
+    reader = LiveReader(BrokerSettings(port=mosquitto.port), "hq", pretender.port, lambda: 0.0, **QUICK)
     reader.start()
     yield reader
     reader.stop()
@@ -108,7 +109,7 @@ def test_free_of_an_agent_that_is_offline_is_found(reader: LiveReader, say: Call
 def test_an_api_whose_link_is_bad_is_held_to_what_was_sent(
     mosquitto: Broker, pretender: Pretender, publish: Callable[..., None]
 ) -> None:
-    reader = LiveReader(BrokerSettings(port=mosquitto.port), "hq", pretender.port, lambda: float("inf"), grace_s=0.3)
+    reader = LiveReader(BrokerSettings(port=mosquitto.port), "hq", pretender.port, lambda: float("inf"), **QUICK)
     reader.start()
     try:
         until(lambda: reader.looks > 0)
