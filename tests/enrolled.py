@@ -181,6 +181,7 @@ class Client5:
         wire = self._client.socket()
         if wire is not None:
             wire.close()
+        self._client._reset_sockets(sockpair_only=True)
 
     def leave(self) -> None:
         """Say goodbye."""
@@ -189,6 +190,7 @@ class Client5:
         self._client.loop(0.01)
         if wire is not None:
             wire.close()
+        self._client._reset_sockets(sockpair_only=True)
 
     def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.welcome = str(reason)

@@ -275,7 +275,8 @@ def test_an_insider_hears_its_own_acknowledgements(scene: Scene, insider: Client
 
 
 def test_a_reader_hears_what_holds_now_and_says_nothing(scene: Scene) -> None:
-    way = Broker(port=scene.place.server.port, username="lobby", password_file=scene.place.folder / "lobby")
+    way = scene.place.open_way() if scene.by_password else Broker(port=scene.place.server.port)
+    way = replace(way, username="lobby", password_file=scene.place.folder / "lobby")
     lobby = Client5(way)
     lobby.subscribe("#", "$SYS/#")
     for topic in (f"{VICTIM}/up", f"{VICTIM}/state/d01", f"{VICTIM}/status", "perch/v1/hq/collector-0/ack"):

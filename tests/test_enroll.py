@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -21,13 +22,14 @@ from perch.adapters.broker_members import Members
 from perch.adapters.enrolling import enrol
 from perch.adapters.enrolment_clerk import Clerk
 from perch.adapters.enrolment_desk import Answer, Asked, DeskServer
+from perch.adapters.journal import Journal
 from perch.contract.credentials import kept_of
 from perch.contract.desk import MOST_WRONG
 from perch.contract.enrolment import AUTHORITY_PATH, CREDENTIAL_PATH, Invitation, Request, encode, fingerprint
 from perch.contract.topics import user_name
 from perch.errors import PerchError, UnavailableError
 from perch.model import Identity, SensedSpace, Sensor, SensorKind, SpaceKind
-from perch.settings import AgentSettings, SensingSettings
+from perch.settings import AgentSettings, Broker, SensingSettings
 from perch.settings.broker import read_broker
 from perch.settings.files import open_toml, toml_values
 from perch.settings.table import Complaints
@@ -36,8 +38,10 @@ from sensor_agent.clock import RecordedClock
 from sensor_agent.inputs import use_mock_pins
 from tests import parts
 from tests.acknowledging import Acknowledging
-from tests.enrolled import NOW_S, Venue, comes_in, venue
+from tests.enrolled import NOW_S, Heard, Venue, comes_in, venue
 from tests.parts import LOOPBACK, free_port, until
+from tests.test_collector import entries
+from tests.test_projection_history import append, event
 
 LOCAL = f"::ffff:{LOOPBACK}" if socket.has_dualstack_ipv6() else LOOPBACK
 T0 = 1_760_001_200_000
@@ -177,7 +181,7 @@ def test_an_agent_is_invited_delivers_is_given_another_credential_and_is_put_out
         assert secret.read_bytes() != old
         until(lambda: turn(agent) or (len(heard.events) > before and agent.connected and agent.unsettled == 0), 30)
         assert [seq for _, seq in sorted(heard.events)] == list(range(1, len(heard.events) + 1)), "none was lost"
-        assert listed(either, capsys)["hq/pi-1"]["credential"] == either.identity
+        assert listed(either, capsys)["hq/pi-1"]["credential"].startswith(either.identity)
         at_server(either, "revoke", "hq/pi-1")
         until(lambda: turn(agent) or not agent.connected)
     assert not comes_in(pi.settings().broker)
@@ -399,6 +403,34 @@ def test_preparing_again_keeps_authority_and_credentials_and_takes_in_what_the_s
     assert comes_in(way)
     (place.folder / "hq.toml").write_text(text)
     at_server(place, "prepare")
+
+
+def test_a_certificate_that_is_soon_over_or_for_another_name_is_renewed_and_nobody_notices(
+    place: Venue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    way, shown = place.enrol("pi-2"), (place.files.folder / "broker.pem").read_bytes()
+    with Heard(way, "x", "perch/v1/hq/pi-2/ack") as agent:
+        (place.files.folder / "broker.host").write_text("old.example")
+        at_server(place, "prepare")
+        assert "The broker has read it." in capsys.readouterr().out
+        assert (place.files.folder / "broker.pem").read_bytes() != shown
+        assert comes_in(Broker(port=place.server.port, username="lobby", password_file=place.folder / "lobby"))
+        assert agent.turns == [True]
+
+
+def test_the_list_tells_when_something_of_an_agent_was_stored_last(
+    place: Venue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert listed(place, capsys)["hq/pi-1"]["last_event"] is None
+    data = place.folder / "data"
+    data.mkdir()
+    with Journal.open(data / "journal.db") as journal:
+        append(journal, [event(number) for number in range(1, 21)])
+        append(journal, [event(21)])
+        newest = max(entry.received_ms for entry in entries(data))
+    told = listed(place, capsys)
+    assert told["hq/pi-1"]["last_event"] == f"{datetime.fromtimestamp(newest // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    assert told["hq/pi-2"]["last_event"] is None
 
 
 def test_an_invitation_need_not_stand_in_the_list_of_processes(place: Venue, pi: Pi) -> None:

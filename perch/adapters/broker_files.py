@@ -82,20 +82,22 @@ class BrokerFiles:
         except ContractError as error:
             raise StorageError(f"{path}: {error.what}", "restore it from a backup") from error
 
-    def prepare(self, name: str, now: datetime) -> bool:
-        """Make what is missing or soon over, authority and broker's certificate; tells whether that was anything."""
+    def prepare(self, name: str, now: datetime) -> None:
+        """Make what is missing or soon over, authority and broker's certificate."""
         is_new = not self.authority.exists
         if is_new:
             self.authority.make(name)
         if not is_new and not self._needs_certificate(now):
-            return False
+            return
         signed, key = self.authority.sign_broker(self._enrolment.host)
         self._write(CERTIFICATE, signed.pem.encode() + key)  # in one file, so that they always belong together
         self._write(HOST, self._enrolment.host.encode())
-        return True
 
-    def write(self, roster: Roster) -> None:
-        """Write everything that the broker reads; it goes on with what it has read until it is told."""
+    def write(self, roster: Roster) -> bool:
+        """Write everything that the broker reads; it goes on with what it has read until it is told.
+
+        Tells whether it has to be started anew for that, as its configuration is another one.
+        """
         if not self.authority.exists:
             raise PerchError(f"there is no authority in {self.folder}", "run perch agents prepare first")
         write_whole(self.folder / ROSTER, rosters.encode(roster), mode=OWN)
@@ -108,8 +110,15 @@ class BrokerFiles:
         self._write(ACL, self._access_list(roster).encode())
         self._write(AGENTS, mosquitto_passwords({**readers, **agents}).encode())
         self._write(REVOKED, self.authority.revoked(roster.withdrawn))
-        self._write(CONFIGURATION, configuration(self._enrolment, self._broker.port).encode())
+        is_other = self._configure()
         self._write(SERVER, mosquitto_passwords(own).encode())  # last: it proves that the others were there
+        return is_other
+
+    def _configure(self) -> bool:
+        path, text = self.folder / CONFIGURATION, configuration(self._enrolment, self._broker.port)
+        is_other = not path.exists() or path.read_text() != text
+        self._write(CONFIGURATION, text.encode())
+        return is_other
 
     def _access_list(self, roster: Roster) -> str:
         others = Others(self._broker.username, tuple(reader.name for reader in self._enrolment.readers))

@@ -29,11 +29,11 @@ class Members:
         return f"<Members of {self._files!r}>"
 
     def prepare(self, name: str, now: datetime) -> bool:
-        """Make what is missing, and write all files anew; tells whether there is a new certificate for the broker."""
+        """Make what is missing, and write all files anew; tells whether the broker has to be started anew for that."""
         with self._files.alone():
-            is_new = self._files.prepare(name, now)
-            self._files.write(self._files.roster())
-        return is_new
+            roster = self._files.roster()
+            self._files.prepare(name, now)
+            return self._files.write(roster)
 
     def read_by_broker(self) -> None:
         """Tell the broker to read its files, and wait until it has."""

@@ -82,6 +82,7 @@ class Visit:
         self._client.loop(_TURN_S)
         if wire is not None:
             wire.close()
+        self._client._reset_sockets(sockpair_only=True)  # what would wake it; paho leaves it open
 
     def subscribe(self, topics: Sequence[str]) -> list[bool]:
         """Ask for topics; tells which ones the broker says it grants (which says nothing of what it delivers)."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import click
 
+from perch.adapters.authority import AGENT_DAYS
 from perch.adapters.broker_files import CONFIGURATION, BrokerFiles, now_utc
 from perch.adapters.broker_members import Members
 from perch.adapters.instants import wall_ms
@@ -21,6 +22,7 @@ from perch.contract.topics import user_name
 from perch.errors import Complaint, InputError, PerchError
 from perch.settings import Enrolment, ServerSettings, load_server
 
+DAY_S = 86_400
 _config = click.option("--config", required=True, type=click.Path(path_type=Path), help="The server's perch.toml.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
 _agents = click.argument("agents", nargs=-1, required=True, metavar="SITE/AGENT...")
@@ -49,15 +51,15 @@ def agents() -> None:
 def prepare(config: Path) -> None:
     """Example: perch agents prepare --config perch.toml
 
-    Make what is missing of authority, certificate and files of the broker, and write anew what is made of the sites.
-    Run it once before the broker starts, and whenever site.toml has changed.
+    Make what is missing, or soon over, of authority, certificate and files of the broker, and write anew what is made
+    of the sites. Run it once before the broker starts, whenever site.toml has changed, and once a year.
     """
     place = _place(config)
-    is_new = place.members.prepare(_named(place), now_utc())
+    is_other = place.members.prepare(_named(place), now_utc())
     written = place.files.folder / CONFIGURATION
     click.echo(f"Written: {shortened(str(written.absolute()))}, and what it names.")
-    if is_new:
-        click.echo("There is a new certificate for the broker: start the broker, or start it anew.")
+    if is_other:
+        click.echo("The broker has another configuration now: start it, or start it anew.")
         return
     place.members.read_by_broker()
     click.echo("The broker has read it.")
@@ -215,8 +217,12 @@ def _credential(one: Member | None, is_known: bool) -> str:
         return "none"
     if not one.holds:
         return "revoked"
-    kind = "password" if one.kept is not None else "certificate"
+    kind = "password" if one.kept is not None else f"certificate until {_moment(_end_s(one))[:10]}"
     return kind if is_known else f"{kind}, in no layout"
+
+
+def _end_s(one: Member) -> int:
+    return one.since_s + AGENT_DAYS * DAY_S
 
 
 def _moment(at_s: int) -> str:

@@ -10,7 +10,7 @@ from perch.settings import Broker, Enrolment
 PART = "enrolment"
 SOON = timedelta(days=30)
 ANSWER_S = 3.0
-_RENEW = "run perch agents prepare, then restart the broker"
+_RENEW = "run perch agents prepare"
 
 
 def look_at_enrolment(enrolment: Enrolment | None, own: Broker, now: datetime) -> Iterator[Finding]:
