@@ -6,6 +6,7 @@ is left out with all its inventory, and named. Where nothing was observed of any
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from perch.history.asked import asked, groups_of, rows_asked
@@ -18,8 +19,7 @@ from perch.model import Site, SpaceKind
 NAMED = 5
 """So many spaces are named in a sentence; of the others only how many they are."""
 
-_FIRST_MS = DAY_MS
-"""Nearly all spaces are seen to be observed by the last day alone."""
+_DAYS_UNTIL_SHEET = 3
 
 
 class Pool(NamedTuple):
@@ -71,9 +71,11 @@ def _within(window: tuple[int, int], horizon: Horizon) -> tuple[int, int]:
 
 
 def _spans(from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
-    """Cut a window, the last day first."""
-    middle_ms = max(from_ms, to_ms - _FIRST_MS)
-    yield from (span for span in ((middle_ms, to_ms), (from_ms, middle_ms)) if span[0] < span[1])
+    """Cut a window, first a whole day (UTC) for which there surely is a sheet: nearly all spaces are seen in it."""
+    day_ms = to_ms // DAY_MS * DAY_MS - _DAYS_UNTIL_SHEET * DAY_MS
+    edges = [min(max(ms, from_ms), to_ms) for ms in (from_ms, day_ms, day_ms + DAY_MS, to_ms)]
+    before, day, after = pairwise(edges)
+    yield from (span for span in (day, after, before) if span[0] < span[1])
 
 
 def _standing(
