@@ -94,6 +94,9 @@ def test_users_and_folders_are_made_of_what_was_laid_down(root: Path) -> None:
         pytest.skip(f"as root, with systemd, which {_HOW_TO_GET}")
     (root / "etc" / "sysusers.d" / "broker.conf").write_text("g mosquitto -\n")
     (root / "etc" / "mosquitto" / "conf.d").mkdir(parents=True)
+    restored = root / "var" / "lib" / "perch" / "journal.db"  # by root, before there was anybody else
+    restored.parent.mkdir(parents=True)
+    restored.touch(0o640)
     for program in ([users], [folders, "--create"]):
         subprocess.run([*program, f"--root={root}"], check=True, capture_output=True)
     groups = dict(line.split(":")[::2] for line in (root / "etc" / "group").read_text().splitlines())
@@ -111,6 +114,7 @@ def test_users_and_folders_are_made_of_what_was_laid_down(root: Path) -> None:
     assert looks["etc/perch"] == (0o750, False, perch)
     assert looks["etc/perch/perch.toml"] == looks["etc/perch/server.password"] == (0o640, False, perch)
     assert looks["var/lib/perch"] == (0o750, True, perch)
+    assert (restored.stat().st_uid, restored.stat().st_mode & 0o777) == (perch, 0o640)
     assert looks["etc/mosquitto/perch"] == (0o2750, False, int(groups["mosquitto"]))
     members = (root / "etc" / "group").read_text()
     assert all(f"{name}:x:{groups[name]}:perch" in members for name in ("gpio", "i2c", "spi"))

@@ -16,7 +16,8 @@ PRIVATE = 0o640
 
 _USER = f'u {USER} - "Perch" {DATA}\n'
 _GROUPS = "".join(f"g {name} -\nm {USER} {name}\n" for name in ("gpio", "i2c", "spi"))
-_FOLDERS = f"d {CONFIGURATION} 0750 root {USER}\nd {DATA} 0750 {USER} {USER}\n"
+_FOLDERS = f"d {CONFIGURATION} 0750 root {USER}\nd {DATA} 0750 {USER} {USER}\nZ {DATA} - {USER} {USER}\n"
+"""What root put into the data folder by hand, such as a backup that was restored, is the service's as well."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri")
 
 
@@ -36,7 +37,10 @@ def server_files(program: PurePosixPath, sites: Sequence[str], wanted: SiteWante
     broker = f"d {BROKER} 2750 root mosquitto\nL /etc/mosquitto/conf.d/perch.conf - - - - {BROKER}/mosquitto.conf\n"
     return (
         Laid(f"{USERS}/perch.conf", _USER),
-        Laid(f"{FOLDERS}/perch.conf", f"{_FOLDERS}d {BACKUPS} 0700 {USER} {USER}\n{private}{more}"),
+        Laid(
+            f"{FOLDERS}/perch.conf",
+            f"{_FOLDERS}d {BACKUPS} 0700 {USER} {USER}\nZ {BACKUPS} - {USER} {USER}\n{private}{more}",
+        ),
         Laid(f"{FOLDERS}/perch-broker.conf", broker),
         Laid(f"{UNITS}/perch-collector.service", units.collector_unit(program)),
         Laid(f"{UNITS}/perch-api.service", units.api_unit(program)),
