@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from perch.errors import Complaint, InputError
 from perch.settings import load_agent, load_sensing, load_server, load_site
 
-HEADERS = "[site] [hours] [broker] [influx] [api] [retention] [[space]] [[sensor]] [[floor]] [[zone]] [[agent]] [x]"
+HEADERS = (
+    "[site] [hours] [broker] [influx] [api] [retention] [enrolment] [[reader]] [[space]] [[sensor]] [[floor]] [[zone]]"
+    " [[agent]] [x]"
+)
 KEYS = """
 site agent data outbox_events id name kind space zone floor pin channel driver every_seconds hold_seconds prefer
 capacity quiet_limit_hours purpose features valid_from valid_until time_zone country closed mon sun plan host port ca
 key certificate password_file protocol url org bucket database sites public_summary cors_origins requests_per_minute
-transitions_days
+transitions_days folder desk_port identity reload pid_file home_assistant
 """
 VALUES = """
 "hq" "d01" "desk" "motion" "co2" "quiet" "" "\\u0000" "é" "PT" "UTC" "http://x" "08:00-20:00" "5" 5 0 -1 17 1e308 nan

@@ -253,7 +253,8 @@ class Connection:
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self._taken |= reason.value == TAKEN_OVER
-        if self._problem is None and reason.is_failure and self._risen_s is None:
+        was_let_in = self._risen_s is not None or self._broker.certificate is None  # what is wrong with one is not said
+        if self._problem is None and reason.is_failure and not was_let_in:
             self._fail(refused(self._broker, "it ends the connection and does not say why"))
         elif self._problem is None and reason.is_failure:
             self._fail(

@@ -156,6 +156,7 @@ def _invite(place: Place, agents: Sequence[str], minutes: int, *, new: bool) -> 
         )
         for site, agent in meant
     ]
+    place.members.read_by_broker()  # what keeps the broker from it is better known before somebody walks to the agents
     late = expect(invited, place.files, place.members, one, authority, minutes * 60)
     if late:
         raise PerchError(f"{', '.join(late)} did not come in time", "invite them again")
