@@ -64,7 +64,7 @@ class Demo:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -90,12 +90,6 @@ class Demo:
         summary = self.get("summary")
         assert summary["total"] == 60
         return bool(summary["unknown"] == 1)
-
-
-def lasts_s(act: Callable[[], object]) -> float:
-    began_s = time.monotonic()
-    act()
-    return time.monotonic() - began_s
 
 
 def children_of(pid: int) -> list[int]:

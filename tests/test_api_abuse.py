@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.model import Purpose
 from perch.venue.written import site_toml, spaces_csv
+from tests.examples import one_in
 from tests.parts import LOOPBACK, free_port, until
 from tests.serving import Served, a_site, a_space, server_settings, serving
 
@@ -113,7 +114,7 @@ bodies = st.recursive(
 )
 
 
-@settings(max_examples=25)
+@one_in(4)
 @given(bodies, st.sampled_from([SCENARIOS, TAPS]))
 def test_json_of_any_form_is_refused_or_taken_and_breaks_nothing(served: Served, body: Any, address: str) -> None:
     answer = served.client.post(address, content=json.dumps(body).encode(), headers=JSON)

@@ -325,7 +325,7 @@ def test_it_stops_in_time_with_influxdb_and_broker_away(mosquitto: parts.Broker,
         mosquitto.kill()
         until(lambda: not collector.hears())
         collector.stop.set()
-        until(collector.ended, timeout_s=6)
+        until(collector.ended, timeout_s=20)
     assert collector.failure is None
 
 

@@ -59,7 +59,7 @@ def test_a_folder_is_kept_and_goes_on_where_it_was_and_no_end_leaves_a_process_b
     journal, written = kept / "server" / "journal.db", (kept / "server" / "journal.db").stat().st_size
     children = demo.children()
     demo.process.send_signal(signal.SIGHUP)
-    assert demo.process.wait(10) == 0
+    assert demo.process.wait(20) == 0
     assert not still_there(children)
     with Demo(kept.parent, *A_WEEK, "--first-death", "1e9", "--data", str(kept)) as again:
         until(lambda: again.get("summary")["unknown"] < 60, START_S)
@@ -124,7 +124,7 @@ def test_ctrl_c_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
     with process:
         children = until(lambda: {pid: command_of(pid) for pid in children_of(process.pid)}, START_S)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(20) == 0
         assert not still_there(children)
         assert not list(tmp_path.iterdir())
 

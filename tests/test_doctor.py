@@ -50,7 +50,7 @@ def one(findings: Iterator[Finding]) -> Finding:
 
 
 def test_checks_run_at_once_and_their_findings_keep_the_order() -> None:
-    meeting = threading.Barrier(2, timeout=5)
+    meeting = threading.Barrier(2, timeout=30)
 
     def look(part: str) -> Iterator[Finding]:
         meeting.wait()

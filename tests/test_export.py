@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
-from hypothesis import settings as limits
 
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryReader, HistoryStore
@@ -33,6 +32,7 @@ from perch.history.tables import LAYOUT, Piece, Table, session_table, transition
 from perch.history.told import Marked, Stated, Told
 from perch.model import Dating, Reason, State
 from perch.settings import load_site
+from tests.examples import one_in
 from tests.history_cases import Case, cases
 
 LISBON = ZoneInfo("Europe/Lisbon")
@@ -318,7 +318,7 @@ def written(table: Table) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO("".join(csv_texts(table, table.pieces)))))
 
 
-@limits(max_examples=25, deadline=None)
+@one_in(4)
 @given(cases())
 def test_pieces_hold_every_transition_and_session_once_whatever_was_told(case: Case) -> None:
     source, now_ms = MemoryHistory(case.told), case.to_ms + 10**9

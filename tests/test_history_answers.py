@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from itertools import groupby
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.history.answers import answer
 from perch.history.memory import MemoryHistory
 from perch.history.question import Hours, Question, Resolution, Scope
 from perch.model import Site, Space
+from tests.examples import one_in
 from tests.history_cases import Case, cases
 from tests.history_oracle import Totals
 
@@ -40,7 +41,7 @@ def expected(case: Case, question: Question) -> dict[str, list[Totals]]:
     return totals
 
 
-@settings(max_examples=60)
+@one_in(2)
 @given(
     cases(),
     st.sampled_from(RESOLUTIONS),

@@ -16,6 +16,7 @@ from perch.history.quarters import ZoneQuarter, zone_rows
 from perch.history.rows import OccupancyRow, occupancy_rows
 from perch.history.told import Lost, LostSpan, evidence
 from perch.model import QUARTER_MS, OpenSpan, Reason, SpaceKind, State
+from tests.examples import one_in
 from tests.history_cases import EPOCHS, SPACES, Case, cases, day_ms, marked, site, space, stated
 from tests.history_oracle import Totals
 
@@ -76,7 +77,7 @@ def assert_sums_over_moments(case: Case) -> None:
     assert found == sorted(found)
 
 
-@settings(max_examples=50)
+@one_in(2)
 @given(cases())
 def test_a_state_is_carried_to_each_quarter_hour_that_its_agent_lived_to_see(case: Case) -> None:
     """What is in force, last words of that moment included, where its epoch or its agent's next word vouches for it."""
@@ -102,7 +103,7 @@ def test_a_state_is_carried_to_each_quarter_hour_that_its_agent_lived_to_see(cas
         assert all(row.space == oracle.standing(name, row.time_ms) for row in found)
 
 
-@settings(max_examples=50)
+@one_in(2)
 @given(cases(), st.lists(st.integers(0, 32 * 3_600_000), min_size=1, max_size=3))
 def test_spans_written_one_by_one_are_the_whole(case: Case, cuts: list[int]) -> None:
     """Rows of a span depend on nothing but the span, wherever a window is cut."""

@@ -21,6 +21,7 @@ from perch.history.statements import changes, counted
 from perch.history.timeline import hold
 from perch.history.told import Lost, LostSpan, Told, Unplaced
 from perch.model import Dating, Reason, State
+from tests.examples import one_in
 from tests.history_cases import AGENTS, EPOCHS, SPACES, Case, cases, marked, stated
 
 T = 1_790_000_000_000
@@ -202,7 +203,7 @@ def _each(together: Together) -> list[tuple[bool, list[tuple[StateRow, int]]]]:
 
 
 @SOURCES
-@settings(max_examples=40, deadline=None)
+@one_in(3)
 @given(case=cases())
 def test_an_answer_decides_all_that_counts_in_its_stretch(opened: Opened, case: Case) -> None:
     """Whatever was lost around it: what holds in a window is the same as if all of history had been read."""
@@ -244,7 +245,7 @@ def _within(held: list[tuple[StateRow, int, bool]], start: int, end: int) -> lis
 IN_ANY_ORDER = given(case=cases(), random=st.randoms(use_true_random=False), size=st.integers(1, 9))
 
 
-@settings(max_examples=30)
+@one_in(3)
 @IN_ANY_ORDER
 def test_equal_events_are_equal_history_in_any_order_and_in_any_batches(case: Case, random: Random, size: int) -> None:
     """The file agrees with memory on every question, whatever came first, and also where an event came twice."""

@@ -11,6 +11,7 @@ from perch.adapters.journal import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.errors import UnavailableError
 from perch.model import QUARTER_MS, Clock, Reason, SpaceKind, State
+from tests.examples import one_in
 from tests.history_cases import EPOCHS, marked, site, space, stated
 from tests.influx_following import Log, Step, follow, follow_in_steps, go_through, projection, rebuilt
 from tests.influx_memory import MemoryInflux
@@ -41,7 +42,7 @@ def assert_follows(entries: Sequence[Entry], plan: Sequence[Step]) -> None:
     assert store.rows == rebuilt(Log(entries=entries), PLACE).rows
 
 
-@settings(max_examples=40)
+@one_in(2)
 @given(entries=stories, plan=plans)
 def test_what_moves_in_time_leaves_no_row_behind(entries: tuple[Entry, ...], plan: list[Step]) -> None:
     """Agents that do not know the time, or learn it too late; clocks that jump, also the collector's."""

@@ -24,6 +24,7 @@ from perch.history.source import BEGINNING_MS, END_MS
 from perch.history.spans import Span, joined
 from perch.history.told import Lost, LostSpan, Told
 from perch.model import QUARTER_MS, Reason, State
+from tests.examples import one_in
 from tests.history_cases import EPOCHS, Case, cases, marked, site, space, stated
 from tests.influx_following import (
     JOURNAL,
@@ -45,7 +46,7 @@ MINUTE_MS = 60_000
 FOLLOWED_IN_ANY_WAY = given(case=cases(), plan=st.lists(steps, max_size=12))
 
 
-@settings(max_examples=30)
+@one_in(3)
 @FOLLOWED_IN_ANY_WAY
 def test_rows_followed_in_any_way_are_those_of_a_rebuild(case: Case, plan: list[Step]) -> None:
     """Batches of any size, history ahead of them, InfluxDB failing in the midst, a new process: the same rows."""
@@ -65,7 +66,7 @@ def assert_rows_of_a_rebuild(case: Case, plan: list[Step]) -> None:
     assert store.rows == rebuilt(log, case.site).rows
 
 
-@settings(max_examples=30)
+@one_in(3)
 @given(case=cases())
 def test_a_rebuild_writes_each_row_of_history_once(case: Case) -> None:
     log = Log(case.told)
@@ -78,7 +79,7 @@ def test_a_rebuild_writes_each_row_of_history_once(case: Case) -> None:
     assert len(lines) == len(set(lines))
 
 
-@settings(max_examples=20)
+@one_in(5)
 @given(before=cases(), after=cases())
 def test_an_edited_layout_gives_the_rows_that_it_would_have_given_from_the_start(before: Case, after: Case) -> None:
     log, store = Log(before.told), MemoryInflux()

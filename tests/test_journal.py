@@ -18,6 +18,7 @@ from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError
 from perch.model import Clock, Reason, State
+from tests.examples import one_in
 
 MS = st.integers(-(2**53), 2**53)
 CLOCKS = st.sampled_from(Clock)
@@ -60,6 +61,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
 
 
+@one_in(2)
 @given(batch=st.integers(1, 5).flatmap(lambda size: batches(7, size)), received_ms=MS)
 def test_what_is_written_is_read_back_to_the_last_bit(batch: tuple[Event, ...], received_ms: int) -> None:
     texts = dict(enumerate({event.space for event in batch if isinstance(event, StateEvent)}))

@@ -220,7 +220,7 @@ def test_an_installer_who_listens_over_the_network_sees_the_tick_within_seconds(
         try:
             until(lambda: seen)
             pulse(GOOD)
-            until(lambda: found, 8)
+            until(lambda: found, 20)
         finally:
             stop.set()
             agent.edge("good", 0.0)

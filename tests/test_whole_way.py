@@ -269,7 +269,7 @@ def assert_numbers_agree(house: House) -> None:
     assert house.sums_in_influxdb(from_ms, to_ms) == (occupied, known, inventory)
 
 
-@pytest.mark.parametrize("block", ["dec22", "jan10"])
+@pytest.mark.parametrize("block", ["dec22", pytest.param("jan10", marks=pytest.mark.long)])
 def test_a_recording_gives_the_same_rows_offline_over_http_and_in_influxdb(house: House, block: str) -> None:
     recording = RECORDED / block / "readings.csv.gz"
     house.replay(recording)
