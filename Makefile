@@ -69,6 +69,7 @@ accuracy: setup
 	$(bin)/python -m benchmarks.accuracy $(ARGS)
 
 docs: setup
+	$(bin)/python scripts/draw-diagrams
 	$(bin)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d build/doctrees docs site
 
 compile := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

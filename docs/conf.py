@@ -13,7 +13,7 @@ project = "Perch"
 version = release = __version__
 copyright = "the authors of Perch, Apache-2.0"  # noqa: A001  # Sphinx's name
 extensions = ["myst_parser"]
-exclude_patterns = ["images"]
+exclude_patterns = ["images", "diagrams"]
 nitpicky = True
 myst_heading_anchors = 3
 highlight_language = "text"

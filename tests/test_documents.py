@@ -97,6 +97,14 @@ def test_links_to_files_of_the_source_become_their_path_in_words() -> None:
     assert source == ["why (`perch/a.py` in the source), `perch/venue`, [here](other.md)"]
 
 
+def test_committed_diagrams_are_what_their_sources_make(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "draw-diagrams"), str(tmp_path)], check=True, timeout=60)
+    made = {picture.name: picture.read_text() for picture in tmp_path.iterdir()}
+    assert made.keys() == {f"{source.stem}.svg" for source in (DOCS / "diagrams").iterdir()}
+    stale = [name for name, text in made.items() if (DOCS / "images" / name).read_text() != text]
+    assert stale == [], "run `make docs`"
+
+
 def site_of(docs: Path, to: Path) -> subprocess.CompletedProcess[str]:
     """Build the site as `make docs` does."""
     command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", str(docs), str(to)]
