@@ -109,6 +109,7 @@ def test_a_revoked_agent_is_put_out_and_stays_out(scene: Scene) -> None:
         agent.until_lost()
         agent.connection.publish(Publication("perch/v1/hq/pi-3/up", b"still here"))
         assert refused(way)
+        assert "user hq_pi-3\n" not in (scene.place.files.folder / "access.acl").read_text()
         scene.unharmed()
 
 

@@ -194,6 +194,7 @@ def test_a_roster_is_read_as_it_was_written() -> None:
     roster = with_member(with_member(Roster(), member("pi-1", kept="k")), member("pi-2", serial="AB12"))
     roster = without_member(roster, "hq_pi-2", 7)
     assert rosters.decode(rosters.encode(roster)) == roster
+    assert (roster.members["hq_pi-2"].kept, roster.members["hq_pi-2"].serial) == (None, None)
     assert (roster.passwords, roster.revoked) == ({"hq_pi-1": "k"}, {"hq_pi-2"})
     assert [(one.serial, one.since_s) for one in roster.withdrawn] == [("AB12", 7)]
 
