@@ -290,3 +290,20 @@ def test_a_peak_is_of_the_most_spaces_that_stood_there(tmp_path: Path) -> None:
         said = text_of(served, "/week")
     assert "of 4 desks" in said
     assert "their number changed from 4 to 2" in said
+
+
+def test_the_usual_window_begins_where_single_changes_are_still_kept(tmp_path: Path) -> None:
+    """Of the eight weeks three and a half are quarter hours by now: four whole weeks are left."""
+    words_day = (BEGAN + timedelta(days=24) - date(1970, 1, 1)).days
+    with HistoryStore.open(tmp_path / "history.db") as store:
+        store.add(told(), Cursor("0" * 16, 1))
+        while store.fold():
+            pass
+        store.let_go(words_day, 0)
+    with serving(server_settings(free_port(), tmp_path, a_site(spaces=SPACES))) as served:
+        said = text_of(served, "/planning?share=0.8")
+        assert f"{BEGAN + timedelta(weeks=4):%a} {(BEGAN + timedelta(weeks=4)).day} " in said
+        assert "would have done on 80 % of days" in said
+        older = served.client.get(f"/planning?from={BEGAN}&to={MONDAY}", headers=GERMAN)
+    assert older.status_code == 422
+    assert "die einzelnen Änderungen von hq sind erst ab" in older.text

@@ -19,8 +19,9 @@ from api.planners.wording import say, speak
 from api.problems import ParametersError, not_found
 from api.shapes import ProblemCause
 from perch.errors import PerchError
+from perch.history.kept import SPARE_DAYS
 from perch.history.layout import layout_at, standings
-from perch.model import Site, SpaceKind
+from perch.model import DAY_MS, Site, SpaceKind
 
 USUAL_DAYS = 56
 """Eight whole weeks, where no window is asked for."""
@@ -169,12 +170,15 @@ class Asked:
         return today + timedelta(days=1 - USUAL_DAYS), today + timedelta(days=1)
 
     def _begun(self, site: Site, zone: tzinfo) -> date:
-        """Give the day on which a site's history begins; long ago where that cannot be told."""
+        """Give the day on which what is kept of a site begins; long ago where that cannot be told."""
         try:
-            horizon = self._history.source().horizon(site.id)
+            source = self._history.source()
+            horizon, kept_ms = source.horizon(site.id), source.tiers(site.id).words_ms
         except PerchError:
             horizon = None
-        return date.min + _WEEK if horizon is None else day_at(horizon.first_ms, zone)
+        if horizon is None:
+            return date.min + _WEEK
+        return day_at(max(horizon.first_ms, kept_ms + SPARE_DAYS * DAY_MS), zone)
 
     def _moment(self, name: str, text: str, zone: tzinfo) -> int | None:
         if not text:
