@@ -89,6 +89,7 @@ OF_SHAPE: dict[str, dict[str, Any]] = {
     "ChangeAsked": {"remove": ["d01"]},
     "AuditTap": {"id": "4f3c0a9be1d24c6f8a5b7d9e0c1f2a3b"},
     "AuditTaken": {"id": "4f3c0a9be1d24c6f8a5b7d9e0c1f2a3b"},
+    "Root": {"name": "Perch", "version": "0.1.0", "description": "/api/v1/openapi.json"},
     "Health": {"status": "alive"},
     "Part": {"part": "broker", "detail": "connected"},
 }

@@ -9,9 +9,10 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import State
 
 from api.access import ANYBODY, Matter, Reader
-from api.openapi import answers, same_shape
+from api.openapi import DOCUMENT, answers, same_shape
 from api.parameters import StrictRoute, TheLive, TheReader
-from api.shapes import Health, Part, Readiness
+from api.shapes import Health, Part, Readiness, Root
+from perch import __version__
 from perch.errors import PerchError
 
 router = APIRouter(route_class=StrictRoute, tags=["operations"])
@@ -30,6 +31,13 @@ class Looked(NamedTuple):
 
 Check = Callable[[], str]
 """Gives a word on a part that is well, raises PerchError where it is not."""
+
+
+@router.get("/api/v1/", **answers(Root))
+async def root() -> Response:
+    """Tell which version of Perch answers, and where its description is."""
+    body = _encoder.encode(Root("Perch", __version__, DOCUMENT))
+    return Response(body, headers=_NO_STORE, media_type="application/json")
 
 
 @router.get("/healthz", **answers(Health))

@@ -164,6 +164,14 @@ class Readiness(Struct, frozen=True):
     parts: tuple[Part, ...]
 
 
+class Root(Struct, frozen=True):
+    """Who answers: Perch of this version, and where its description is."""
+
+    name: str
+    version: str
+    description: str
+
+
 class Health(Struct, frozen=True):
     """The process answers."""
 

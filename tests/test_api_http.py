@@ -107,6 +107,7 @@ def test_every_wrong_parameter_is_named(served: Served) -> None:
         "/api/v1/history/coverage",
         "/api/v1/history/transitions",
         "/api/v1/definitions",
+        "/api/v1/",
         "/healthz",
         "/readyz",
     ],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from perch import __version__
 from perch.model import State
 from tests.parts import Broker, find_mosquitto, until
 from tests.serving import Served, Speaker, server_settings, serving_connected
@@ -76,6 +77,7 @@ def _closed(schema: Any) -> Any:
         ("/api/v1/sensors", "/api/v1/sensors"),
         ("/api/v1/definitions", "/api/v1/definitions"),
         ("/api/v1/audit", "/api/v1/audit?site=hq"),
+        ("/api/v1/", "/api/v1/"),
         ("/healthz", "/healthz"),
     ],
 )
@@ -187,3 +189,12 @@ def test_a_document_that_lies_would_be_found(served: Served, document: Any) -> N
         body = {**served.space("r1"), **change}
         with pytest.raises(Exception, match=r"maybe|colour|2"):
             check(document, "/api/v1/spaces/{site}/{space}", 200, body)
+
+
+def test_the_root_says_which_version_answers(served: Served) -> None:
+    """As `perch --version` and each agent's status do."""
+    assert served.json("/api/v1/") == {
+        "name": "Perch",
+        "version": __version__,
+        "description": "/api/v1/openapi.json",
+    }

@@ -50,6 +50,7 @@ COMPARED = "before_from=2026-03-02&before_to=2026-03-30&after_from=2026-03-30&af
 API = "/api/v1"
 
 MATRIX: dict[tuple[str, str], Entry] = {
+    ("GET", f"{API}/"): Entry(EVERYBODY, f"{API}/"),
     ("GET", f"{API}/openapi.json"): Entry(EVERYBODY, f"{API}/openapi.json"),
     ("GET", f"{API}/sites"): Entry(EVERYBODY, f"{API}/sites"),
     ("GET", f"{API}/definitions"): Entry(EVERYBODY, f"{API}/definitions"),
