@@ -1,5 +1,6 @@
 """What the planners' pages say of themselves: what was left out, what cannot be told, and how sure they are."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from api.assets import text_of as text_in
 from api.pages.languages import Language
 from api.planners.wording import put_over, speak, words_in
 from perch.adapters.cursor import Cursor
@@ -269,6 +271,19 @@ def test_planners_words_name_every_metric_and_plan_as_the_api_does() -> None:
     words = words_in(Language.ENGLISH)
     assert words["metrics"] == {name: of.name for name, of in DEFINITIONS.items()}
     assert words["plans"] == {name: of.name for name, of in PLANS.items()}
+
+
+def test_meanings_are_put_over_in_their_present_version(served: Served) -> None:
+    """Whoever changes a definition changes its translation: it would be told in English until then."""
+    told = json.loads(text_in("words/meanings.de.json"))
+    for part, definitions in (("metrics", DEFINITIONS), ("plans", PLANS)):
+        assert {name: of["version"] for name, of in told[part].items()} == {
+            name: of.version for name, of in definitions.items()
+        }
+        assert all(of["text"].endswith(".") and of["is_not"].endswith(".") for of in told[part].values())
+    report = served.client.get("/report", headers=GERMAN).text
+    assert "Bekannte Zeit geteilt durch Bestandszeit." in report
+    assert '<dd lang="en">' not in report
 
 
 def test_what_has_no_translation_is_left_as_it_is() -> None:

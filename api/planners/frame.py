@@ -11,7 +11,7 @@ from api.access import Reader
 from api.pages.frame import frame_of, template
 from api.pages.languages import PARAMETER, Language, language_of, remembering
 from api.planners.asking import Asked, Wish, is_day, kinds_of
-from api.planners.wording import metric_name, put_over, say, words
+from api.planners.wording import meaning, put_over, say, words
 from api.problems import ParametersError
 from api.shapes import ProblemCause
 from perch.errors import PerchError, QuestionError
@@ -117,10 +117,7 @@ def day_field(name: str, text: str) -> dict[str, Any]:
 
 def definitions(metrics: Iterable[str]) -> list[dict[str, Any]]:
     """Give what numbers mean, to stand on the same page."""
-    return [
-        {"id": of.id, "name": metric_name(of.id), "version": of.version, "text": of.text, "is_not": of.is_not}
-        for of in map(DEFINITIONS.__getitem__, metrics)
-    ]
+    return [meaning(DEFINITIONS[metric], "metrics") for metric in metrics]
 
 
 def api_address(path: str, wish: Wish, asked: Asked, **more: str) -> str:

@@ -19,7 +19,7 @@ from api.planners.charts import Curve, shortfall
 from api.planners.frame import answered, api_address, definitions, form
 from api.planners.numbers import observed
 from api.planners.what_if import NAMES, SEVERAL, read_changes, told
-from api.planners.wording import say, words
+from api.planners.wording import say
 from api.turns import taking_turns
 from perch.history.planning.definitions import PLANS
 from perch.history.planning.sizing import Shortfall, Sizing, sizing
@@ -133,10 +133,7 @@ def picture(wish: Wish, found: Sizing, share: float) -> str:
 
 def meanings(*names: str) -> list[dict[str, Any]]:
     """Say what numbers of planning mean."""
-    return [
-        {"id": of.id, "name": words()["plans"][of.id], "version": of.version, "text": of.text, "is_not": of.is_not}
-        for of in map(PLANS.__getitem__, names)
-    ]
+    return [wording.meaning(PLANS[name], "plans") for name in names]
 
 
 def _title(wish: Wish) -> str:

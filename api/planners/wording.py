@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from api.assets import text_of
 from api.pages.languages import Language, filled
 from perch.history.definitions import DEFINITIONS
+from perch.history.question import Definition
 from perch.model import SpaceKind
 
 _WHOLE_FROM = 10
@@ -97,6 +98,22 @@ def of_spaces(kind: SpaceKind, number: float = 2) -> str:
 def metric_name(metric: str) -> str:
     """Name a metric."""
     return str(words()["metrics"][metric])
+
+
+def meaning(of: Definition, part: str) -> dict[str, Any]:
+    """Say what a number means; in English where its present definition was not put over. `part`: metrics or plans."""
+    told = _meanings(_language.get())[part].get(of.id, {})
+    own = told if told.get("version") == of.version else {"text": of.text, "is_not": of.is_not}
+    return {**own, "id": of.id, "name": words()[part][of.id], "version": of.version, "is_english": own is not told}
+
+
+@cache
+def _meanings(language: Language) -> dict[str, Any]:
+    """Give what the definitions say in another language than English."""
+    if language is Language.ENGLISH:
+        return {"metrics": {}, "plans": {}}
+    texts: dict[str, Any] = json.loads(text_of(f"words/meanings.{language}.json"))
+    return texts
 
 
 def digits(text: str) -> str:
