@@ -2,13 +2,12 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from perch import commands
 from perch.doctor.enrolment import look_at_enrolment
@@ -40,25 +39,27 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
         yield place
 
 
-def on_the_pi(pi: Pi, invitation: str) -> str:
+def on_the_pi(folder: Path, invitation: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the installers' command in an agent's folder, and give it the invitation that it asks for."""
     ((program, *words),) = block(INSTALLERS, "Enrol it")
     assert program == "perch/bin/perch"
-    pi.folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "perch.commands", *words]
-    done = subprocess.run(command, cwd=pi.folder, input=invitation, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    folder.mkdir(exist_ok=True)
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(commands.perch, words, input=f"{invitation}\n")
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
-def test_the_operators_and_the_installers_commands_do_what_the_pages_say(place: Venue, tmp_path: Path) -> None:
+def test_the_operators_and_the_installers_commands_do_what_the_pages_say(
+    place: Venue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for program, group, verb, *words in block(OPERATORS, "Agents"):
         assert (program, group) == ("/opt/perch/bin/perch", "agents")
         agents = [word for word in words if "/" in word and not word.endswith(".toml")]
         if verb in ("token", "replace"):
             with inviting(place, verb, *agents) as (invitations, waiting):
                 for agent, invitation in zip(agents, invitations, strict=True):
-                    told = on_the_pi(Pi(tmp_path / agent.replace("/", "-")), invitation)
+                    told = on_the_pi(tmp_path / agent.replace("/", "-"), invitation, monkeypatch)
                     assert f"Agent {agent} is enrolled" in told
                 assert waiting.wait(10) == 0
         else:
