@@ -38,6 +38,7 @@ PAGES = {
     "space": "/spaces/hq/d01?from=2026-03-23&to=2026-03-30",
     "report": f"/report?{WINDOW}",
     "comparison": f"/comparison?site=hq&zone=open&control_zone=rooms&{PERIODS}",
+    "german": f"/planning?{WINDOW}&lang=de&on=sat&opens=10:00&closes=16:00",
     "refused": "/week?from=soon&kind=sofa",
 }
 
