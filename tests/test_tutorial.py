@@ -186,7 +186,7 @@ def test_a_reader_who_follows_the_tutorial_sees_what_it_says(reader: Reader) -> 
 
 
 def test_the_page_has_what_is_followed_here() -> None:
-    assert (len(STEPS), len(STAYS), len(AGENTS)) == (16, 2, 2)
+    assert (len(STEPS), len(STAYS), len(AGENTS)) == (17, 2, 2)
     assert len([step for step in STEPS if step.seen]) == 9
 
 

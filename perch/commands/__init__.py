@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from perch import __version__
 from perch.commands.examples import ExampleGroup
@@ -85,6 +86,12 @@ class LazyGroup(ExampleGroup):
         """List the subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a subcommand's name, or an option, without importing any."""
+        names = [CompletionItem(name, help=entry.summary) for name, entry in COMMANDS.items()]
+        fitting = [item for item in names if item.value.startswith(incomplete)]
+        return [*fitting, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
