@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -21,8 +22,9 @@ from perch.chaos.testimony import Testimony, digest
 from perch.contract import LostEvent
 from perch.contract.bridge import Centre, bridge_lines
 from perch.delivery.watermark import Watermark
+from perch.settings import Influx as InfluxSettings
 from perch.settings import load_server
-from tests.parts import LOOPBACK, Broker, Influx, free_port, until
+from tests.parts import LOOPBACK, Broker, Influx, answers, free_port, until
 
 SITE = """\
 [site]
@@ -174,8 +176,7 @@ class Network:
         config.write_text(
             f'data = "unused"\nsites = [{", ".join(f"{site}.toml".join(2 * [chr(34)]) for site in self.sites)}]\n'
             f"[broker]\nport = {self.centre.port}\n"
-            f'[influx]\nurl = "{influx.server.url}"\ndatabase = "{influx.bucket}"\n'
-            f'zones_database = "{influx.zones_bucket}"\n'
+            f"[influx]\n{_lines(influx.settings)}"
             f"[api]\nport = {self.api_port}\nrequests_per_minute = 0\n"
         )
         return config
@@ -200,6 +201,13 @@ class Network:
         return Part(name, command, self.folder / f"{name}.log", os.environ | environment)
 
 
+def _lines(settings: InfluxSettings) -> str:
+    """Write settings as they stand in a file."""
+    told = asdict(settings).items()
+    names = ("bucket", "zones_bucket") if settings.database is not None else ()
+    return "".join(f'{name} = "{value}"\n' for name, value in told if value is not None and name not in names)
+
+
 def _numbers(mark: Watermark) -> set[int]:
     return set(chain(range(1, mark.upto + 1), *(range(low, high + 1) for low, high in mark.have)))
 
@@ -212,6 +220,7 @@ def running(network: Network) -> Iterator[Network]:
             part.start()
         for site in network.sites:
             until(lambda site=site: read_health(network.data(site)), 30)  # type: ignore[misc]
+        until(lambda: answers(network.api_port), 30)
         yield network
     finally:
         for part in network.parts():
