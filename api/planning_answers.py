@@ -52,7 +52,7 @@ def sizing_answer(found: Sizing, site: Site, from_ms: int, kind: SpaceKind, shar
         days_wanted=found.days_wanted,
         bounds=SizingBounds(*found.bounds),
         left_out=found.left_out,
-        definitions=_definitions("desks_for_days", "desks_for_time", "curve", "unseen"),
+        definitions=_definitions("desks_for_days", "desks_for_time", "curve", "by_group_size", "unseen"),
     )
 
 

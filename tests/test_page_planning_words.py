@@ -177,7 +177,7 @@ def test_the_same_is_said_in_json(served: Served) -> None:
     sized = served.json(f"/api/v1/planning/sizing?{window}&kind=room")
     assert (sized["left_out"], sized["current"], sized["coverage"], sized["days_wanted"]) == (["nursery"], 2, 1, 72)
     assert sized["bounds"] == {"desks_for_days": [2, 2], "desks_for_time": [2, 2]}
-    assert [of["id"] for of in sized["definitions"]] == ["desks_for_days", "desks_for_time", "curve", "unseen"]
+    assert [of["id"] for of in sized["definitions"]] == list(PLANS)[:5]
     body = {"site": "hq", "from": str(BEGAN), "to": str(MONDAY), "changes": [{"hours": {"sat": "10:00-16:00"}}]}
     what_if = served.client.post("/api/v1/planning/scenarios", json=body).json()
     assert what_if["scenario"]["turn_aways_per_week"] is None

@@ -45,6 +45,18 @@ _ALL = (
         is_not="Not how often somebody would be turned away: a day counts once, however often it is short.",
     ),
     Definition(
+        id="by_group_size",
+        name="Rooms by the size of groups",
+        version=1,
+        unit="rooms",
+        text=(
+            "For groups of each size, how many rooms at once would have done on the share of days, and the interval of "
+            "that, from the same days. A group is as large as it ever was in its session. There is nothing where "
+            "somebody was not counted."
+        ),
+        is_not="Not how many rooms of that size there are, and groups of different sizes need not come at one time.",
+    ),
+    Definition(
         id="unseen",
         name="With those who found none",
         version=1,
