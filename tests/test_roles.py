@@ -97,6 +97,7 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("GET", "/week"): Entry(MANAGERS, f"/week?site={{site}}&{DAYS}", 422),
     ("GET", "/planning"): Entry(MANAGERS, f"/planning?site={{site}}&{DAYS}", 422),
     ("GET", "/report"): Entry(MANAGERS, f"/report?site={{site}}&{DAYS}", 422),
+    ("GET", "/comparison"): Entry(MANAGERS, f"/comparison?site={{site}}&{COMPARED}", 422),
 }
 """Every route of the application. A new one needs a line here, or the tests fail: say who may ask for it."""
 
