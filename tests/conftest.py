@@ -47,7 +47,7 @@ def start_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
 
     yield start
     for broker in started:
-        broker.stop()
+        broker.kill()  # at once; in order it takes a tenth of a second, in hundreds of tests
 
 
 @pytest.fixture

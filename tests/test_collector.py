@@ -274,8 +274,7 @@ def test_a_part_that_dies_takes_the_collector_down_with_its_error(mosquitto: par
         agent.send(state(1))
         agent.heard()
         until(lambda: collector.health().projections["history"].position == 1)
-        (served.data / "history.db").unlink()
-        for name in ("history.db-wal", "history.db-shm"):
+        for name in ("history.db", "history.db-wal", "history.db-shm"):
             (served.data / name).write_bytes(b"overwritten" * 5_000)
         seqs = iter(range(2, 1_000))
 
