@@ -7,7 +7,9 @@ import pytest
 
 from perch.adapters.mqtt import Connection, Received
 from perch.contract import Publication, topic
-from perch.contract.bridge import Centre, bridge_lines
+from perch.contract.bridge import Centre, bridge_lines, edge_name
+from perch.contract.credentials import kept_of, mosquitto_passwords
+from perch.contract.rights import edge_rights, mosquitto_acl, server_rights
 from perch.settings import Broker as BrokerSettings
 from tests.network import perch
 from tests.parts import LOOPBACK, Broker, until
@@ -25,9 +27,9 @@ OTHERS = [
 class Ears:
     """Whoever hears everything at a broker, and may say something there."""
 
-    def __init__(self, broker: Broker, name: str) -> None:
+    def __init__(self, broker: Broker | BrokerSettings, name: str) -> None:
         self.heard: list[Received] = []
-        at = BrokerSettings(port=broker.port)
+        at = broker if isinstance(broker, BrokerSettings) else BrokerSettings(port=broker.port)
         self._connection = Connection(at, name, subscriptions=["#"], own_messages=False, on_message=self.heard.append)
 
     def __enter__(self) -> "Ears":
@@ -64,6 +66,31 @@ def test_what_a_sites_agents_say_goes_out_and_acknowledgements_come_in(brokers: 
             collector.say(name)
         until(lambda: topic("a", "pi-1", "ack") in agent.topics())
         assert agent.topics() == [topic("a", "pi-1", "ack")]
+
+
+def test_a_sites_broker_speaks_for_its_own_agents_and_for_no_others(
+    start_mosquitto: Callable[..., Broker], tmp_path: Path
+) -> None:
+    """Two sites, one of which was taken over by somebody: at the centre only its own agents are heard from there."""
+    logins = {"server": "s", edge_name("a"): "a-secret", edge_name("b"): "b-secret"}
+    kept = {name: kept_of(secret, b"salt" * 3) for name, secret in logins.items()}
+    (tmp_path / "passwords").write_text(mosquitto_passwords(kept))
+    (tmp_path / "acl").write_text(mosquitto_acl([server_rights("server", "ab"), edge_rights("a"), edge_rights("b")]))
+    centre = start_mosquitto(f"allow_anonymous false\npassword_file {tmp_path}/passwords\nacl_file {tmp_path}/acl")
+    lines = bridge_lines("a", Centre(LOOPBACK, centre.port, "a-secret"), restart_s=(1, 1))
+    edge = start_mosquitto(lines + "topic # both 1\n")
+    (tmp_path / "s").write_text("s")
+    server = BrokerSettings(port=centre.port, username="server", password_file=tmp_path / "s")
+    with Ears(server, "collector") as collector, Ears(edge, "intruder") as intruder:
+        until(lambda: intruder.say(SAID[0]) or SAID[0] in collector.topics())
+        for name in (topic("b", "pi-1", "up"), topic("b", "pi-1", "status"), topic("a", "pi-1", "ack"), SAID[2]):
+            intruder.say(name)
+        collector.say(topic("b", "pi-1", "ack"))
+        collector.say(topic("a", "pi-1", "ack"))
+        until(lambda: SAID[2] in collector.topics())
+        until(lambda: topic("a", "pi-1", "ack") in intruder.topics())
+        assert set(collector.topics()) == {SAID[0], SAID[2]}
+        assert topic("b", "pi-1", "ack") not in intruder.topics()
 
 
 def test_what_holds_at_a_site_is_known_again_once_the_way_is_there_again(brokers: tuple[Broker, Broker]) -> None:

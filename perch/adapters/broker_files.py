@@ -17,6 +17,7 @@ from pathlib import Path
 from perch.adapters.authority import Authority, ends
 from perch.adapters.whole_file import write_whole
 from perch.contract import roster as rosters
+from perch.contract.bridge import edge_name
 from perch.contract.credentials import SALT_BYTES, SECRET_BYTES, kept_of, mosquitto_passwords
 from perch.contract.rights import Others, mosquitto_acl, rights_of
 from perch.contract.roster import Roster
@@ -104,6 +105,7 @@ class BrokerFiles:
         proof = secrets.token_urlsafe(SECRET_BYTES)
         write_whole(self.folder / PROOF, proof.encode(), mode=OWN)
         readers = {reader.name: _kept(reader.password_file) for reader in self._enrolment.readers}
+        readers |= {edge_name(edge.site): _kept(edge.password_file) for edge in self._enrolment.edges}
         own = {**readers, **self._own_login(), PROVER: kept_of(proof, secrets.token_bytes(SALT_BYTES))}
         named = self._agents()
         agents = {user: text for user, text in roster.passwords.items() if user in named}
@@ -121,7 +123,8 @@ class BrokerFiles:
         return is_other
 
     def _access_list(self, roster: Roster) -> str:
-        others = Others(self._broker.username, tuple(reader.name for reader in self._enrolment.readers))
+        readers = tuple(reader.name for reader in self._enrolment.readers)
+        others = Others(self._broker.username, readers, tuple(edge.site for edge in self._enrolment.edges))
         told = self._enrolment.home_assistant
         return mosquitto_acl(rights_of(self._sites, others, without=roster.revoked, home_assistant=told))
 

@@ -32,8 +32,8 @@ class Centre(NamedTuple):
 
 
 def edge_name(site: str) -> str:
-    """Give the broker user name and client id of a site's own broker at the network's."""
-    return f"edge_{site}"
+    """Give the user name and client id of a site's own broker at the network's; no agent and no reader has a dot."""
+    return f"edge.{site}"
 
 
 def bridge_lines(site: str, to: Centre, restart_s: tuple[int, int] = RESTART_S) -> str:

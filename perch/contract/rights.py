@@ -8,6 +8,7 @@ right at all, and nobody has one to `$SYS`, to `$CONTROL` or to publish on a wil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from perch.contract.bridge import IN, OUT, edge_name
 from perch.contract.home_assistant import discovery_topic
 from perch.contract.topics import ROOT, topic, user_name
 from perch.model import Site
@@ -40,11 +41,18 @@ def reader_rights(user: str, sites: Iterable[str], discovery: Iterable[str] = ()
     return Rights(user, (), (*live, *discovery))
 
 
+def edge_rights(site: str) -> Rights:
+    """Let a site's own broker say what its agents say, and hear what they are told."""
+    said, heard = ([f"{ROOT}/{site}/{what}" for what in those] for those in (OUT, IN))
+    return Rights(edge_name(site), tuple(said), tuple(heard))
+
+
 class Others(NamedTuple):
-    """The logins that are no agents: the server's own (None where it needs none), and readers by name."""
+    """The logins that are no agents: the server's own (None where it needs none), readers by name, edges by site."""
 
     server: str | None = None
     readers: tuple[str, ...] = ()
+    edges: tuple[str, ...] = ()
 
 
 def rights_of(
@@ -58,6 +66,7 @@ def rights_of(
         yield server_rights(others.server, ids)
     for name in others.readers:
         yield reader_rights(name, ids, discovery)
+    yield from map(edge_rights, others.edges)
     for site_id, agent in agents:
         yield agent_rights(site_id, agent, home_assistant=home_assistant)
 

@@ -1,25 +1,26 @@
-"""The `[enrolment]` table of `perch.toml`, and the `[[reader]]`s beside it: who gets into the broker, and how."""
+"""`[enrolment]` of `perch.toml`, and the `[[reader]]`s and `[[edge]]`s beside it: who gets into the broker, and how."""
 
 import ipaddress
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from perch.model import Identity
 from perch.settings.files import path_beside
 from perch.settings.reading import RefusedError, choice, flag, identifier, several, shown, text, whole
 from perch.settings.table import Table, refuse_twice
-from perch.settings.values import RELOAD, Broker, BrokerReader, Enrolment
+from perch.settings.values import RELOAD, Broker, BrokerEdge, BrokerReader, Enrolment
 
 TLS_PORT, DESK_PORT = 8883, 8884
 _NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
-def read_enrolment(parent: Table, folder: Path, broker: Broker) -> Enrolment | None:
-    """Read how agents are enrolled; None where that is left out."""
-    table, readers = parent.table("enrolment"), parent.tables("reader")
+def read_enrolment(parent: Table, folder: Path, broker: Broker, sites: Collection[str]) -> Enrolment | None:
+    """Read how agents of some sites are enrolled; None where that is left out."""
+    table, readers, edges = parent.table("enrolment"), parent.tables("reader"), parent.tables("edge")
     if "enrolment" not in parent and "folder" not in table:
-        if readers:
-            parent.complain("[[reader]]", "is there without [enrolment]", "add [enrolment], or take it out")
+        for name in [name for name, found in (("[[reader]]", readers), ("[[edge]]", edges)) if found]:
+            parent.complain(name, "is there without [enrolment]", "add [enrolment], or take it out")
         return None
     enrolment = Enrolment(
         folder=table.need("folder", path_beside(folder), folder),
@@ -30,9 +31,11 @@ def read_enrolment(parent: Table, folder: Path, broker: Broker) -> Enrolment | N
         reload=table.take("reload", several(text), RELOAD),
         pid_file=table.take("pid_file", path_beside(folder), None),
         readers=tuple(_reader(reader, folder) for reader in readers),
+        edges=tuple(_edge(edge, folder, sites) for edge in edges),
         home_assistant=table.take("home_assistant", flag, False),
     )
     refuse_twice(readers, enrolment.readers, "name", lambda reader: reader.name)
+    refuse_twice(edges, enrolment.edges, "site", lambda edge: edge.site)
     _check(table, broker, enrolment)
     table.finish()
     return enrolment
@@ -59,6 +62,18 @@ def _reader(table: Table, folder: Path) -> BrokerReader:
     )
     table.finish()
     return reader
+
+
+def _edge(table: Table, folder: Path, sites: Collection[str]) -> BrokerEdge:
+    edge = BrokerEdge(
+        site=table.need("site", identifier, ""),
+        password_file=table.need("password_file", path_beside(folder), folder),
+    )
+    if edge.site and edge.site not in sites:
+        known = ", ".join(sorted(sites)) or "none"
+        table.complain("site", f"there is no site {edge.site}", f"name one of those under sites: {known}")
+    table.finish()
+    return edge
 
 
 def host_name(value: object) -> str:

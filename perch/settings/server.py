@@ -48,7 +48,7 @@ def _server(table: Table, folder: Path, complaints: Complaints) -> ServerSetting
         retention=_retention(table.table("retention")),
         metrics=read_metrics(table.table("metrics")),
         faces=read_faces(table, frozenset(site.id for site in sites)),
-        enrolment=read_enrolment(table, folder, broker),
+        enrolment=read_enrolment(table, folder, broker, [site.id for site in sites]),
     )
     table.finish()
     return settings

@@ -127,6 +127,14 @@ class BrokerReader:
     password_file: Path
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerEdge:
+    """The login of a site's own broker, which speaks for all agents of that site."""
+
+    site: str
+    password_file: Path
+
+
 RELOAD = ("systemctl", "reload", "mosquitto")
 
 
@@ -146,6 +154,7 @@ class Enrolment:
     reload: tuple[str, ...] = RELOAD
     pid_file: Path | None = None
     readers: tuple[BrokerReader, ...] = ()
+    edges: tuple[BrokerEdge, ...] = ()
     home_assistant: bool = False
 
 
