@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from perch.adapters.authority import Authority, key_and_request
 from perch.adapters.broker_members import Members
 from perch.adapters.enrolling import enrol
 from perch.adapters.enrolment_clerk import Clerk
-from perch.adapters.enrolment_desk import Answer, Asked, DeskServer
+from perch.adapters.enrolment_desk import MOST_AT_ONCE, Answer, Asked, DeskServer
 from perch.adapters.journal import Journal
 from perch.contract.credentials import kept_of
 from perch.contract.desk import MOST_WRONG
@@ -447,6 +447,24 @@ def test_a_text_that_is_no_invitation_is_refused(pi: Pi, capsys: pytest.CaptureF
     told = capsys.readouterr().err
     assert "copy all of the line" in told
     assert "secret" not in told
+
+
+def test_who_takes_all_seats_and_says_nothing_is_put_out(place: Venue) -> None:
+    port = free_port()
+    certificate = place.files.folder / "broker.pem"
+    with ExitStack() as all_of_them, DeskServer(port, certificate, lambda _: Answer(200, b"well"), 0.5):
+        for _ in range(MOST_AT_ONCE + 4):
+            all_of_them.enter_context(socket.create_connection((LOOPBACK, port)))
+        ca = ssl.create_default_context(cafile=str(place.files.folder / "ca.pem"))
+        with httpx.Client(verify=ca, trust_env=False) as client:
+            assert until(lambda: _answered(client, f"https://{LOOPBACK}:{port}/")) == "well"
+
+
+def _answered(client: httpx.Client, url: str) -> str | None:
+    try:
+        return client.get(url).text
+    except httpx.TransportError:
+        return None
 
 
 def test_a_port_that_another_program_has_is_named(place: Venue) -> None:

@@ -8,8 +8,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
@@ -20,6 +20,9 @@ from perch.contract.enrolment import MAX_BYTES
 from perch.errors import StorageError, UnavailableError
 
 SLOWEST_S = 10.0
+LONGEST_S = 45.0
+"""For everything that one visitor wants; the broker reads its files meanwhile."""
+
 MOST_AT_ONCE = 16
 
 
@@ -45,8 +48,8 @@ Answering = Callable[[Asked], Answer]
 class DeskServer:
     """Listens from the beginning of its context to its end; `answering` is called by several threads, one at a time."""
 
-    def __init__(self, port: int, certificate: Path, answering: Answering, host: str = "") -> None:
-        self._server = _server(host, port, _context(certificate), answering)
+    def __init__(self, port: int, certificate: Path, answering: Answering, longest_s: float = LONGEST_S) -> None:
+        self._server = _server(port, _context(certificate), answering, longest_s)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="desk", daemon=True)
 
     def __repr__(self) -> str:
@@ -74,13 +77,14 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, place: Any, context: ssl.SSLContext, answering: Answering, family: int) -> None:
-        self.address_family = socket.AddressFamily(family)
+    def __init__(self, port: int, context: ssl.SSLContext, answering: Answering, longest_s: float) -> None:
+        self.address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+        self._longest_s = longest_s
         self._context = context
         self._seats = threading.Semaphore(MOST_AT_ONCE)
         self.answering = answering
         self.turn = threading.Lock()
-        super().__init__(place, _Visitor)
+        super().__init__(("", port), _Visitor)
 
     def server_bind(self) -> None:
         """Listen to both kinds of addresses, and ask nobody for a name."""
@@ -102,13 +106,33 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Hear somebody, slow as he may be, for no longer than anybody needs."""
         try:
             request.settimeout(SLOWEST_S)
-            with suppress(OSError), self._context.wrap_socket(request, server_side=True) as secure:
+            secure = self._context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+            with suppress(OSError), secure, _bounded(secure, self._longest_s):
+                secure.do_handshake()
                 self.finish_request(secure, client_address)
         finally:
             self.shutdown_request(request)
             self._seats.release()
+
+
+@contextmanager
+def _bounded(wire: socket.socket, longest_s: float) -> Iterator[None]:
+    """End a connection under whoever reads from it, when the time is over."""
+    limit = threading.Timer(longest_s, _cut, [wire])
+    limit.daemon = True
+    limit.start()
+    try:
+        yield
+    finally:
+        limit.cancel()
+
+
+def _cut(wire: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(wire, socket.SHUT_RDWR)
 
 
 class _Visitor(BaseHTTPRequestHandler):
@@ -141,10 +165,9 @@ class _Visitor(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
 
-def _server(host: str, port: int, context: ssl.SSLContext, answering: Answering) -> _Server:
-    family = socket.AF_INET6 if not host and socket.has_dualstack_ipv6() else socket.AF_INET
+def _server(port: int, context: ssl.SSLContext, answering: Answering, longest_s: float) -> _Server:
     try:
-        return _Server((host, port), context, answering, family)
+        return _Server(port, context, answering, longest_s)
     except OSError as error:
         remedy = "end the program that has it, or give another desk_port under [enrolment]"
         raise UnavailableError(f"port {port} cannot be listened on: {error.strerror}", remedy) from error
