@@ -62,7 +62,7 @@ def count_late(db: sqlite3.Connection, batch: Batch) -> None:
     row = db.execute("SELECT words_day FROM kept").fetchone()
     if row is None or all(lived.first_ms >= row[0] * DAY_MS for lived in batch.epochs.values()):
         return
-    late = sum(one.time_ms < row[0] * DAY_MS for stated in batch.stated.values() for one in stated)
+    late = int((batch.stated.time_ms < row[0] * DAY_MS).sum())
     db.execute("UPDATE kept SET late = late + ?", (late,))
 
 

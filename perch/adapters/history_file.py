@@ -98,13 +98,13 @@ MARK_ROW = np.dtype([("time", "<u4"), ("epoch", "<u4")])
 _FEW = 16
 """So many rows are looked at one by one faster than as an array."""
 _moment = struct.Struct("<Iq").unpack_from
-pack_state = struct.Struct("<IqIHiB").pack
 pack_mark = struct.Struct("<II").pack
 
 
-def code_of(state: int, reason: int, clock: int) -> int:
-    """Put three codes into one byte: four bits, two and two."""
-    return reason << 4 | state << 2 | clock
+def codes_of(state: Integers, reason: Integers, clock: Integers) -> Integers:
+    """Put three codes into one byte: two bits, four and two."""
+    packed: Integers = reason << 4 | state << 2 | clock
+    return packed
 
 
 def codes_in(packed: Integers) -> tuple[Integers, Integers, Integers]:

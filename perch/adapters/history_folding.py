@@ -13,7 +13,7 @@ from perch.history.folding import fold
 from perch.history.source import Moved, WordSource
 from perch.history.spans import touched
 from perch.history.told import Told
-from perch.model import DAY_MS, Reason
+from perch.model import DAY_MS
 
 SETTLED_MS = HOUR_MS
 """A day is folded once its agents have told of so much more: much of it would be told anew otherwise."""
@@ -38,7 +38,7 @@ class Folding:
 
     def ends_ms(self, batch: Batch) -> dict[str, int]:
         """Give for each site up to where it has sheets."""
-        sites = {site for site, *_ in (*batch.epochs, *batch.stated)}
+        sites = {site for site, *_ in (*batch.epochs, *batch.stated.series)}
         asked = (
             (site, self._db.execute("SELECT max(day) FROM sheet WHERE site = ?", (site,)).fetchone()[0])
             for site in sites
@@ -59,10 +59,7 @@ class Folding:
                 return True
         if any(site in ends_ms and from_ms < ends_ms[site] for site, _, _, _, _, from_ms, _, _ in batch.lost):
             return True
-        return any(
-            key[0] in ends_ms and any(one.reason is Reason.AGENT_OFFLINE for one in stated)
-            for key, stated in batch.stated.items()
-        )
+        return any(site in ends_ms for site in batch.stated.sites_of_offline())
 
     def void(self, told: Iterable[Told], moves: Iterable[Moved]) -> None:
         """Void the sheets of days of which words, already taken in, or moves tell anything."""

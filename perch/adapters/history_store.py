@@ -5,7 +5,7 @@ cursor is committed with the rows it stands for.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +21,8 @@ from perch.adapters.history_moves import Retelling, forget_moves
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.history_series import SeriesNumbers
 from perch.adapters.sqlite import BUSY_SECONDS, adopt_schema, claim, open_writer, reported, schema_version, transaction
-from perch.codes import DATING_CODES, REASON_CODES, STATE_CODES
 from perch.delivery.boots import Boots
-from perch.history.source import NO_COUNT
-from perch.history.told import Forgotten, Marked, Stated, Told
+from perch.history.told import Forgotten, Marked, Told
 
 __all__ = ["HistoryReader", "HistoryStore"]
 
@@ -170,16 +168,13 @@ class HistoryStore:
         series = SeriesNumbers(self._db)
         merged = [
             *(
-                row
-                for key, stated in batch.stated.items()
-                for row in self._merged(series.of(*key), _packed_states(stated, numbers), file.merged_states)
+                self._merged(series.of(*key), week_ms, new, file.merged_states)
+                for key, week_ms, new in batch.stated.packed(numbers)
             ),
             *(
-                row
+                self._merged(series.of(site, agent, file.MARKS), week_ms, new, file.merged_marks)
                 for (site, agent), marks in batch.marked.items()
-                for row in self._merged(
-                    series.of(site, agent, file.MARKS), _packed_marks(marks, numbers), file.merged_marks
-                )
+                for week_ms, new in _packed_marks(marks, numbers).items()
             ),
         ]
         self._db.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?)", merged)
@@ -204,17 +199,16 @@ class HistoryStore:
         return number
 
     def _merged(
-        self, series: int, packed: Mapping[int, bytes], merged: Callable[[bytes, bytes], bytes]
-    ) -> Iterator[tuple[int, bytes]]:
-        """Add packed rows, by the start of their week, to the chunks of a series; gives these by key."""
-        for week_ms, new in packed.items():
-            key = file.chunk_key(series, week_ms)
-            row = self._db.execute("SELECT rows FROM chunk WHERE key = ?", (key,)).fetchone()
-            if row is None and merged is file.merged_states:
-                self._pack_before(series, key)
-            rows = merged(b"" if row is None else file.opened(row[0]), new)
-            is_packed = row is not None and row[0][:1] == file.PACKED
-            yield key, file.PACKED + file.packed_rows(rows) if is_packed else file.RAW + rows
+        self, series: int, week_ms: int, new: bytes, merged: Callable[[bytes, bytes], bytes]
+    ) -> tuple[int, bytes]:
+        """Add packed rows of a week to the chunk of a series; gives it with its key."""
+        key = file.chunk_key(series, week_ms)
+        row = self._db.execute("SELECT rows FROM chunk WHERE key = ?", (key,)).fetchone()
+        if row is None and merged is file.merged_states:
+            self._pack_before(series, key)
+        rows = merged(b"" if row is None else file.opened(row[0]), new)
+        is_packed = row is not None and row[0][:1] == file.PACKED
+        return key, file.PACKED + file.packed_rows(rows) if is_packed else file.RAW + rows
 
     def _pack_before(self, series: int, key: int) -> None:
         """Pack the chunk before one that begins."""
@@ -241,24 +235,6 @@ class HistoryStore:
     def _move(self, cursor: Cursor) -> None:
         self._db.execute("DELETE FROM cursor")
         self._db.execute("INSERT INTO cursor VALUES (?, ?)", cursor)
-
-
-def _packed_states(stated: Iterable[Stated], numbers: Mapping[tuple[str, str, str], int]) -> dict[int, bytes]:
-    """Pack statements of one series, by the start of their week."""
-    weeks: dict[int, list[bytes]] = {}
-    for one in stated:
-        offset_ms = one.time_ms % file.WEEK_MS
-        weeks.setdefault(one.time_ms - offset_ms, []).append(
-            file.pack_state(
-                offset_ms,
-                one.seq,
-                numbers[one.site, one.agent, one.epoch],
-                round(one.probability * 1000),
-                NO_COUNT if one.people is None else one.people,
-                file.code_of(STATE_CODES[one.state], REASON_CODES[one.reason], DATING_CODES[one.clock]),
-            )
-        )
-    return {week_ms: b"".join(rows) for week_ms, rows in weeks.items()}
 
 
 def _packed_marks(marks: Iterable[Marked], numbers: Mapping[tuple[str, str, str], int]) -> dict[int, bytes]:
