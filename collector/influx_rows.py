@@ -74,9 +74,11 @@ def _digest(site: Site) -> str:
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
-def all_lines(ground: Ground, lived: Sequence[Span], history: WordSource) -> Iterator[tuple[Bucket, str]]:
-    """Give every row of a site, one by one; `lived` are its eras."""
-    return ((bucket, line) for bucket, lines in lines_of_all(ground, lived, history) for line in lines)
+def all_lines(
+    ground: Ground, lived: Sequence[Span], history: WordSource, from_ms: int = BEGINNING_MS
+) -> Iterator[tuple[Bucket, str]]:
+    """Give every row of a site from a moment on, one by one; `lived` are its eras."""
+    return ((bucket, line) for bucket, lines in lines_of_all(ground, lived, history, from_ms) for line in lines)
 
 
 def lines_of_all(

@@ -37,7 +37,7 @@ def rebuild(settings: ServerSettings, folder: Path, journal: Path) -> Rebuilt:
     with ExitStack() as files:
         log = files.enter_context(JournalReader(journal))
         store = files.enter_context(HistoryStore.open(folder / "rebuilt.db"))
-        projection = HistoryProjection(store, log)
+        projection = HistoryProjection(store, log, retention=settings.retention)
         position, before = resume(log, projection), -1
         while position != before:
             before, position = position, advance(log, projection, position)
@@ -72,7 +72,8 @@ def _influx(influx: Influx, site: Site, history: HistoryReader) -> Projection:
     with InfluxWriter(influx) as old, InfluxWriter(other) as new:
         new.prepare()
         lines: dict[Bucket, list[str]] = {}
-        for bucket, line in all_lines(Ground.of(site), eras(site.id, history), history):
+        kept_ms = history.tiers(site.id).words_ms
+        for bucket, line in all_lines(Ground.of(site), eras(site.id, history), history, kept_ms):
             lines.setdefault(bucket, []).append(line)
         for bucket, ready in lines.items():
             new.write(bucket, ready)
