@@ -3,24 +3,27 @@
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import time
 from itertools import zip_longest
 from pathlib import Path
 from signal import SIGKILL
 from subprocess import run
+from threading import Event
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.followers import followers_of
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_kept import KeptReader
 from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.journal import Entry
+from perch.adapters.journal import Entry, Journal, Run, Stream
 from perch.contract import AliveEvent, StateEvent
+from perch.delivery.watermark import Watermark
 from perch.errors import QuestionError
 from perch.history.answers import answer, transitions
 from perch.history.calendar import HOUR_MS
@@ -29,16 +32,18 @@ from perch.history.metrics import METRICS
 from perch.history.planning.sizing import sizing
 from perch.history.question import Answer, Hours, Question, Resolution, Row, Scope
 from perch.history.sheets import Spoken
-from perch.history.source import HistorySource, Tiers
+from perch.history.source import HistorySource, Stretch, Tiers
 from perch.history.summed import QuarterSums
 from perch.history.tables import session_table, transition_table
-from perch.history.told import Told
+from perch.history.told import Stated, Told
 from perch.history.uses import spent
 from perch.model import DAY_MS, QUARTER_MS, Clock, OpenSpan, Reason, Space, SpaceKind, State
 from perch.settings import Retention
 from tests.history_cases import AGENTS, EPOCHS, SPACES, Case, cases, marked, site, space, stated
-from tests.placing_cases import journals
+from tests.parts import free_port, until
+from tests.placing_cases import BOOTS, journals
 from tests.placing_history import project_into
+from tests.serving import server_settings
 from tests.test_projection_history import everything
 from tests.test_sheets import JOURNAL, NOON_MS, ready
 
@@ -396,3 +401,25 @@ def by_name(of: QuarterSums | None, spoken: Spoken) -> object:
     return {
         spoken[number]: [table[place].tolist() for table in tables] for place, number in enumerate(of.series.tolist())
     }
+
+
+def test_a_collector_lets_go_as_its_configuration_says(tmp_path: Path) -> None:
+    """From a journal of five days to a file, by the followers that a collector runs."""
+    case, stream, stop = a_fortnight(), Stream("hq", "pi-1", EPOCHS[0]), Event()
+    words = sorted((word for word in case.told if isinstance(word, Stated)), key=lambda word: word.time_ms)
+    settings = replace(server_settings(free_port(), tmp_path, case.site), retention=Retention(2, 3))
+    with Journal.open(tmp_path / "journal.db") as journal, ExitStack() as files:
+        runs = []
+        for number, word in enumerate(words, 1):
+            said = (word.state, word.probability, word.people, word.reason, word.time_ms, 0, Clock.OK)
+            runs.append(Run(stream, BOOTS[0], None, word.received_ms, (StateEvent(number, word.space, *said),)))
+        journal.append(runs, {stream: Watermark(len(runs), ())})
+        (follower,) = followers_of(settings, files, stop)
+        follower.start()
+        until(lambda: follower.position == len(words))
+        stop.set()
+        assert follower.join(10)
+        with KeptReader(tmp_path / "history.db") as reader:
+            assert reader.tiers("hq") == Tiers(FIRST_MS + 11 * DAY_MS, FIRST_MS + 10 * DAY_MS)
+            with pytest.raises(QuestionError):
+                reader.read("hq", [Stretch("s1", "pi-1", FIRST_MS + 11 * DAY_MS - 1, FIRST_MS + 11 * DAY_MS)])
