@@ -2,6 +2,7 @@
 # tests run beside each other (a third of their time is waiting: one worker more than cores), WORKERS=0 runs them one by one.
 
 PYTHON ?=
+PYTHONS ?=
 ARGS ?=
 UPGRADE ?=
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
@@ -14,13 +15,14 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long lint bench accuracy chaos docs lock dist
+.PHONY: help setup demo test test-long test-pythons lint bench accuracy chaos docs lock dist
 
 help:
 	@echo 'make demo       the whole system on this machine, with simulated people (Ctrl-C ends it)'
 	@echo 'make setup      everything for working on Perch, in .venv'
 	@echo 'make test       the tests, on real servers and a real browser'
 	@echo 'make test-long  the tests that take minutes, and every property on more examples'
+	@echo 'make test-pythons  the core of the tests under each Python that is to be had here (PYTHONS="3.12" chooses)'
 	@echo 'make lint       style, types, and whether the committed dashboards are what the code builds'
 	@echo 'make bench      speed and size, beside peers measured in the same run'
 	@echo 'make accuracy   how right the estimator is, on recordings and simulated spaces: prints tables, renews docs/accuracy.md'
@@ -67,6 +69,9 @@ chaos: setup
 
 accuracy: setup
 	$(bin)/python -m benchmarks.accuracy $(ARGS)
+
+test-pythons: setup
+	PYTHONS='$(PYTHONS)' scripts/test-pythons $(ARGS)
 
 docs: setup
 	$(bin)/python scripts/draw-diagrams

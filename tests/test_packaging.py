@@ -72,16 +72,26 @@ def test_the_wheel_holds_every_file_of_the_product(wheel: zipfile.ZipFile) -> No
     assert committed(*PACKAGES) - set(wheel.namelist()) == set()
 
 
+def test_each_file_of_the_product_is_in_the_wheel_byte_by_byte(wheel: zipfile.ZipFile) -> None:
+    names = committed(*PACKAGES)
+    kinds = {Path(name).suffix for name in names}
+    assert kinds >= {".py", ".html", ".css", ".js", ".json", ".svg", ".toml", ".gz"}
+    assert [name for name in names if wheel.read(name) != (ROOT / name).read_bytes()] == []
+
+
 def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.partition("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
     assert [name for name in wheel.namelist() if name.endswith((".pyc", ".db"))] == []
 
 
-def test_the_source_archive_holds_every_committed_file(built: Path) -> None:
+def test_the_source_archive_holds_every_committed_file_byte_by_byte(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    assert committed() - names == set()
+        files = ((file.name.partition("/")[2], archive.extractfile(file)) for file in archive if file.isfile())
+        held = {name: reader.read() for name, reader in files if reader is not None}
+    assert committed() - held.keys() == set()
+    assert [name for name in committed() if held[name] != (ROOT / name).read_bytes()] == []
+    assert {"deploy/compose/compose.yaml", "locks/demo.txt", "docs/tutorial.md"} <= held.keys()
 
 
 def test_the_licence_travels_with_the_wheel(wheel: zipfile.ZipFile) -> None:
