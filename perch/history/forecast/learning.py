@@ -12,7 +12,7 @@ import numpy as np
 
 from perch.history.forecast.levels import QUARTERS, Levels, is_full
 from perch.history.forecast.model import Felt, Model, Moments
-from perch.history.forecast.odds import AT_FIRST, Odds
+from perch.history.forecast.odds import AT_FIRST_BY_PART, Odds
 from perch.history.forecast.ties import LEADS, Lead, Ties, later
 from perch.history.forecast.usual import Usual
 from perch.history.measure import Floats
@@ -42,7 +42,7 @@ class Learned:
     @classmethod
     def nothing(cls) -> "Learned":
         """Begin without having seen anything."""
-        weights = np.array([AT_FIRST] * len(LEADS))
+        weights = np.array([AT_FIRST_BY_PART] * len(LEADS))
         return cls(Usual.nothing(), Ties.nothing(), Odds.nothing(), weights, 0.0, 0, (None,) * 7)
 
     def model(self, day: date) -> Model:
@@ -70,7 +70,7 @@ class Learned:
             at = Moments(np.full(len(then), weekday), np.array(then), pool[then])
             of_then = Felt(before.deviations[now], before.full[now])
             felt_at_all = np.where(np.isnan(of_then.deviations).any(axis=1), np.nan, free)
-            odds = odds.after(place, model.room(at, lead, of_then), of_then.full, felt_at_all)
+            odds = odds.after(place, at.quarter, model.room(at, lead, of_then), of_then.full, felt_at_all)
         days = self.days + 1
         weights = odds.weights() if days % WEIGHED_EACH_DAYS == 0 else self.weights
         recent = LATELY * self.recent + (1 - LATELY) * float(np.nanmean(unusual))

@@ -8,7 +8,7 @@ import numpy as np
 
 from perch.history.forecast.levels import is_full
 from perch.history.forecast.normal import mean_within
-from perch.history.forecast.odds import chance, features
+from perch.history.forecast.odds import by_part, chance, features
 from perch.history.forecast.ties import FELT, Lead, mix, so_far
 from perch.history.forecast.usual import HALF, deviation
 from perch.history.measure import Flags, Floats
@@ -82,7 +82,7 @@ class Model:
         mean, spread = self._wanted(of, lead, felt)
         room = (of.pool - HALF - mean) / spread
         full = np.broadcast_to(felt.full, room.shape)
-        free = np.where(of.pool > 0, chance(features(room, full), mix(lead) @ self.weights), 0)
+        free = np.where(of.pool > 0, chance(features(room, full), by_part(of.quarter, self._weights(lead))), 0)
         expected = of.pool - mean_within(mean, spread, of.pool.astype(np.float64))
         return Chances(free, np.clip(np.maximum(expected, free), 0, of.pool))
 
@@ -90,8 +90,14 @@ class Model:
         """Give the chances if nothing is felt: what is usual at such times of the week."""
         mean, spread = (column[of.weekday, of.quarter] for column in (self.mean, self.spread))
         free = of.pool - mean_within(mean, spread, of.pool.astype(np.float64))
-        likely = chance(features((of.pool - HALF - mean) / spread, np.zeros(len(of.pool), np.bool_)), self.weights[-1])
+        told = features((of.pool - HALF - mean) / spread, np.zeros(len(of.pool), np.bool_))
+        likely = chance(told, by_part(of.quarter, self.weights[-1]))
         return Chances(likely, np.clip(free, 0, of.pool))
+
+    def _weights(self, lead: Lead) -> Floats:
+        """Give the weights of odds so far ahead, by part of the day."""
+        mixed: Floats = np.tensordot(mix(lead), self.weights, axes=1)
+        return mixed
 
     def _wanted(self, of: Moments, lead: Lead, felt: Felt) -> tuple[Floats, Floats]:
         """Give mean and spread of how many are wanted."""
