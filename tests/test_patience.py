@@ -54,7 +54,7 @@ def test_an_influxdb_that_never_answers_is_told_of_within_seconds(
         influx = Influx(url, database="perch", zones_database="perch_zones")
         with Running(settings(tmp_path, mosquitto, influx)) as collector:
             until(collector.hears)
-            until(lambda: collector.health().projections["influx"].trouble, PATIENCE_S + 3)
+            until(lambda: collector.health().projections["influx"].trouble, PATIENCE_S + 20)
             silent.close()
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert any(line.startswith(f"projection influx: InfluxDB at {url} has not answered") for line in told), told

@@ -18,8 +18,10 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 SETTLED_S = 60.0
 """A child that ran this long had recovered: if it dies now, the waits begin anew."""
 
-START_S = 10.0
-"""A child that fails by itself this soon after its first start has something that starting again will not mend."""
+START_S = 30.0
+"""A child that fails by itself this soon after its first start has something that starting again will not mend.
+
+A small machine, or a busy one, takes ten seconds before it comes to say so."""
 
 STOP_S = 8.0
 LOOK_S = 0.1
