@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long test-pythons lint bench accuracy chaos docs lock dist
+.PHONY: help setup demo test test-long test-pythons lint bench accuracy chaos docs lock dist sbom audit release
 
 help:
 	@echo 'make demo       the whole system on this machine, with simulated people (Ctrl-C ends it)'
@@ -30,6 +30,8 @@ help:
 	@echo 'make docs       the pages as a site that needs no network, in site/'
 	@echo 'make lock       resolve the dependencies anew into locks/ (UPGRADE=1 takes newer versions)'
 	@echo 'make dist       wheel and source archive, in dist/'
+	@echo 'make release    the same with a list of what is in it, signed by KEY=~/.ssh/key (docs/releasing.md)'
+	@echo 'make sbom       that list alone; make audit asks whether anything in it is known to be vulnerable'
 
 # The stamps say which lock .venv was last made with; the development one holds all that the demo needs.
 .venv/.demo: locks/demo.txt pyproject.toml
@@ -87,3 +89,18 @@ lock: setup
 dist: setup
 	rm -rf dist
 	$(bin)/python -m hatchling build -d dist
+
+# What is in a release, by the locks: of what runs, and of what it is built and tested with.
+sbom := $(bin)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --short-PURLs --of JSON
+
+sbom: setup
+	@mkdir -p dist
+	$(sbom) -o dist/perch.cdx.json locks/demo.txt
+	$(sbom) -o dist/perch-dev.cdx.json locks/dev.txt
+
+audit: setup
+	$(bin)/python scripts/audit-locks
+
+release: dist
+	$(MAKE) --no-print-directory sbom
+	scripts/sign-release '$(KEY)'
