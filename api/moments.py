@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+_EARLIEST_YEAR = 1000
 _FORM = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)([Zz]|[+\- ]\d{2}:\d{2})?)?")
 
 
@@ -23,7 +24,8 @@ def rfc3339(wall_ms: int, zone: tzinfo = UTC) -> str:
 def parse_moment(text: str, zone: tzinfo) -> int:
     """Read RFC 3339, or a local date or time without offset; gives ms UTC, raises ValueError with what is wrong.
 
-    A space stands for `+` in an offset, which is what `+` means where a query was not percent-encoded.
+    A space stands for `+` in an offset, which is what `+` means where a query was not percent-encoded. What is read can
+    be shown in the zone.
     """
     form = _FORM.fullmatch(text.strip())
     if form is None:
@@ -32,6 +34,8 @@ def parse_moment(text: str, zone: tzinfo) -> int:
     try:
         local = datetime.combine(date.fromisoformat(day), time.fromisoformat(clock or "00:00"))
         moment = local.replace(tzinfo=zone if offset is None else _offset(offset))
+        if any(moment.astimezone(shown).year < _EARLIEST_YEAR for shown in (UTC, zone)):
+            raise ValueError(f"years are written from {_EARLIEST_YEAR} to 9999")
         return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text[:64]!r} is no time: {error}") from None

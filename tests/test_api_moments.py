@@ -49,6 +49,8 @@ def test_a_time_without_offset_is_the_sites_own(text: str, meant: str) -> None:
         "1751355000",
         "٢٠٢٦-07-01",
         "2026-7-1",
+        "0001-01-03",
+        "9999-12-31T23:59:59-14:00",
     ],
 )
 def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:

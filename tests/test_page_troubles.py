@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,13 @@ def test_a_hostile_address_is_shown_inert(keyed: Keyed, address: str) -> None:
     text = page_of(keyed, address).body.decode()
     assert "<img" not in text
     assert "<script>alert" not in text
+
+
+@pytest.mark.parametrize("address", ["//evil.example/x", "///evil.example/x", "/\\evil.example/x"])
+def test_no_address_leads_to_another_server(keyed: Keyed, address: str) -> None:
+    text = page_of(keyed, address).body.decode()
+    assert "lang=de" in text
+    assert not re.search(r"""href="/[/\\]""", text)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
@@ -59,7 +59,7 @@ def frame_of(
 def _address_in(language: Language, request: Request) -> dict[str, str]:
     kept = [(name, text) for name, text in request.query_params.multi_items() if name != PARAMETER]
     query = urlencode([*kept, (PARAMETER, language.value)])
-    path = request.url.path
+    path = "/" + quote(request.url.path.lstrip("/"))  # two slashes would lead to another server
     href = f"{path}?{query}" if len(query) < MOST_LANGUAGE_HREF else f"{path}?{PARAMETER}={language}"
     return {"language": language.value, "name": NAMES[language], "href": href}
 
