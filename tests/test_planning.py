@@ -290,6 +290,16 @@ def test_spaces_are_removed_added_converted_and_hours_changed(
     assert found.baseline.turn_aways_per_week == 0
 
 
+def test_four_whole_weeks_are_enough_for_an_interval_though_one_of_them_is_an_hour_shorter() -> None:
+    lisbon, first, last = Calendar("Europe/Lisbon", HOURS), date(2026, 3, 9), date(2026, 4, 6)
+    from_ms, to_ms = lisbon.day_start_ms(first), lisbon.day_start_ms(last)
+    on = [first + timedelta(days=7 * week + day) for week in range(4) for day in range(5)]
+    history = MemoryHistory(told_of(dict.fromkeys(on, 3), 4))
+    found = scenario(office(4), from_ms, to_ms, [Remove(("d0", "d3"))], history, lisbon, FAR_MS)
+    assert (found.scenario.turn_aways_per_week, found.scenario.interval) == (5, (5, 5))
+    assert not any("whole weeks" in warning for warning in found.warnings)
+
+
 def test_a_change_of_a_space_that_is_not_there_is_refused_by_its_place() -> None:
     for changes in (
         (Add(SpaceKind.DESK, 1), Remove(("d9",))),

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import compress
 from math import sqrt
 from statistics import fmean, stdev
@@ -69,8 +70,10 @@ class Window:
 
     @property
     def weeks(self) -> float:
-        """How many weeks it is long."""
-        return (self.to_ms - self.from_ms) / WEEK_MS
+        """How many weeks it is long, of which one may have an hour more or less; what is within a day is as it is."""
+        length_ms = self.to_ms - self.from_ms
+        shifted_ms = (self._ahead(self.to_ms) - self._ahead(self.from_ms)) // timedelta(milliseconds=1)
+        return (length_ms + (shifted_ms if length_ms > DAY_MS else 0)) / WEEK_MS
 
     def outcome(self, pools: Pools, hours: Calendar) -> Outcome:
         """Replay the visits among some spaces and at some hours; who comes when it is closed is turned away."""
@@ -105,13 +108,22 @@ class Window:
 
     def _interval(self, away_ms: Sequence[int]) -> tuple[float, float] | None:
         """Give the interval of the mean from the whole weeks of the window."""
-        weeks = self._whole_weeks()
-        if len(weeks) < LEAST_WEEKS:
+        if not self.has_interval:
             return None
+        weeks = self._whole_weeks()
         counted = Counter(self.calendar.day_of(ms).isocalendar()[:2] for ms in away_ms)
         numbers = [counted[week] for week in weeks]
         half = student(len(numbers) - 1) * stdev(numbers) / sqrt(len(numbers))
         return max(fmean(numbers) - half, 0.0), fmean(numbers) + half
+
+    @property
+    def has_interval(self) -> bool:
+        """Tell whether there are whole weeks enough for an interval."""
+        return len(self._whole_weeks()) >= LEAST_WEEKS
+
+    def _ahead(self, ms: int) -> timedelta:
+        """Say how far the site's clocks are ahead of UTC."""
+        return self.calendar.local(ms).utcoffset() or timedelta()
 
     def _whole_weeks(self) -> list[tuple[int, int]]:
         """Name the weeks that begin and end within the window."""

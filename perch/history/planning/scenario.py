@@ -13,7 +13,7 @@ from perch.history.calendar import Calendar
 from perch.history.metrics import METRICS
 from perch.history.planning.changes import Change, Seats, changed, longer, opened, touched
 from perch.history.planning.demand import KINDS_BY_SIZE, Demand, demand
-from perch.history.planning.outcome import LEAST_WEEKS, WEEK_MS, Outcome, Window
+from perch.history.planning.outcome import LEAST_WEEKS, Outcome, Window
 from perch.history.planning.pool import observed_pool
 from perch.history.planning.replay import Pools
 from perch.history.question import Hours, Question, Resolution, Scope
@@ -109,8 +109,8 @@ def _pools(spaces: Iterable[Seats], kinds: Iterable[SpaceKind]) -> Pools:
 def _warnings(window: Window, coverage: float | None, more: Sequence[int]) -> Iterator[str]:
     if coverage is not None and coverage < COVERAGE_WANTED:
         yield f"Only {coverage:.1%} of the time was observed; low and high say how far off a number may be."
-    if window.to_ms - window.from_ms < (LEAST_WEEKS + 1) * WEEK_MS:
-        yield f"There are fewer than {LEAST_WEEKS} whole weeks, so there may be no interval; ask for a longer window."
+    if not window.has_interval:
+        yield f"There are fewer than {LEAST_WEEKS} whole weeks, so there is no interval; ask for a longer window."
     if not window.demand.seen:
         yield "Nobody came in this window, so there is nothing to replay."
     if any(stay.seats == 0 for stay in window.demand.seen):
