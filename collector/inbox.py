@@ -6,7 +6,7 @@ drops in the end. What finds no room is let go and counted; it was not acknowled
 
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from collector.queues import MESSAGE_BYTES, Queue, Queues
 from collector.sorting import Arrival
@@ -44,8 +44,13 @@ class Inbox:
     """
 
     def __init__(
-        self, agents: Collection[tuple[str, str]] = (), room_bytes: int = ROOM_BYTES, own_journal: str = ""
+        self,
+        agents: Collection[tuple[str, str]] = (),
+        room_bytes: int = ROOM_BYTES,
+        own_journal: str = "",
+        clock_ms: Callable[[], int] = boot_ms,
     ) -> None:
+        self._clock_ms = clock_ms
         self._own_journal = own_journal.encode()
         self._mail: Mailbox[tuple[Queue, Arrival]] = Mailbox()
         self._queues = Queues(agents)
@@ -88,7 +93,7 @@ class Inbox:
 
     def take(self, wait_s: float) -> list[Arrival]:
         """Give messages that are there and may be taken, at most a group; none if none came within `wait_s`."""
-        self._release(boot_ms())
+        self._release(self._clock_ms())
         was_idle = not self._turn
         if was_idle:
             self._sort_in(self._mail.take(min(wait_s, self._until_release_s())))
@@ -96,7 +101,7 @@ class Inbox:
             time.sleep(GATHER_S)
         for _ in range(len(self._mail)):
             self._sort_in(self._mail.take())
-        now_ms = boot_ms()
+        now_ms = self._clock_ms()
         self._release(now_ms)
         return self._group(now_ms)
 
@@ -138,7 +143,7 @@ class Inbox:
             self._turn.append(queue)
 
     def _until_release_s(self) -> float:
-        return max(0, min(self._held.values(), default=2**53) - boot_ms()) / 1000
+        return max(0, min(self._held.values(), default=2**53) - self._clock_ms()) / 1000
 
     def _sort_in(self, item: tuple[Queue, Arrival] | None) -> None:
         if item is None:

@@ -104,7 +104,7 @@ def test_an_inbox_holds_no_more_than_it_has_room_for_and_always_has_some_for_a_n
 
 
 def test_whoever_has_used_up_its_allowance_is_let_through_at_its_rate_and_its_neighbours_are_whole() -> None:
-    inbox = Inbox(AGENTS)
+    inbox = Inbox(AGENTS, clock_ms=lambda: 0)
     size = 16 * KIB - MESSAGE_BYTES
     for number in range(int(2 * TRAFFIC_OF_AN_AGENT.burst / (16 * KIB))):
         inbox.put(message("pi-1", number, size))
@@ -143,7 +143,7 @@ def test_what_is_held_back_comes_when_its_time_has_come() -> None:
 
 
 def test_live_states_are_not_held_up_by_the_events_of_their_agent() -> None:
-    inbox = Inbox(AGENTS)
+    inbox = Inbox(AGENTS, clock_ms=lambda: 0)
     size = 16 * KIB - MESSAGE_BYTES
     for number in range(int(1.5 * TRAFFIC_OF_AN_AGENT.burst / (16 * KIB))):
         inbox.put(message("pi-1", number, size))
@@ -157,7 +157,7 @@ def test_live_states_are_not_held_up_by_the_events_of_their_agent() -> None:
 
 def test_inventing_names_gains_nothing() -> None:
     """Thousands of agents that no layout names have together no more than two have."""
-    inbox = Inbox(AGENTS)
+    inbox = Inbox(AGENTS, clock_ms=lambda: 0)
     size = 16 * KIB - MESSAGE_BYTES
     taken = 0
     for number in range(int(4 * TRAFFIC_OF_AN_AGENT.burst / (16 * KIB))):
