@@ -71,6 +71,17 @@ def test_each_service_is_confined(unit: str, laid: Path, analyze: str) -> None:
     assert f"{unit}.service" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_service_may_write_its_own_folders_alone_and_is_nobody_special(unit: str, laid: Path) -> None:
+    lines = (laid / "etc" / "systemd" / "system" / f"{unit}.service").read_text().splitlines()
+    assert {"User=perch", "NoNewPrivileges=true", "ProtectSystem=strict", "ProtectHome=true", "UMask=0027"} <= {*lines}
+    assert [line for line in lines if line.startswith(("StateDirectory=", "ReadWritePaths="))] == (
+        ["ReadWritePaths=/var/lib/perch /var/backups/perch"] if unit == "perch-backup" else ["StateDirectory=perch"]
+    )
+    rights = "CAP_DAC_READ_SEARCH" if unit == "perch-backup" else ""
+    assert [line for line in lines if line.startswith("Capability")][-1] == f"CapabilityBoundingSet={rights}"
+
+
 def test_systemd_has_nothing_to_say_against_the_units(laid: Path, analyze: str) -> None:
     units = sorted(str(path) for path in (laid / "etc" / "systemd" / "system").iterdir())
     assert len(units) == 5

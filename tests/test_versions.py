@@ -165,6 +165,19 @@ def test_without_room_for_a_copy_a_file_is_brought_up_to_date_all_the_same(
     assert [one.name for one in tmp_path.iterdir()] == ["quarantine.db"]
 
 
+def test_of_two_programs_that_bring_a_file_up_to_date_at_once_each_step_is_taken_by_one(tmp_path: Path) -> None:
+    path = laid(tmp_path, "quarantine-1")
+
+    def the_other_is_quicker(_: Path) -> int:
+        with closing(opened(path)) as other:
+            upgrade.upgrade(other, path, quarantine.STEPS)
+        return 0
+
+    with closing(opened(path)) as db:
+        upgrade.upgrade(db, path, quarantine.STEPS, room=the_other_is_quicker)
+    holds_its_messages(path)
+
+
 def test_a_step_that_fails_leaves_the_file_as_the_step_before_left_it(tmp_path: Path) -> None:
     path = laid(tmp_path, "quarantine-1")
 
