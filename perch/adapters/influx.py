@@ -21,6 +21,7 @@ from perch.adapters.influx_query import (
     QueryError,
     database_of,
     is_version_1,
+    login_scrubber,
     read_secret,
     remedy_of,
     unavailable,
@@ -104,6 +105,7 @@ class InfluxWriter:
 
         self._settings = settings
         self._timeout_s = timeout_s
+        self._scrubber = login_scrubber(settings)
         self._org = settings.org or "-"
         self._queries = InfluxQuery(settings, timeout_s)
         self._client = InfluxDBClient(
@@ -188,7 +190,7 @@ class InfluxWriter:
     def _after_refusal(self, bucket: Bucket, lines: Sequence[str], refusal: "ApiException") -> Written:
         if refusal.status not in _REFUSED:
             raise self._refused_altogether(refusal) from refusal
-        why = _reason(refusal)
+        why = self._reason(refusal)
         if expired := _BEYOND_RETENTION.search(why):
             return Written(expired=int(expired[1] or expired[2]))
         if len(lines) == 1 and refusal.status == _TOO_LARGE:
@@ -238,12 +240,12 @@ class InfluxWriter:
             raise unavailable(self._settings, error) from error
 
     def _refused_altogether(self, refusal: "ApiException") -> UnavailableError:
-        what = f"InfluxDB at {self._settings.url} answers {refusal.status}: {_reason(refusal)}"
+        what = f"InfluxDB at {self._settings.url} answers {refusal.status}: {self._reason(refusal)}"
         return UnavailableError(what, remedy_of(int(refusal.status or 0)))
 
-
-def _reason(refusal: "ApiException") -> str:
-    return str(refusal.body or refusal.reason).strip()
+    def _reason(self, refusal: "ApiException") -> str:
+        said = str(refusal.body or refusal.reason).strip()
+        return self._scrubber.clean(said.encode()).decode()
 
 
 def quoted(text: str) -> str:

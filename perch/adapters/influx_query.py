@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from perch.adapters.scrubbing import Scrubber
 from perch.errors import PerchError, StorageError, UnavailableError
 from perch.settings.values import Influx
 
@@ -52,11 +53,18 @@ def read_secret(path: Path | None) -> str:
         raise StorageError(f"{path}: {error.strerror}", "make the file readable for this process") from error
 
 
+def login_scrubber(settings: Influx) -> Scrubber:
+    """Give what takes the login out of an answer: a proxy may say back what it was shown. Raises StorageError."""
+    secret = read_secret(settings.password_file if is_version_1(settings) else settings.token_file)
+    return Scrubber({secret.encode(), b64encode(f"{settings.username}:{secret}".encode())})
+
+
 class InfluxQuery:
     """Asks an InfluxDB by InfluxQL; a connection per question, so any thread may ask and a restart does no harm."""
 
     def __init__(self, settings: Influx, timeout_s: float = 30.0) -> None:
         self._settings = settings
+        self._scrubber = login_scrubber(settings)
         self._timeout_s = timeout_s
         self._headers = {"Accept": "application/json", **_authorization(settings)}
 
@@ -100,7 +108,8 @@ class InfluxQuery:
         result: JsonRow = next(iter(told.get("results", ())), {})
         complaint = told.get("error") or told.get("message") or result.get("error")
         if complaint:
-            raise _refusal(f"{self._where}: {complaint}", database)
+            said = self._scrubber.clean(str(complaint).encode()).decode()
+            raise _refusal(f"{self._where}: {said}", database)
         if status != 200 or "results" not in told:
             raise UnavailableError(f"{self._where}: answers {status}", "check that this is an InfluxDB 1.8 or 2.x")
         series: list[JsonRow] = result.get("series", [])
