@@ -127,7 +127,7 @@ def test_quarter_hours_tell_of_time_what_words_told(case: Case, words: tuple[obj
 
 
 @pytest.mark.long
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(lively(), st.tuples(*WORDS), st.integers(-1, 2))
 def test_quarter_hours_tell_of_time_what_words_told_at_length(case: Case, words: tuple[object, ...], days: int) -> None:
     check_equal(case, words, days)
@@ -367,7 +367,7 @@ def test_a_rebuild_gives_the_same_however_the_journal_is_cut(
 
 
 @pytest.mark.long
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     entries=long_journals(),
     cuts=st.lists(st.integers(1, 60), max_size=5),
