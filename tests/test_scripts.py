@@ -100,3 +100,18 @@ def test_a_whole_chromium_does_where_its_headless_shell_cannot_be_had(tmp_path: 
     told = run_script("get-parts", str(tmp_path), HOME=str(tmp_path))
     assert told.returncode == 0
     assert "chromium" not in told.stderr.partition("package manager")[0]
+
+
+@pytest.mark.parametrize(
+    ("known", "asked_for"), [("echo Package: $2", "chromium-headless-shell"), ("true", "chromium")]
+)
+def test_the_headless_shell_is_installed_where_it_is_known_else_a_whole_chromium(
+    tmp_path: Path, known: str, asked_for: str
+) -> None:
+    for name, does in (("id", "echo 0"), ("apt-cache", known), ("apt-get", 'echo "$@" >>"$HOME/asked"')):
+        program(tmp_path, name, f"#!/bin/sh\n{does}\n")
+    told = run_script("get-parts", str(tmp_path), HOME=str(tmp_path))
+    assert told.returncode == 0
+    installed = (tmp_path / "asked").read_text().splitlines()[-1]
+    assert installed.startswith("install ")
+    assert [word for word in installed.split() if "chromium" in word] == [asked_for]
