@@ -11,6 +11,7 @@ from fastapi import HTTPException
 
 from api.access import NOT_INCLUDED, Matter
 from api.history import History
+from api.history_of_groups import observed_site
 from api.moments import zone_of
 from api.problems import ParametersError
 from api.shapes import ProblemCause
@@ -39,7 +40,8 @@ def answer_for_members(history: History, question: Question, site: Site, now_ms:
     if causes:
         raise ParametersError(causes)
     shared = replace(site, spaces=tuple(space for space in site.spaces if space.purpose is Purpose.SHARED))
-    return in_bands(history.answer(question, shared, until_ms), shared)
+    observed = observed_site(history, shared, [(question.from_ms, question.to_ms)])
+    return in_bands(history.answer(question, shared, until_ms), observed)
 
 
 def hour_before(ms: int, site: Site) -> int:

@@ -13,10 +13,12 @@ from api.operations import Check
 from perch.adapters.booking_feeds import Booked
 from perch.errors import QuestionError
 from perch.history.alone import ALONE, shared_of, without_single
+from perch.history.asked import group_of_space
 from perch.history.audit import Asked
 from perch.history.calendar import Calendar
 from perch.history.looks import Look, Said
 from perch.history.planning.changes import Add, Change, Convert, Remove
+from perch.history.planning.pool import observed_pool
 from perch.history.question import Answer, Question, Scope
 from perch.history.source import HistorySource, StateRow
 from perch.model import Site, SpaceKind
@@ -44,9 +46,9 @@ class HistoryOfGroups(History):
         """Leave it to whoever opened the whole."""
 
     def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
-        """Answer of shared spaces, without groups that are a single one; raises QuestionError as well."""
+        """Answer of shared spaces, without groups of which a single one is there or observed; raises QuestionError."""
         shared = shared_of(site)
-        seen = self.groups(question, shared, now_ms)
+        seen = without_single_observed(self, question, self.groups(question, shared, now_ms), now_ms)
         answer = self.whole.answer(question, seen, now_ms)
         return answer if seen is shared else replace(answer, warnings=(*answer.warnings, ALONE))
 
@@ -84,6 +86,22 @@ def site_to(reader: Reader, site: Site) -> Site:
     return site if reader.may_read(Matter.HISTORY_OF_SPACES) else shared_of(site)
 
 
+def observed_site(history: History, site: Site, windows: Sequence[tuple[int, int]]) -> Site:
+    """Give a site without spaces that were never observed: beside such ones a single space is no group."""
+    return observed_pool(site, windows, history.source(), history.calendar(site.id)).site
+
+
+def without_single_observed(history: History, question: Question, site: Site, now_ms: int) -> Site:
+    """Give a site without the groups of a question of which this reader would see a single space observed."""
+    observed = observed_site(history, site, [(question.from_ms, question.to_ms)])
+    seen = history.groups(question, observed, now_ms)
+    if seen is observed:
+        return site
+    hidden = {group_of_space(question, site, space) for space in set(observed.spaces) - set(seen.spaces)}
+    spaces = tuple(space for space in site.spaces if group_of_space(question, site, space) not in hidden)
+    return replace(site, spaces=spaces)
+
+
 def require_group(history: History, question: Question, site: Site, now_ms: int, parameter: str) -> None:
     """Refuse what is a single space for this reader; raises QuestionError."""
     if history.groups(question, site, now_ms) is not site:
@@ -111,9 +129,10 @@ def groups_to_replay(
     history: History, site: Site, window: tuple[int, int], now_ms: int, changes: Sequence[Change]
 ) -> tuple[Site, Sequence[str]]:
     """Give what may be replayed, and what to say of it; raises QuestionError where a change is of a single space."""
+    observed = observed_site(history, site, [window])
     for number, change in enumerate(changes):
-        require_groups(history, site, window, now_ms, _kinds_of(change, site), f"changes[{number}]")
-    seen = history.groups(Question("sessions", *window, scope=Scope.KIND), site, now_ms)
+        require_groups(history, observed, window, now_ms, _kinds_of(change, observed), f"changes[{number}]")
+    seen = without_single_observed(history, Question("sessions", *window, scope=Scope.KIND), site, now_ms)
     return seen, () if seen is site else (ALONE,)
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api.access import Matter, Reader
 from api.audit_body import read_object
 from api.history import History
-from api.history_of_groups import groups_to_replay, require_group, require_groups, site_to
+from api.history_of_groups import groups_to_replay, observed_site, require_group, require_groups, site_to
 from api.history_resources import HEADERS, RequiredSite, TheHistory, TheWindow, moment_in
 from api.moments import zone_of
 from api.openapi import answers, takes
@@ -43,7 +43,6 @@ from api.turns import in_turn, taking_turns
 from perch.history.definitions import DEFINITIONS
 from perch.history.planning.changes import Change
 from perch.history.planning.comparison import Compared, Comparison, compare
-from perch.history.planning.pool import observed_pool
 from perch.history.planning.scenario import scenario
 from perch.history.planning.sizing import sizing
 from perch.history.question import Question
@@ -103,7 +102,7 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
         now_ms = members_now_ms(site, now_ms)
     await in_turn(history.require_begun, site, to_ms)
     source, calendar = history.source(), history.calendar(site.id)
-    site, told = await in_turn(_to_replay, history, site, (from_ms, to_ms), now_ms, changes)
+    site, told = await in_turn(groups_to_replay, history, site, (from_ms, to_ms), now_ms, changes)
     found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
     caveats = await in_turn(history.caveats, from_ms)
     answer = scenario_answer(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms)
@@ -194,23 +193,6 @@ def compared(history: History, of: Compared, site: Site, now_ms: int) -> Compari
     history.require_begun(site, of.before[1], "before_to")
     found = compare(of, site, history.source(), history.calendar(site.id), now_ms, booked.bookings)
     return replace(found, warnings=(*found.warnings, *booked.troubles, *history.caveats(of.before[0])))
-
-
-def observed_site(history: History, site: Site, windows: Sequence[tuple[int, int]]) -> Site:
-    """Give a site without spaces that were never observed: beside such ones a single space is no group."""
-    return observed_pool(site, windows, history.source(), history.calendar(site.id)).site
-
-
-def _to_replay(
-    history: History, site: Site, window: tuple[int, int], now_ms: int, changes: Sequence[Change]
-) -> tuple[Site, Sequence[str]]:
-    """Give what this reader may replay, and what to say of it; raises QuestionError."""
-    observed = observed_site(history, site, [window])
-    seen, told = groups_to_replay(history, observed, window, now_ms, changes)
-    if seen is observed:
-        return site, told
-    hidden = {space.id for space in observed.spaces} - {space.id for space in seen.spaces}
-    return replace(site, spaces=tuple(space for space in site.spaces if space.id not in hidden)), told
 
 
 def _require_more_than_one(history: History, of: Compared, site: Site, now_ms: int) -> None:

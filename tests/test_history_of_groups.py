@@ -11,6 +11,7 @@ import pytest
 from api.application import with_routes
 from perch.adapters.keys import Role
 from perch.history.alone import ALONE, is_single, shared_of, without_single
+from perch.history.bands import FEW
 from perch.history.layout import Standing
 from perch.history.question import Question, Scope
 from perch.history.told import Stated
@@ -61,6 +62,17 @@ def test_groups_of_several_have_their_numbers_beside_it(keyed: Keyed) -> None:
     answer = keyed.get(f"{HISTORY}/peak_concurrent?site=hq&hours=all&{DAY}&scope=kind", Role.MANAGER).json
     assert [(row["scope"], row["value"]) for row in answer["rows"]] == [("desk", 1)]
     assert answer["warnings"][-1] == ALONE
+
+
+def test_a_single_space_that_was_observed_among_others_is_no_group(tmp_path: Path) -> None:
+    """Nothing was ever heard of the other desks, so the zone's numbers would be those of one."""
+    house = a_house(tmp_path, *(f"d0{number}" for number in range(2, 7)))
+    for role, warning in ((Role.MANAGER, ALONE), (Role.MEMBER, FEW)):
+        for asked in ("zone=open", "zone=open&resolution=hour", "scope=zone", "kind=desk", "scope=kind"):
+            answer = house.get(f"{HISTORY}/time_used_ratio?site=hq&hours=all&{DAY}&{asked}", role).json
+            assert (answer["rows"], warning in answer["warnings"]) == ([], True)
+    whole = house.get(f"{HISTORY}/time_used_ratio?site=hq&hours=all&{DAY}&zone=open", Role.FACILITIES).json
+    assert whole["rows"][0]["value"] is not None
 
 
 def test_planning_is_not_of_a_single_space(keyed: Keyed) -> None:
