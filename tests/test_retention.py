@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import time
+from datetime import date, time, timedelta
 from itertools import zip_longest
 from pathlib import Path
 from signal import SIGKILL
@@ -190,6 +190,13 @@ def asked_of(source: HistorySource, metric: str, resolution: Resolution = Resolu
     case = a_fortnight()
     question = Question(metric, case.from_ms + days * DAY_MS, case.to_ms, resolution, Scope.KIND, Hours.ALL)
     return answer(question, case.site, source, case.calendar, case.to_ms + DAY_MS)
+
+
+def test_where_words_are_kept_longer_than_quarter_hours_nothing_is_said_of_these() -> None:
+    with aged(a_fortnight().told, FIRST + 2, FIRST + 7) as (reader, _):
+        said = asked_of(reader, "coverage", Resolution.TOTAL).warnings[0]
+        assert said.startswith(f"Quarter hours are kept from {date(1970, 1, 1) + timedelta(days=FIRST + 2)} (UTC)")
+        assert asked_of(reader, "coverage", Resolution.TOTAL, days=2).warnings == ()
 
 
 @pytest.mark.parametrize("metric", [name for name, metric in METRICS.items() if metric.back_ms is not None])

@@ -44,14 +44,15 @@ def said_of_steps(missing: int, back_ms: int | None, tiers: Tiers) -> Iterator[s
 
 
 def said_of_sums(bounds_ms: Integers, tiers: Tiers) -> Iterator[str]:
-    """Say what quarter hours cannot tell of cells of time with these bounds."""
-    if bounds_ms[0] < tiers.sums_ms:
+    """Say what quarter hours cannot tell of cells of time with these bounds; words tell it where they are older."""
+    kept_ms = min(tiers.sums_ms, tiers.words_ms)
+    if bounds_ms[0] < kept_ms:
         yield (
-            f"Quarter hours are kept from {_day(tiers.sums_ms)} (UTC) on only ([retention] quarter_hours_days): what "
+            f"Quarter hours are kept from {_day(kept_ms)} (UTC) on only ([retention] quarter_hours_days): what "
             "was before counts as unobserved."
         )
     old = bounds_ms[bounds_ms < tiers.words_ms]
-    if (old % QUARTER_MS).any():
+    if kept_ms < tiers.words_ms and (old % QUARTER_MS).any():
         yield (
             f"Before {_day(tiers.words_ms)} (UTC) only whole quarter hours are kept ([retention] transitions_days): "
             "those that the window or the opening hours cut count as unobserved."
