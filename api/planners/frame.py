@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
 from api.access import Reader
-from api.pages.frame import frame_of, template
+from api.pages.frame import frame_of, is_page_wanted, template
 from api.pages.languages import PARAMETER, Language, language_of, remembering
 from api.planners.asking import Asked, Wish, is_day, kinds_of
 from api.planners.wording import meaning, put_over, say, words
@@ -43,7 +43,7 @@ def answered(
     try:
         context, status = build(), 200
     except (ParametersError, PerchError, HTTPException) as error:
-        if "text/html" not in request.headers.get("accept", ""):
+        if not is_page_wanted(request):
             raise
         status = _status(error)
         causes = [ProblemCause(cause.where, put_over(cause.what)) for cause in _causes(error)]
