@@ -36,7 +36,7 @@ from api.operations import Check
 from api.pages import find, manage, space
 from api.planners import comparison_page, planning_page, report_page, week_page
 from api.problems import declare_problems
-from api.replica import LoggedReadings
+from api.replica import LoggedReadings, Replica
 from api.watches import Watches
 from perch.adapters.readings_log import ReadingsLog
 from perch.settings import Api, Face
@@ -73,6 +73,8 @@ def build(
     app.state.readings = readings
     app.state.watches = watches
     app.state.faces = {face.site: face for face in faces}
+    if settings.replica:
+        app.add_middleware(Replica)
     return serving(app, live, history, settings, entrance)
 
 

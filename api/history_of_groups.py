@@ -12,7 +12,7 @@ from api.history import History
 from api.operations import Check
 from perch.adapters.booking_feeds import Booked
 from perch.errors import QuestionError
-from perch.history.alone import ALONE, shared_of, without_single
+from perch.history.alone import ALONE, shared_of, without_few, without_single
 from perch.history.asked import group_of_space
 from perch.history.audit import Asked
 from perch.history.calendar import Calendar
@@ -49,7 +49,7 @@ class HistoryOfGroups(History):
         """Answer of shared spaces, without groups of which a single one is there or observed; raises QuestionError."""
         shared = shared_of(site)
         seen = without_single_observed(self, question, self.groups(question, shared, now_ms), now_ms)
-        answer = self.whole.answer(question, seen, now_ms)
+        answer = without_few(self.whole.answer(question, seen, now_ms), seen, fewest=1)
         return answer if seen is shared else replace(answer, warnings=(*answer.warnings, ALONE))
 
     def groups(self, question: Question, site: Site, now_ms: int) -> Site:

@@ -34,7 +34,7 @@ def sizing_in_bands(of: SizingAnswer) -> SizingAnswer:
         interval=of.interval and (_edge(low, 0), _edge(high, 1)),
         desks_for_time=_whole(of.desks_for_time),
         curve=tuple(map(_point, (point for point in of.curve if point.desks in NUMBERS))),
-        full_days=_whole(of.full_days) or 0,
+        full_days=(_whole(of.full_days) or 0) if of.full_days else 0,
         coverage=tenths(of.coverage),
         unseen=unseen,
         by_group_size=None,

@@ -155,6 +155,8 @@ def before_and_after(
     """Compare a metric before and after, weekday by weekday, with how sure the difference is."""
     if metric not in DEFINITIONS:
         raise wrong("metric", f"there is no metric {metric!r}; there are: {', '.join(sorted(DEFINITIONS))}")
+    if control_zone is not None and zone in (None, control_zone):
+        raise wrong("control_zone", "this is to be another zone than the one in question, which `zone` names")
     of = Compared(metric, periods.before, periods.after, zone, control_zone)
     site, now_ms = periods.site, live.now().wall_ms
     if not _in_bands(reader):

@@ -25,7 +25,7 @@ from api.keys import Keys
 from api.live import SUBSCRIPTIONS, Live
 from api.origins import Names
 from api.readiness import checks_of
-from api.replica import LoggedReadings, Replica
+from api.replica import LoggedReadings
 from api.watches import Watches
 from api.wire import Crowd, wires
 from perch.adapters.collector_health import read_health
@@ -182,7 +182,7 @@ async def _application(
         faces=settings.faces,
     )
     if replica:
-        return Replica(app), (keys.follow(),)
+        return app, (keys.follow(),)
     return app, (_purge(taps, readings, live), keys.follow(), watches.follow())
 
 

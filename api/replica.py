@@ -19,7 +19,7 @@ _log = logging.getLogger("perch.api.readings")
 
 
 class Replica:
-    """An application whose addresses that keep something answer 503."""
+    """Goes around the routes of an application: addresses that keep something answer 503."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -10,20 +10,23 @@ import pytest
 
 from api.application import with_routes
 from perch.adapters.keys import Role
-from perch.history.alone import ALONE, is_single, shared_of, without_single
-from perch.history.bands import FEW
+from perch.history.alone import ALONE, is_single, shared_of, without_few, without_single
+from perch.history.bands import FEW, in_bands
+from perch.history.definitions import DEFINITIONS
 from perch.history.layout import Standing
-from perch.history.question import Question, Scope
+from perch.history.question import Answer as Told
+from perch.history.question import Question, Resolution, Row, Scope
 from perch.history.told import Stated
-from perch.model import BookingFeed, SpaceKind
+from perch.model import BookingFeed, Dating, Reason, SpaceKind, State
 from tests.keyed import SPACES, Answer, Keyed
 from tests.serving import a_site, a_space
-from tests.test_history_bands import DAY, NOW_MS, TOLD
+from tests.test_history_bands import DAY, EPOCH, HOUR_MS, MONDAY_MS, NOW_MS, TOLD
 
 HISTORY = "/api/v1/history"
 METRICS = ("time_used_ratio", "peak_concurrent", "sessions", "dwell_median_seconds", "never_used", "camping")
 COMPARED = "before_from=2026-09-14&before_to=2026-09-15&after_from=2026-09-15&after_to=2026-09-16"
 SITE = a_site(spaces=SPACES)
+UNKNOWN = (State.UNKNOWN, 0.5, None, Reason.SENSOR_SILENT, Dating.OK)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,32 @@ def test_a_single_space_that_was_observed_among_others_is_no_group(tmp_path: Pat
             assert (answer["rows"], warning in answer["warnings"]) == ([], True)
     whole = house.get(f"{HISTORY}/time_used_ratio?site=hq&hours=all&{DAY}&zone=open", Role.FACILITIES).json
     assert whole["rows"][0]["value"] is not None
+
+
+@pytest.mark.parametrize(("role", "few"), [(Role.MANAGER, 1), (Role.MEMBER, 4)])
+def test_no_number_rests_on_few_spaces_beside_many_that_fell_silent(role: Role, few: int) -> None:
+    """Of six desks some are heard: the row of an hour is there if more are than the role needs to be a group."""
+    question = Question("time_used_ratio", 0, HOUR_MS, Resolution.HOUR, scope=Scope.KIND)
+    for heard in range(7):
+        row = Row(0, HOUR_MS, "desk", 0.7, heard / 6, 0.6, 0.8)
+        answer = Told(DEFINITIONS["time_used_ratio"], question, HOUR_MS, (row,), (), {})
+        told = in_bands(answer, shared_of(SITE)) if role is Role.MEMBER else without_few(answer, shared_of(SITE), few)
+        assert (told.rows[0].value is None) == (heard <= few)
+
+
+def test_a_desk_that_goes_on_speaking_where_all_others_fell_silent_has_no_history(tmp_path: Path) -> None:
+    nine_ms = MONDAY_MS + 8 * HOUR_MS
+    silent = tuple(
+        Stated("hq", "pi-1", EPOCH, 50 + place, nine_ms, f"d0{place}", nine_ms, *UNKNOWN) for place in range(2, 7)
+    )
+    *said, mark = TOLD
+    keyed = Keyed(tmp_path, told=(*said, *silent, mark._replace(seq=60)), routes=with_routes())
+    keyed.hands.wall_ms = NOW_MS
+    asked = f"{HISTORY}/time_used_ratio?site=hq&hours=all&{DAY}&zone=open&kind=desk&resolution=hour"
+    facilities, manager = (keyed.get(asked, role).json["rows"] for role in (Role.FACILITIES, Role.MANAGER))
+    assert {row["value"] for row in facilities[9:]} == {1.0}
+    assert {row["value"] for row in manager[9:]} == {None}
+    assert [row["value"] for row in manager[:9]] == [row["value"] for row in facilities[:9]]
 
 
 def test_planning_is_not_of_a_single_space(keyed: Keyed) -> None:

@@ -29,6 +29,9 @@ def test_a_replica_shows_what_holds_and_leaves_no_file(mosquitto: Broker, tmp_pa
             answer = served.client.request(method, path)
             assert answer.status_code == 503
             assert "keeps nothing" in answer.json()["detail"]
+            assert answer.headers["x-content-type-options"] == "nosniff"
+        page = served.client.get("/login", headers={"Accept": "text/html"})
+        assert (page.status_code, "keeps nothing" in page.text, "<html" in page.text) == (503, True, True)
     assert not (tmp_path / "none").exists()
 
 

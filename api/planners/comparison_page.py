@@ -67,7 +67,7 @@ def _read(asked: Asked, site: Site) -> Compared:
     metric = asked.take("metric", _known(METRICS), USUAL_METRIC)
     zones = _known([zone.id for zone in site.zones])
     zone, control = (asked.take(name, zones, "") or None for name in ("zone", "control_zone"))
-    if control is not None and zone is None:
+    if control is not None and zone in (None, control):
         asked.complain("control_zone", say("refused_control"))
     texts = _days(asked, site)
     before = asked.read_between("before_from", "before_to", site, texts)

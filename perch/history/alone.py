@@ -6,14 +6,17 @@ Where a metric is about some spaces of a group alone, rooms, desks, or what has 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from perch.history.asked import group_of_space, rows_asked
 from perch.history.definitions import OF_BOOKINGS
 from perch.history.layout import Standing
-from perch.history.question import Question
+from perch.history.question import Answer, HourRow, Question, Row
 from perch.model import Purpose, Site, Space, SpaceKind
 
 ALONE = "Left out is what is a single space at some moment of the window: its history is not for your role."
+FEW_KNOWN = "There is no number where too few spaces were observed: it would be their own history."
+_NEARLY = 1e-9
 _OF_ONE_KIND = {"solo_share": SpaceKind.ROOM, "size_mismatch": SpaceKind.ROOM, "camping": SpaceKind.DESK}
 
 
@@ -39,6 +42,37 @@ def without_single(site: Site, question: Question, until_ms: int) -> Site:
     if not dropped:
         return site
     return replace(site, spaces=tuple(space for space in site.spaces if id(space) not in dropped))
+
+
+def without_few(answer: Answer, site: Site, fewest: int) -> Answer:
+    """Give an answer without the numbers that rest on no more known time than so many spaces have.
+
+    Beside spaces that fell silent, a row of a large group would be the history of those that did not.
+    """
+    groups: dict[str, list[Standing]] = {}
+    for row in rows_asked(answer.question, site, answer.to_ms):
+        groups.setdefault(group_of_space(answer.question, site, row.space), []).append(row)
+    about = {name: _about(answer.question, site, rows) for name, rows in groups.items()}
+    window = (answer.question.from_ms, answer.to_ms)
+    told: list[Row | HourRow] = list(answer.rows)
+    few = [_spaces_known(row, about.get(row.scope, ()), window) <= fewest + _NEARLY for row in told]
+    if not any(is_few and row.value is not None for row, is_few in zip(told, few, strict=True)):
+        return answer
+    rows: Any = tuple(_emptied(row) if is_few else row for row, is_few in zip(told, few, strict=True))
+    return replace(answer, rows=rows, warnings=(*answer.warnings, FEW_KNOWN))
+
+
+def _spaces_known(row: Row | HourRow, standing: Iterable[Standing], window: tuple[int, int]) -> float:
+    """Give how many spaces would have as much known time as those of a row have together."""
+    from_ms, to_ms = (row.start_ms, row.end_ms) if isinstance(row, Row) else window
+    stood_ms = sum(max(0, min(of.to_ms, to_ms) - max(of.from_ms, from_ms)) for of in standing)
+    return (row.coverage or 0.0) * stood_ms / max(to_ms - from_ms, 1)
+
+
+def _emptied(row: Row | HourRow) -> Row | HourRow:
+    if isinstance(row, Row):
+        return row._replace(value=None, low=None, high=None, peak=None)
+    return row._replace(value=None, low=None, high=None, p50=None, p90=None, max=None)
 
 
 def is_single(rows: Iterable[Standing], from_ms: int, to_ms: int) -> bool:

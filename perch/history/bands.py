@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
+from perch.history.alone import without_few
 from perch.history.layout import Standing, standings
 from perch.history.question import Answer, HourRow, Row, Scope
 from perch.model import Site
@@ -28,6 +29,7 @@ FEW = f"Left out is what has fewer than {FEWEST_SPACES} shared spaces; assigned 
 
 def in_bands(answer: Answer, site: Site) -> Answer:
     """Coarsen an answer about a site, and leave out groups that are too small."""
+    answer = without_few(answer, site, FEWEST_SPACES - 1)
     edges = edges_of(answer.definition.unit)
     standing = standings(site)
     question = answer.question
