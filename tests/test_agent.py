@@ -115,7 +115,7 @@ def test_an_ultrasonic_sensor_measures_metres() -> None:
             except OSError:
                 return 0.0
 
-        assert until(lambda: 2.5 < metres() < 4.0)
+        assert until(lambda: 2.5 < metres() < 8.0, 60)  # 3.4, and more where the machine is late to hear the echo
 
 
 @pytest.mark.usefixtures("pins")

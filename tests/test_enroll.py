@@ -146,11 +146,18 @@ def listed(place: Venue, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[s
     return {f"{one['site']}/{one['agent']}": one for one in json.loads(capsys.readouterr().out)["items"]}
 
 
+def heeding_ctrl_c() -> None:
+    """Tests may run in the background, where a shell has what it starts ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def inviting(place: Venue, verb: str, *agents: str) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
     """Run `perch agents token` or `replace`; gives what it printed, one invitation a line."""
     command = [*PERCH, "agents", verb, *agents, "--config", str(place.config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding_ctrl_c
+    ) as process:
         assert process.stdout is not None
         try:
             yield [process.stdout.readline().strip() for _ in agents], process
