@@ -74,7 +74,8 @@ OTHERS = {
     "planning/sizing?site=hq&from=2025-03-02&to=2025-04-02": "to",
     "planning/sizing?site=hq&from=2126-03-02&to=2126-04-02": "from",
     f"planning/comparison?site=hq&metric=coverage&zone=attic&{PERIODS}": "zone",
-    f"planning/comparison?site=hq&metric=coverage&control_zone=attic&{PERIODS}": "zone",
+    f"planning/comparison?site=hq&metric=coverage&control_zone=attic&{PERIODS}": "control_zone",
+    f"planning/comparison?site=hq&metric=coverage&zone=open&control_zone=open&{PERIODS}": "control_zone",
     f"planning/comparison?site=hq&metric=coverage&{PERIODS.replace('2026', '2025')}": "before_to",
     f"planning/comparison?site=hq&metric=coverage&{PERIODS.replace('2026', '2126')}": "from",
 }

@@ -73,13 +73,13 @@ class House:
 
 
 def history() -> Iterator[Told]:
-    """Three weeks of d01 and r1, on Lisbon's days: taken each day from three to four, free else, up to now."""
+    """Three weeks of d01, d02 and r1, on Lisbon's days: taken each day from three to four, free else, up to now."""
     now_ms = wall_ms()
     midnight = datetime.fromtimestamp(now_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     seq = 0
     for back in range(21, -1, -1):
         day_ms = int((midnight - timedelta(days=back)).timestamp() * 1000)
-        for space in ("d01", "r1"):
+        for space in ("d01", "d02", "r1"):
             for hour, state in ((0, State.FREE), (3, State.OCCUPIED), (4, State.FREE)):
                 at_ms = day_ms + hour * HOUR_MS
                 if at_ms < now_ms:
