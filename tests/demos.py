@@ -108,7 +108,7 @@ def command_of(pid: int) -> str:
 
 def still_there(children: dict[int, str]) -> list[int]:
     """Give those of some processes that still run the same command."""
-    return [pid for pid, command in children.items() if command_of(pid) == command]
+    return [pid for pid, command in children.items() if command and command_of(pid) == command]
 
 
 @contextmanager

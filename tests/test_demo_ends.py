@@ -122,11 +122,16 @@ def test_ctrl_c_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
     )
     with process:
-        children = until(lambda: {pid: command_of(pid) for pid in children_of(process.pid)}, START_S)
+        children = until(lambda: commands if all((commands := commands_of(process.pid)).values()) else {}, START_S)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert not still_there(children)
         assert not list(tmp_path.iterdir())
+
+
+def commands_of(parent: int) -> dict[int, str]:
+    """Give the command lines of its children; one that is about to begin has none."""
+    return {pid: command_of(pid) for pid in children_of(parent)}
 
 
 def run_demo(*words: str) -> subprocess.CompletedProcess[str]:
