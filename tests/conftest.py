@@ -1,7 +1,6 @@
 """Fixtures that give tests real servers and a real browser; what cannot be had is a skip with its name."""
 
 import os
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,9 +14,6 @@ from tests import influx2, parts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-# jsonschema asks for it, for addresses in other letters, which no document here has; it takes seconds to import.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # A busy machine is not a failure.
 settings.register_profile("perch", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
