@@ -1,5 +1,6 @@
 """Whatever pieces a broker's bytes come in, the same messages come out of them, each answered once."""
 
+import socket
 import struct
 from collections.abc import Sequence
 from itertools import pairwise
@@ -123,6 +124,16 @@ def test_other_packets_are_paho_s_to_handle_and_the_end_is_noticed() -> None:
     assert listening.client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
     assert listening.heard == [("a", b"b", False)]
     assert listening.client.loop_read() == MQTTErrorCode.MQTT_ERR_CONN_LOST
+
+
+def test_a_client_whose_connection_ends_in_this_very_moment_says_so_and_raises_nothing() -> None:
+    """Its thread closes what wakes it, while another hands over a packet, or hangs up."""
+    client = QuickClient(lambda *_: None, CallbackAPIVersion.VERSION2)
+    gone, other = socket.socketpair()
+    with other:
+        gone.close()
+        client._sockpairW = gone
+        assert client._packet_queue(0xE0, b"\xe0\x00", 0, 0) == MQTTErrorCode.MQTT_ERR_NO_CONN
 
 
 def test_the_length_of_a_packet_is_told_as_soon_as_it_is_there() -> None:

@@ -159,6 +159,13 @@ class QuickClient(Client):
         self._reset_sockets(sockpair_only=True)
         return told
 
+    def _packet_queue(self, *packet: Any, **more: Any) -> MQTTErrorCode:
+        """Queue a packet; a connection that ends in this very moment has closed what would wake the thread."""
+        try:
+            return super()._packet_queue(*packet, **more)
+        except OSError:
+            return MQTTErrorCode.MQTT_ERR_NO_CONN
+
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Take in all that the socket has, then answer."""
         wire = self._sock
