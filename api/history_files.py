@@ -16,11 +16,16 @@ MOST_BEHIND = 10_000
 """Journal entries that history may lag behind and still be called well."""
 
 
-class HistoryFiles(History):
-    """Answers from `history.db`; raises StorageError."""
+def history_in_files(sites: Mapping[str, Site], data: Path) -> History:
+    """Give the history of some sites that lies in the files of a folder."""
+    return History.of(sites, HistoryFiles(sites, data))
+
+
+class HistoryFiles:
+    """A store in `history.db`; raises StorageError."""
 
     def __init__(self, sites: Mapping[str, Site], data: Path) -> None:
-        super().__init__(sites)
+        self._sites = sites
         self._history = data / "history.db"
         self._journal = data / "journal.db"
         self._turn = Lock()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from api.history import History
-from api.history_files import HistoryFiles
+from api.history_files import history_in_files
 from api.operations import Check
 from perch.adapters.influx_history import InfluxHistory
 from perch.history.source import HistorySource
@@ -16,15 +16,15 @@ def history_of(settings: ServerSettings) -> History:
     """Give the way to history that a configuration names: the collector's files, or an InfluxDB."""
     sites = {site.id: site for site in settings.sites}
     if settings.api.history is HistoryFrom.INFLUX and settings.influx is not None:
-        return HistoryInInflux(sites, settings.influx)
-    return HistoryFiles(sites, settings.data)
+        return History.of(sites, HistoryInInflux(sites, settings.influx))
+    return history_in_files(sites, settings.data)
 
 
-class HistoryInInflux(History):
-    """Answers as from the collector's files, out of the rows of an InfluxDB; raises UnavailableError."""
+class HistoryInInflux:
+    """A store that answers as the collector's files do, out of the rows of an InfluxDB; raises UnavailableError."""
 
     def __init__(self, sites: Mapping[str, Site], influx: Influx) -> None:
-        super().__init__(sites)
+        self._sites = sites
         self._influx = InfluxHistory(influx)
 
     def __repr__(self) -> str:

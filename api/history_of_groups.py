@@ -5,51 +5,37 @@ not done is for whoever hands the key out.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Self
 
 from api.access import Matter, Reader
 from api.history import History
-from api.operations import Check
 from perch.adapters.booking_feeds import Booked
 from perch.errors import QuestionError
 from perch.history.alone import ALONE, shared_of, without_few, without_single
 from perch.history.asked import group_of_space
-from perch.history.audit import Asked
-from perch.history.calendar import Calendar
-from perch.history.looks import Look, Said
 from perch.history.planning.changes import Add, Change, Convert, Remove
 from perch.history.planning.pool import observed_pool
 from perch.history.question import Answer, Question, Scope
-from perch.history.source import HistorySource, StateRow
+from perch.history.source import StateRow
 from perch.model import Site, SpaceKind
 
 
-@dataclass(frozen=True, slots=True)
 class HistoryOfGroups(History):
     """A history as it is told to who may not read that of single spaces."""
 
-    whole: History
+    __slots__ = ()
 
-    def source(self) -> HistorySource:
-        """Give what is known of the past."""
-        return self.whole.source()
-
-    def caveats(self, from_ms: int) -> tuple[str, ...]:
-        """Say what is not kept any more."""
-        return self.whole.caveats(from_ms)
-
-    def checks(self) -> Sequence[tuple[str, Check]]:
-        """Name the parts of which answers are made."""
-        return self.whole.checks()
-
-    def close(self) -> None:
-        """Leave it to whoever opened the whole."""
+    @classmethod
+    def within(cls, whole: History) -> Self:
+        """Give of a history what is told of groups."""
+        return cls(whole.store, whole.calendar, whole.feeds)
 
     def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
         """Answer of shared spaces, without groups of which a single one is there or observed; raises QuestionError."""
         shared = shared_of(site)
         seen = without_single_observed(self, question, self.groups(question, shared, now_ms), now_ms)
-        answer = without_few(self.whole.answer(question, seen, now_ms), seen, fewest=1)
+        answer = without_few(super().answer(question, seen, now_ms), seen, fewest=1)
         return answer if seen is shared else replace(answer, warnings=(*answer.warnings, ALONE))
 
     def groups(self, question: Question, site: Site, now_ms: int) -> Site:
@@ -58,27 +44,11 @@ class HistoryOfGroups(History):
 
     def booked(self, question: Question, site: Site) -> Booked:
         """Give the bookings of shared spaces that a question needs."""
-        return self.whole.booked(question, shared_of(site))
-
-    def require_begun(self, site: Site, to_ms: int, parameter: str = "to") -> None:
-        """Refuse a window that ends before all that was ever told of a site; raises QuestionError."""
-        self.whole.require_begun(site, to_ms, parameter)
+        return super().booked(question, shared_of(site))
 
     def transitions(self, _site: Site, _space: str, _from_ms: int, _to_ms: int) -> Sequence[StateRow]:
         """Give nothing: this is the history of a single space."""
         return ()
-
-    def calendar(self, site: str) -> Calendar:
-        """Give a site's calendar."""
-        return self.whole.calendar(site)
-
-    def audit(self, site: Site, seen: Sequence[Look], now_ms: int) -> Asked:
-        """Put what people saw at a site beside what was observed."""
-        return self.whole.audit(site, seen, now_ms)
-
-    def said_at(self, site: Site, space: str, time_ms: int) -> Said | None:
-        """Say what was observed of a space at a moment, as the audit needs."""
-        return self.whole.said_at(site, space, time_ms)
 
 
 def site_to(reader: Reader, site: Site) -> Site:

@@ -99,7 +99,7 @@ TheWindow = Annotated[Window, Depends(window_of)]
 async def history_of(request: Request, reader: TheReader) -> History:
     """Give the history that the application serves, as far as the reader may know it."""
     history: History = request.app.state.history
-    return history if reader.may_read(Matter.HISTORY_OF_SPACES) else HistoryOfGroups(history)
+    return history if reader.may_read(Matter.HISTORY_OF_SPACES) else HistoryOfGroups.within(history)
 
 
 TheHistory = Annotated[History, Depends(history_of)]

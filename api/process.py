@@ -141,7 +141,7 @@ async def _serve(settings: ServerSettings, listening: socket.socket, stop: threa
             task.cancel()
         await asyncio.to_thread(connection.stop, GRACE_S)
         outcomes = await asyncio.gather(serving, *working, return_exceptions=True)
-        history.close()
+        history.store.close()
         _log.info("stopped")
     for outcome in outcomes:
         if isinstance(outcome, Exception):
@@ -172,7 +172,7 @@ async def _application(
         live,
         history,
         taps,
-        checks_of(connection, history, settings.data),
+        checks_of(connection, history.store, settings.data),
         health=lambda: read_health(settings.data),
         demo=os.environ.get("PERCH_DEMO") == "1",
         settings=settings.api,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from api.history import History
+from api.history import Store
 from api.history_influx import HistoryInInflux
 from api.operations import Check
 from perch.adapters.age import mark
@@ -22,7 +22,7 @@ LAG_TOLD = 100
 """Fewer events than this are on their way at any time."""
 
 
-def checks_of(connection: Connection, history: History, data: Path) -> Sequence[tuple[str, Check]]:
+def checks_of(connection: Connection, store: Store, data: Path) -> Sequence[tuple[str, Check]]:
     """Name the parts in the order of the data's way; the collector is one where its files are."""
 
     def broker() -> str:
@@ -33,8 +33,8 @@ def checks_of(connection: Connection, history: History, data: Path) -> Sequence[
     def collector() -> str:
         return _collector(data)
 
-    beside = () if isinstance(history, HistoryInInflux) else (("collector", collector),)
-    return ("broker", broker), *beside, *history.checks()
+    beside = () if isinstance(store, HistoryInInflux) else (("collector", collector),)
+    return ("broker", broker), *beside, *store.checks()
 
 
 def _collector(data: Path) -> str:

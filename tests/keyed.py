@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message
 from api.application import serving, with_routes
 from api.audit_taps import Taps
 from api.entrance import Entrance
-from api.history_files import HistoryFiles
+from api.history_files import history_in_files
 from api.keys import Keys
 from api.live import Live
 from api.origins import Names
@@ -129,7 +129,7 @@ class Keyed:
         state.readings = self.log
         inside = Destinations((), (INSIDE,))
         state.watches = Watches(WatchesFile(self.folder), inside, self.live, self.entrance.reader_by)
-        history = HistoryFiles({site.id: site for site in self.sites}, self.folder)
+        history = history_in_files({site.id: site for site in self.sites}, self.folder)
         return serving(self.routes, self.live, history, Api(requests_per_minute=0), self.entrance)
 
     @property

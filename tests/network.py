@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from api.history_files import HistoryFiles
+from api.history_files import history_in_files
 from perch.adapters.collector_health import read_health
 from perch.adapters.journal import JournalReader, Stream
 from perch.chaos.checker import Found, Line, check
@@ -132,7 +132,7 @@ class Network:
 
     def observed(self, collector: str, site: str) -> list[Observed]:
         """Give the same as a collector's own files have it."""
-        history = HistoryFiles({one.id: one for one in load_server(self.config).sites}, self.data(collector))
+        history = history_in_files({one.id: one for one in load_server(self.config).sites}, self.data(collector))
         from_ms, to_ms = (int(datetime.fromisoformat(day).timestamp() * 1000) for day in WINDOW.values())
         try:
             return [
@@ -141,7 +141,7 @@ class Network:
                 for row in history.transitions(load_server(self.config).only([site]).sites[0], space, from_ms, to_ms)
             ]
         finally:
-            history.close()
+            history.store.close()
 
     def stored(self, collector: str, site: str) -> list[tuple[Stream, int, str]]:
         """Give the events of a site that a collector's journal holds, in order."""

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from api.application import build, serving, with_routes
 from api.audit_taps import Taps
-from api.history_files import HistoryFiles
+from api.history_files import history_in_files
 from api.live import Live
 from api.paging import Page, keyed_page, question, ranked_page
 from perch import contract
@@ -88,7 +88,7 @@ def networks(draw: st.DrawFn) -> Asked:
             state = draw(st.none() | st.sampled_from(State))
             if state is not None:
                 hear(live, site.id, space.id, state, draw(st.sampled_from([0.02, 0.5, 0.97])))
-    return Asked(_plain_items(live), serving(ROUTES, live, HistoryFiles({}, Path("/nowhere"))))
+    return Asked(_plain_items(live), serving(ROUTES, live, history_in_files({}, Path("/nowhere"))))
 
 
 def _plain_items(live: Live) -> list[dict[str, Any]]:
@@ -236,7 +236,7 @@ def test_a_cursor_of_another_question_or_layout_is_refused() -> None:
 
 
 def test_a_cursor_is_refused_by_name_over_http() -> None:
-    network = Asked([], build(Live((a_site(),), lambda: NOW), HistoryFiles({}, Path("/nowhere")), NO_TAPS, ()))
+    network = Asked([], build(Live((a_site(),), lambda: NOW), history_in_files({}, Path("/nowhere")), NO_TAPS, ()))
     cursor = network.get("/api/v1/spaces?kind=desk&limit=1")["next"]
     assert network.get(f"/api/v1/spaces?kind=desk&limit=2&cursor={cursor}")["next"] is None
     for address in (f"spaces?kind=room&cursor={cursor}", f"spaces?cursor={cursor}", f"agents?cursor={cursor}"):
@@ -255,7 +255,7 @@ def test_free_desks_of_the_whole_network_are_one_call() -> None:
         ("annex", "r1", State.FREE, 0.02),
     ):
         hear(live, site, space, state, belief)
-    network = Asked([], serving(ROUTES, live, HistoryFiles({}, Path("/nowhere"))))
+    network = Asked([], serving(ROUTES, live, history_in_files({}, Path("/nowhere"))))
     first = [(item["site"], item["id"]) for item in network.get("/api/v1/spaces?limit=5")["items"]]
     assert first == [("annex", "r1"), ("pier", "d02"), ("hq", "d01"), ("annex", "d01"), ("annex", "d02")]
     assert network.get("/api/v1/spaces")["items"][-1]["state"] == "occupied"
@@ -265,5 +265,5 @@ def test_free_desks_of_the_whole_network_are_one_call() -> None:
 
 @pytest.mark.parametrize("address", ["sites", "agents", "sensors", "definitions"])
 def test_every_list_has_the_same_envelope(address: str) -> None:
-    network = Asked([], build(Live((a_site(),), lambda: NOW), HistoryFiles({}, Path("/nowhere")), NO_TAPS, ()))
+    network = Asked([], build(Live((a_site(),), lambda: NOW), history_in_files({}, Path("/nowhere")), NO_TAPS, ()))
     assert set(network.get(f"/api/v1/{address}")) == {"items", "next", "as_of"}

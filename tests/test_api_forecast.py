@@ -17,7 +17,8 @@ from jsonschema import Draft202012Validator
 
 from api.forecast_resource import present_of
 from api.forecasts import Forecasts
-from api.history_files import HistoryFiles
+from api.history import History
+from api.history_files import HistoryFiles, history_in_files
 from api.live import Live
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
@@ -187,7 +188,7 @@ def test_a_site_without_history_says_so(tmp_path: Path) -> None:
 
 
 def of(site: Site, folder: Path) -> Forecasts:
-    return Forecasts(HistoryFiles({site.id: site}, folder))
+    return Forecasts(history_in_files({site.id: site}, folder))
 
 
 def ms(time: datetime) -> int:
@@ -202,7 +203,8 @@ def test_the_past_is_read_once_a_day_and_today_once_a_quarter_hour(folder: Path)
             type(self).reads += 1
             return super().source()
 
-    forecasts = Forecasts(Counting({SITE.id: SITE}, folder))
+    sites = {SITE.id: SITE}
+    forecasts = Forecasts(History.of(sites, Counting(sites, folder)))
     now_ms, present = ms(at(-1, 11)), Present(1, 1, 2)
 
     def reads(kind: SpaceKind, now_ms: int) -> int:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from api import process
 from api.application import build
 from api.audit_taps import Taps
-from api.history_files import HistoryFiles
+from api.history_files import history_in_files
 from api.live import Live
 from perch.errors import InputError, PerchError
 from perch.model import State
@@ -137,7 +137,7 @@ def test_a_bug_is_a_problem_that_gives_nothing_away(tmp_path: Path) -> None:
         raise RuntimeError("planted")
 
     taps = Taps(tmp_path, 0, lambda: 0)
-    app = build(Live((a_site(),), process.now), HistoryFiles({}, tmp_path), taps, [("broken", fail)])
+    app = build(Live((a_site(),), process.now), history_in_files({}, tmp_path), taps, [("broken", fail)])
     body = problem_of(asyncio.run(_asked_directly(app, "/readyz")), 500)
     assert "planted" not in json.dumps(body)
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from api.allowances import MOST_KNOWN, Allowances, address_of
 from api.application import build
 from api.audit_taps import Taps
-from api.history_files import HistoryFiles
+from api.history_files import history_in_files
 from api.live import Live
 from perch.delivery.liveness import Instant
 from perch.settings import Api
@@ -36,7 +36,7 @@ class Clock:
 def served(clock: Clock, settings: Api) -> ASGIApp:
     """Give an application with these settings."""
     return build(
-        Live((a_site(),), clock), HistoryFiles({}, NOWHERE), Taps(NOWHERE, 0, lambda: 0), (), settings=settings
+        Live((a_site(),), clock), history_in_files({}, NOWHERE), Taps(NOWHERE, 0, lambda: 0), (), settings=settings
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi.concurrency import run_in_threadpool
 
 from api.application import with_routes
+from api.history import History
 from api.history_files import HistoryFiles
 from api.turns import AT_ONCE
 from perch.adapters.keys import Role
@@ -20,8 +21,8 @@ ASKED = 60
 PAST = "/api/v1/history/time_used_ratio?site=hq&from=2026-09-14&to=2026-09-15"
 
 
-class SlowHistory(HistoryFiles):
-    """A history that answers nobody until it is let go."""
+class SlowStore(HistoryFiles):
+    """A store that answers nobody until it is let go."""
 
     def __init__(self, world: Keyed) -> None:
         super().__init__({site.id: site for site in world.sites}, world.folder)
@@ -30,12 +31,12 @@ class SlowHistory(HistoryFiles):
         self.most = 0
         self._lock = threading.Lock()
 
-    def answer(self, *_: object) -> Never:
+    def source(self) -> Never:
         """Wait, then say that there is nothing to say."""
         self._count(1)
         self.go.wait(30)
         self._count(-1)
-        raise UnavailableError("this history tells nothing")
+        raise UnavailableError("this store tells nothing")
 
     def _count(self, more: int) -> None:
         with self._lock:
@@ -46,7 +47,8 @@ class SlowHistory(HistoryFiles):
 @pytest.mark.parametrize("past", [PAST, "/week?site=hq", "/report?site=hq"])
 def test_live_answers_wait_for_no_history_and_histories_take_turns(tmp_path: Path, past: str) -> None:
     world = Keyed(tmp_path, routes=with_routes())
-    world.routes.state.history = history = SlowHistory(world)
+    store = SlowStore(world)
+    world.routes.state.history = History.of({site.id: site for site in world.sites}, store)
 
     async def ask(address: str, role: Role) -> int:
         return (await asked(world.app, "GET", address, b"", world.by(role))).status
@@ -54,15 +56,15 @@ def test_live_answers_wait_for_no_history_and_histories_take_turns(tmp_path: Pat
     async def all_at_once() -> list[int]:
         asked_for = [asyncio.create_task(ask(past, Role.FACILITIES)) for _ in range(ASKED)]
         try:
-            await asyncio.to_thread(until, lambda: history.at_work >= AT_ONCE)
+            await asyncio.to_thread(until, lambda: store.at_work >= AT_ONCE)
             return [await ask(f"/api/v1/{name}?site=hq", Role.MEMBER) for name in ("spaces", "summary", "events")]
         finally:
-            history.go.set()
+            store.go.set()
             statuses.extend(await asyncio.gather(*asked_for))
 
     statuses: list[int] = []
     assert asyncio.run(all_at_once()) == [200, 200, 200]
-    assert history.most == AT_ONCE
+    assert store.most == AT_ONCE
     assert statuses == [503] * ASKED
 
 

@@ -84,7 +84,8 @@ def export(
         kind,
         zone,
     )
-    with closing(history_of(settings)) as history:
+    history = history_of(settings)
+    with closing(history.store):
         if what in (TRANSITIONS, SESSIONS):
             _require_history(history, question, of)
         table, warnings = _table(what, _Asked(question, of), history)
