@@ -291,10 +291,12 @@ def test_a_reader_hears_what_holds_now_and_says_nothing(scene: Scene) -> None:
 
 
 def test_who_proves_that_the_files_were_read_may_do_nothing(scene: Scene) -> None:
+    """But say of agents that were put out that they are gone."""
     prover = Client5(scene.place.files.proof)
     assert prover.is_in
     prover.subscribe("#")
-    assert prover.publish(f"{VICTIM}/up") != "Success"
+    for topic in (f"{VICTIM}/up", f"{VICTIM}/status", f"{VICTIM}/state/d01", "perch/v1/hq/pi-3/up"):
+        assert prover.publish(topic) != "Success"
     scene.unharmed()
     assert prover.received == []
     prover.leave()

@@ -24,13 +24,14 @@ from perch.adapters.enrolling import enrol
 from perch.adapters.enrolment_clerk import Clerk
 from perch.adapters.enrolment_desk import MOST_AT_ONCE, Answer, Asked, DeskServer
 from perch.adapters.journal import Journal
+from perch.contract import LiveState, Status, build_state, build_status, will
 from perch.contract.credentials import kept_of
 from perch.contract.desk import MOST_WRONG
 from perch.contract.enrolment import AUTHORITY_PATH, CREDENTIAL_PATH, Invitation, Request, encode, fingerprint
 from perch.contract.topics import user_name
 from perch.errors import PerchError, UnavailableError
-from perch.model import Identity, SensedSpace, Sensor, SensorKind, SpaceKind
-from perch.settings import AgentSettings, Broker, SensingSettings
+from perch.model import Clock, Identity, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
+from perch.settings import AgentSettings, Broker, SensingSettings, load_server
 from perch.settings.broker import read_broker
 from perch.settings.files import open_toml, toml_values
 from perch.settings.table import Complaints
@@ -41,6 +42,7 @@ from tests import parts
 from tests.acknowledging import Acknowledging
 from tests.enrolled import NOW_S, Heard, Venue, comes_in, venue
 from tests.parts import LOOPBACK, free_port, until
+from tests.serving import EPOCH, serving_connected, wall_ms
 from tests.test_collector import entries
 from tests.test_projection_history import append, event
 
@@ -197,6 +199,25 @@ def test_an_agent_is_invited_delivers_is_given_another_credential_and_is_put_out
     assert told["hq/pi-1"]["credential"] == "revoked"
     assert told["hq/pi-1"]["revoked"]
     assert told["annex/pi-1"]["credential"] == "none"
+
+
+def test_what_a_revoked_agent_stated_last_is_believed_no_more(either: Venue, tmp_path: Path) -> None:
+    """Nor by who comes later; it said that it would be valid for 90 seconds."""
+    settings = load_server(either.config, {})
+    way, api = either.enrol("pi-1"), replace(settings.api, port=free_port())
+    now_ms = wall_ms()
+    state = LiveState(
+        v=1, epoch=EPOCH, state=State.FREE, probability=0.03, count=None, reason=Reason.QUIET,
+        since_ms=now_ms, sent_ms=now_ms, clock=Clock.OK,
+    )  # fmt: skip
+    with Heard(way, "x") as agent, serving_connected(replace(settings, data=tmp_path, api=api)) as served:
+        agent.connection.publish(build_status("hq", "pi-1", Status(v=1, online=True, epoch=EPOCH, run=7)))
+        agent.connection.publish(build_state("hq", "pi-1", "d01", state))
+        served.wait_for("d01", State.FREE)
+        either.members.revoke("hq", "pi-1", NOW_S)
+        assert served.wait_for("d01", State.UNKNOWN)["reason"] == Reason.AGENT_OFFLINE
+    with Heard(either.server, "later", "perch/v1/hq/pi-1/#") as later:
+        assert later.messages.get(timeout=10).payload == build_status("hq", "pi-1", will(EPOCH, 7)).payload
 
 
 def test_what_was_written_is_for_its_owner_alone_and_no_secret_is_kept_at_the_server(either: Venue, pi: Pi) -> None:

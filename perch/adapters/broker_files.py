@@ -19,7 +19,7 @@ from perch.adapters.whole_file import write_whole
 from perch.contract import roster as rosters
 from perch.contract.bridge import edge_name
 from perch.contract.credentials import SALT_BYTES, SECRET_BYTES, kept_of, mosquitto_passwords
-from perch.contract.rights import Others, mosquitto_acl, rights_of
+from perch.contract.rights import Others, farewell_rights, mosquitto_acl, rights_of
 from perch.contract.roster import Roster
 from perch.contract.topics import user_name
 from perch.errors import ContractError, PerchError, StorageError
@@ -36,7 +36,9 @@ ROSTER, ACL, AGENTS, SERVER, REVOKED = (
 CERTIFICATE, HOST = "broker.pem", "broker.host"
 CONFIGURATION, PROOF = "mosquitto.conf", "reload.password"
 PROVER = "perch-reload"
-"""A login without any right, whose password is another one after each writing: a broker that takes it has read it."""
+"""A login whose password is another one after each writing: a broker that takes it has read it.
+
+It may say of agents that were revoked that they are gone, and nothing else."""
 
 RENEW_BEFORE = timedelta(days=30)
 OWN = 0o600
@@ -126,7 +128,9 @@ class BrokerFiles:
         readers = tuple(reader.name for reader in self._enrolment.readers)
         others = Others(self._broker.username, readers, tuple(edge.site for edge in self._enrolment.edges))
         told = self._enrolment.home_assistant
-        return mosquitto_acl(rights_of(self._sites, others, without=roster.revoked, home_assistant=told))
+        gone = ((one.site, one.agent) for one in roster.members.values() if not one.holds)
+        everybody = rights_of(self._sites, others, without=roster.revoked, home_assistant=told)
+        return mosquitto_acl((*everybody, farewell_rights(PROVER, gone)))
 
     def _agents(self) -> frozenset[str]:
         return frozenset(user_name(site.id, agent) for site in self._sites for agent in site.agents)

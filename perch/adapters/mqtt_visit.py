@@ -1,7 +1,8 @@
 """A short visit to the broker, to see what it allows: no thread, no second try, no will.
 
-What a visitor publishes is never retained. Its client id is its own, so that it takes nobody's session, unless the
-broker gives each user name a single one; then whoever had it is put out, comes back, and puts the visitor out.
+What a visitor publishes is not retained unless it means to leave it behind. Its client id is its own, so that it takes
+nobody's session, unless the broker gives each user name a single one; then whoever had it is put out, comes back, and
+puts the visitor out.
 """
 
 import time
@@ -10,7 +11,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -93,8 +94,14 @@ class Visit:
         return [False] * len(topics)
 
     def publish(self, topic: str, payload: bytes) -> Answer:
-        """Publish at QoS 1, never retained, and give the broker's answer."""
-        sent = self._client.publish(topic, payload, qos=QOS)
+        """Publish at QoS 1, not retained, and give the broker's answer."""
+        return self._answer(self._client.publish(topic, payload, qos=QOS))
+
+    def leave_behind(self, topic: str, payload: bytes) -> Answer:
+        """Publish at QoS 1 what the broker is to keep, and give its answer."""
+        return self._answer(self._client.publish(topic, payload, qos=QOS, retain=True))
+
+    def _answer(self, sent: MQTTMessageInfo) -> Answer:
         self._until(lambda: sent.mid in self._answers)
         return self._answers.get(sent.mid, Answer.NONE)
 

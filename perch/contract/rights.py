@@ -47,6 +47,11 @@ def edge_rights(site: str) -> Rights:
     return Rights(edge_name(site), tuple(said), tuple(heard))
 
 
+def farewell_rights(user: str, agents: Iterable[tuple[str, str]]) -> Rights:
+    """Let a login say of agents that were put out that they are gone, as they cannot themselves any more."""
+    return Rights(user, tuple(topic(site, agent, "status") for site, agent in agents))
+
+
 class Others(NamedTuple):
     """The logins that are no agents: the server's own (None where it needs none), readers by name, edges by site."""
 
