@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.history.asked import Asked, asked, groups_of, rows_asked
+from perch.history.asked import Asked, asked
 from perch.history.crowd import levels
 from perch.history.memory import MemoryHistory
 from perch.history.question import Hours, Question, Resolution, Scope
@@ -48,11 +48,7 @@ def folded(batches: Sequence[Sequence[Told]]) -> Iterator[tuple[HistoryReader, H
 
 
 def ready(case: Case, question: Question) -> Asked:
-    place, end_ms = case.site, question.to_ms
-    chosen = rows_asked(question, place, end_ms)
-    finer = Resolution.HOUR if question.resolution is Resolution.HOUR_OF_WEEK else question.resolution
-    steps_ms = case.calendar.steps_ms(finer, question.from_ms, end_ms)
-    return asked(question, place, case.calendar, chosen, groups_of(question, place, chosen), steps_ms)
+    return asked(question, case.site, case.calendar, question.to_ms)
 
 
 def assert_alike(about: Asked, source: HistorySource, plain: HistorySource) -> None:

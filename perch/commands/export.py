@@ -144,7 +144,7 @@ def _table(what: str, asked: _Asked, history: History) -> tuple[Table, tuple[str
     """Give what is asked for, and what is to be known of it."""
     question, site, now_ms = asked.question, asked.site, wall_ms()
     if what == LAYOUT:
-        return layout_table(question, site, now_ms), ()
+        return layout_table(question, site), ()
     if what not in (TRANSITIONS, SESSIONS):
         answer = history.answer(question, site, now_ms)
         return answer_table(answer, site), answer.warnings

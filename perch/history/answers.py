@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from perch.history.asked import Asked, Bookings, asked, groups_of, rows_asked
+from perch.history.asked import Asked, Bookings, asked_in_steps, groups_of, rows_asked, steps_asked
 from perch.history.asking import check, check_size
 from perch.history.calendar import Calendar
 from perch.history.caveats import caveats
@@ -45,14 +45,14 @@ def answer(
     groups = groups_of(question, site, chosen)
     check_size(question, len(groups), to_ms)
     by_week = question.resolution is Resolution.HOUR_OF_WEEK
-    steps_ms = calendar.steps_ms(Resolution.HOUR if by_week else question.resolution, question.from_ms, to_ms)
+    steps_ms = steps_asked(question, calendar, to_ms)
     metric, tiers = METRICS[question.metric], source.tiers(site.id)
     missing = steps_not_kept(steps_ms, metric.back_ms, tiers)
     rows = () if by_week else tuple(_rows_missing(groups, steps_ms[: missing + 1]))
     answer = Answer(metric.definition, question, to_ms, rows, (), parameters_of(metric, question))
     if missing == len(steps_ms) - 1:
         return replace(answer, warnings=tuple(said_of_steps(missing, metric.back_ms, tiers)))
-    about = replace(asked(question, site, calendar, chosen, groups, steps_ms[missing:]), bookings=bookings)
+    about = replace(asked_in_steps(question, site, calendar, chosen, groups, steps_ms[missing:]), bookings=bookings)
     measured = metric.measure(about, source)
     if by_week:
         answer = replace(answer, rows=tuple(hour_rows(about, metric, measured)))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from perch.history.calendar import Calendar
 from perch.history.layout import Standing, standings
 from perch.history.measure import Flags, Grid, grid
-from perch.history.question import Hours, Question, Scope
+from perch.history.question import Hours, Question, Resolution, Scope
 from perch.history.source import Integers
 from perch.model import DAY_MS, Site, Space
 
@@ -135,7 +135,20 @@ def groups_of(question: Question, site: Site, chosen: Sequence[Standing]) -> dic
     return {name: place for place, name in enumerate(names)}
 
 
-def asked(
+def steps_asked(question: Question, calendar: Calendar, to_ms: int) -> Integers:
+    """Give the edges of the steps of a question up to a moment: hours for those of the week."""
+    by_week = question.resolution is Resolution.HOUR_OF_WEEK
+    return calendar.steps_ms(Resolution.HOUR if by_week else question.resolution, question.from_ms, to_ms)
+
+
+def asked(question: Question, site: Site, calendar: Calendar, to_ms: int) -> Asked:
+    """Make a question ready to be measured up to a moment."""
+    chosen = rows_asked(question, site, to_ms)
+    groups = groups_of(question, site, chosen)
+    return asked_in_steps(question, site, calendar, chosen, groups, steps_asked(question, calendar, to_ms))
+
+
+def asked_in_steps(
     question: Question,
     site: Site,
     calendar: Calendar,
@@ -143,7 +156,7 @@ def asked(
     groups: Mapping[str, int],
     steps_ms: Integers,
 ) -> Asked:
-    """Cut time for a question."""
+    """Make a question ready of which rows, groups and steps are known already."""
     days_ms = calendar.day_starts_ms(int(steps_ms[0]), int(steps_ms[-1]))
     midnights_ms = np.arange(int(steps_ms[0]) // DAY_MS + 1, -(-int(steps_ms[-1]) // DAY_MS), dtype=np.int64) * DAY_MS
     cut = grid(steps_ms, chosen, calendar, np.concatenate((days_ms, midnights_ms)))

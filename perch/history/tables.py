@@ -14,7 +14,7 @@ import numpy as np
 
 from perch.codes import DATINGS, REASONS, STATES
 from perch.errors import QuestionError
-from perch.history.asked import Asked, asked, groups_of, rows_asked
+from perch.history.asked import Asked, asked, rows_asked
 from perch.history.asking import check
 from perch.history.calendar import DAY_MS, Calendar
 from perch.history.definitions import DEFINITIONS
@@ -155,11 +155,9 @@ def session_table(question: Question, site: Site, source: HistorySource, calenda
     """Give the sessions that the metric of that name counts, space by space; raises QuestionError."""
     to_ms = check(question, site, now_ms)
     require_words(source.tiers(site.id), site.id, question.from_ms - MARGIN_MS)
-    chosen = rows_asked(question, site, to_ms)
-    spaces = list(by_space(chosen).values())
+    within = asked(replace(question, resolution=Resolution.TOTAL), site, calendar, to_ms)
+    spaces = list(by_space(within.chosen).values())
     batches = [spaces[place : place + SPACES_AT_ONCE] for place in range(0, len(spaces), SPACES_AT_ONCE)]
-    steps_ms = calendar.steps_ms(Resolution.TOTAL, question.from_ms, to_ms)
-    within = asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
 
     def pieces() -> Iterator[Piece]:
         for batch in batches:
@@ -189,9 +187,11 @@ def answer_table(answer: Answer, site: Site) -> Table:
     return Table(site, definition.id, columns, 1, iter((rows,)), about)
 
 
-def layout_table(question: Question, site: Site, now_ms: int) -> Table:
-    """Give the rows of the layout that meet a question's window, as spaces.csv has them; raises QuestionError."""
-    del now_ms  # a layout can be asked of the future as well
+def layout_table(question: Question, site: Site) -> Table:
+    """Give the rows of the layout that meet a question's window, as spaces.csv has them; raises QuestionError.
+
+    A layout can be asked of the future as well.
+    """
     if question.to_ms <= question.from_ms:
         raise QuestionError("to", "the window ends before it begins, or is empty", "let `to` be later than `from`")
     chosen = rows_asked(question, site, question.to_ms)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from perch.history.asked import asked, groups_of, rows_asked
+from perch.history.asked import asked, rows_asked
 from perch.history.calendar import DAY_MS, Calendar
 from perch.history.metrics import METRICS
 from perch.history.question import Hours, Question, Resolution, Scope
@@ -91,11 +91,8 @@ def _observed(
     """Say which of some spaces were observed within a span."""
     some = replace(site, spaces=tuple(space for space in site.spaces if space.id in spaces))
     question = Question("coverage", *span, Resolution.TOTAL, Scope.SPACE, Hours.ALL)
-    chosen = rows_asked(question, some, span[1])
-    groups = groups_of(question, some, chosen)
-    if not groups:
+    about = asked(question, some, calendar, span[1])
+    if not about.groups:
         return set()
-    steps_ms = calendar.steps_ms(Resolution.TOTAL, *span)
-    measured = METRICS["coverage"].measure(asked(question, some, calendar, chosen, groups, steps_ms), source)
-    known_ms = measured.known_ms.sum(axis=-1).tolist()
-    return {space for space, group in groups.items() if known_ms[group]}
+    known_ms = METRICS["coverage"].measure(about, source).known_ms.sum(axis=-1).tolist()
+    return {space for space, group in about.groups.items() if known_ms[group]}

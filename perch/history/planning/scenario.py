@@ -7,7 +7,7 @@ is not known: who was turned away then, and who would have come in hours in whic
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from perch.history.asked import Asked, asked, groups_of, rows_asked
+from perch.history.asked import Asked, asked, rows_asked
 from perch.history.asking import check
 from perch.history.calendar import Calendar
 from perch.history.metrics import METRICS
@@ -58,7 +58,7 @@ def scenario(
     kinds = touched(today, changes)
     pool = observed_pool(site, [(from_ms, end_ms)], source, calendar, kinds)
     spaces = changed(today, changes, pool.left_out)
-    about = _asked(question, pool.site, end_ms, calendar)
+    about = asked(question, pool.site, calendar, end_ms)
     window = Window(from_ms, end_ms, _of_kinds(demand(about, source), kinds), calendar)
     others = opened(calendar, changes)
     more = tuple(longer(calendar, others))
@@ -75,12 +75,6 @@ def scenario(
         pool.left_out,
         (*pool.warnings, *_warnings(window, coverage, more)),
     )
-
-
-def _asked(question: Question, site: Site, end_ms: int, calendar: Calendar) -> Asked:
-    chosen = rows_asked(question, site, end_ms)
-    steps_ms = calendar.steps_ms(Resolution.TOTAL, question.from_ms, end_ms)
-    return asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
 
 
 def _of_kinds(every: Demand, kinds: Iterable[SpaceKind]) -> Demand:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perch.errors import QuestionError
-from perch.history.asked import Asked, asked, groups_of, rows_asked
+from perch.history.asked import Asked, asked
 from perch.history.asking import check
 from perch.history.calendar import Calendar
 from perch.history.crowd import Levels, levels
@@ -115,7 +115,7 @@ def sizing(
     question = _question(kind, from_ms, to_ms)
     end_ms = check(question, site, now_ms)
     pool = observed_pool(site, [(from_ms, end_ms)], source, calendar, [kind])
-    about = _asked(question, pool.site, end_ms, calendar)
+    about = asked(question, pool.site, calendar, end_ms)
     current = sum(row.from_ms < end_ms <= row.to_ms for row in about.chosen)
     measured = levels(about, source)
     days = _days(measured.crowd, about.steps_ms)
@@ -137,12 +137,6 @@ def sizing(
 
 def _question(kind: SpaceKind, from_ms: int, to_ms: int) -> Question:
     return Question("peak_concurrent", from_ms, to_ms, Resolution.DAY, hours=Hours.OPEN, kind=kind.value)
-
-
-def _asked(question: Question, site: Site, end_ms: int, calendar: Calendar) -> Asked:
-    chosen = rows_asked(question, site, end_ms)
-    steps_ms = calendar.steps_ms(Resolution.DAY, question.from_ms, end_ms)
-    return asked(question, site, calendar, chosen, groups_of(question, site, chosen), steps_ms)
 
 
 def _coverage(measured: Crowd) -> float | None:
