@@ -73,7 +73,7 @@ transitions_days = 0
     pages = ("https://intranet.example", "http://localhost:3000")
     expected = Api("0.0.0.0", 80, True, cors_origins=pages, requests_per_minute=0)  # noqa: S104  # what the file says
     assert settings.api == expected
-    assert settings.retention == Retention(0, 1825)
+    assert settings.retention == Retention(0, 1825, journal_days=0)
 
 
 def test_databases_stand_for_influxdb_1(tmp_path: Path) -> None:
@@ -129,6 +129,8 @@ def test_an_influxdb_that_cannot_be_used_is_refused(tmp_path: Path, influx: str,
     ("more", "where"),
     [
         ("[retention]\ntransitions_days = -1", "[retention].transitions_days"),
+        ("[retention]\ntransitions_days = 90\njournal_days = 92", "[retention].journal_days"),
+        ("[retention]\ntransitions_days = 0\njournal_days = 500", "[retention].journal_days"),
         ("[api]\npublic_summary = 1", "[api].public_summary"),
         ('[api]\nurl = "perch.example"', "[api].url"),
         ('[api]\nurl = "https://perch.example/page"', "[api].url"),
@@ -143,3 +145,19 @@ def test_an_influxdb_that_cannot_be_used_is_refused(tmp_path: Path, influx: str,
 )
 def test_what_a_server_cannot_be_told_is_refused(tmp_path: Path, more: str, where: str) -> None:
     assert complaints(tmp_path, f"{LITTLE}{more}\n") == {where}
+
+
+@pytest.mark.parametrize(
+    ("more", "journal_days"),
+    [
+        ("", 430),
+        ("[retention]\ntransitions_days = 90", 120),
+        ("[retention]\ntransitions_days = 90\njournal_days = 93", 93),
+        ("[retention]\ntransitions_days = 90\njournal_days = 0", 0),
+        ("[retention]\ntransitions_days = 0", 0),
+    ],
+)
+def test_the_journal_keeps_a_month_more_than_history_unless_it_is_told_otherwise(
+    tmp_path: Path, more: str, journal_days: int
+) -> None:
+    assert load_server(server_folder(tmp_path, LITTLE + more), {}).retention.journal_days == journal_days

@@ -17,6 +17,12 @@ from perch.settings.site import load_site
 from perch.settings.table import Complaints, Table
 from perch.settings.values import Api, HistoryFrom, Influx, Retention, ServerSettings
 
+LATER_DAYS = 30
+"""So long the journal keeps what history keeps as single changes no more, unless something else is said."""
+
+LEAST_LATER_DAYS = 3
+"""A day of the receipt, one of what clocks may be wrong by, and one until history has summed the day up."""
+
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -123,13 +129,30 @@ def _api(table: Table, influx: Influx | None) -> Api:
 
 def _retention(table: Table) -> Retention:
     days = whole(0, 100_000)
+    words_days = table.take("transitions_days", days, 400)
     retention = Retention(
-        transitions_days=table.take("transitions_days", days, 400),
+        transitions_days=words_days,
         quarter_hours_days=table.take("quarter_hours_days", days, 1825),
         audit_days=table.take("audit_days", days, 400),
+        journal_days=table.take("journal_days", days, words_days + LATER_DAYS if words_days else 0),
     )
+    _check_journal(table, retention)
     table.finish()
     return retention
+
+
+def _check_journal(table: Table, retention: Retention) -> None:
+    """History is made anew from the journal, so nothing may leave the journal before history has summed it up."""
+    words_days, journal_days = retention.transitions_days, retention.journal_days
+    if journal_days and not words_days:
+        what = f"is {journal_days}, while single changes are kept for ever (transitions_days = 0)"
+        table.complain("journal_days", what, "set it to 0 too, or say how long single changes are kept")
+    elif 0 < journal_days < words_days + LEAST_LATER_DAYS:
+        what = f"is {journal_days}: the journal has to keep what history still keeps as single changes"
+        least = words_days + LEAST_LATER_DAYS
+        table.complain(
+            "journal_days", what, f"set it to {least} or more, {LEAST_LATER_DAYS} days over transitions_days"
+        )
 
 
 def web_origin(value: object) -> str:

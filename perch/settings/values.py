@@ -160,11 +160,12 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long history and the audit's looks are kept, in days; 0 means for ever."""
+    """How long journal, history and the audit's looks are kept, in days; 0 means for ever."""
 
     transitions_days: int = 400
     quarter_hours_days: int = 1825
     audit_days: int = 400
+    journal_days: int = 430
 
 
 @dataclass(frozen=True, slots=True)
