@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from benchmarks.figures import Figure
-from perch.history.planning.comparison import Day, compared_days
 from perch.history.planning.quantiles import enough
+from perch.history.planning.weekdays import Day, compared_days
 
 DESKS, SHARE, LATER_DAYS = 48, 0.95, 250
 SIMULATIONS = 2_000

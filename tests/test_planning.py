@@ -13,12 +13,13 @@ from perch.history.asked import Booking
 from perch.history.calendar import Calendar
 from perch.history.memory import MemoryHistory
 from perch.history.planning.changes import Add, Change, Convert, Open, Remove
-from perch.history.planning.comparison import Compared, Comparison, Day, compare, compared_days
+from perch.history.planning.comparison import Compared, Comparison, compare
 from perch.history.planning.demand import Stay
 from perch.history.planning.quantiles import enough, unseen
 from perch.history.planning.replay import replay
 from perch.history.planning.scenario import Scenario, scenario
 from perch.history.planning.sizing import LEAST_DAYS, sizing
+from perch.history.planning.weekdays import Day, compared_days
 from perch.history.told import Marked, Stated, Told
 from perch.model import OpenSpan, Reason, Site, SpaceKind, State
 from tests.history_cases import HOUR_MS, day_ms, marked, site, space, stated

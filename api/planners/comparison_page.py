@@ -21,7 +21,8 @@ from api.planners.wording import say, words
 from api.planning_resources import compared
 from api.turns import taking_turns
 from perch.history.definitions import DEFINITIONS
-from perch.history.planning.comparison import LEAST_WEEKS, Compared, Comparison, Period
+from perch.history.planning.comparison import Compared, Comparison, Period
+from perch.history.planning.weekdays import LEAST_WEEKS
 from perch.model import Site
 
 router = APIRouter(include_in_schema=False)

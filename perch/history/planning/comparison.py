@@ -1,16 +1,13 @@
 """Before and after: what changed between two periods, weekday by weekday, and how sure that is.
 
-The number of a period is the mean, over the weekdays that both periods have, of the mean of that weekday's days; each
-day is the metric over its opening hours and the spaces that stood there on it. Days observed too little are left out.
-How sure the difference is comes from how the weeks of each period differ among themselves (a cluster for each week,
-Welch's interval). With a control zone, each day counts by how it differs from the same day there.
+Each day is the metric over its opening hours and the spaces that stood there on it. Days observed too little are left
+out. With a control zone, each day counts by how it differs from the same day there. What the days of two periods come
+to is for `weekdays` to say.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from math import sqrt
-from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -19,19 +16,14 @@ from perch.history.answers import NO_BOOKINGS, answer
 from perch.history.asked import Bookings
 from perch.history.calendar import Calendar
 from perch.history.definitions import OF_BOOKINGS
-from perch.history.intervals import student
 from perch.history.kept import said_of_steps, steps_not_kept
 from perch.history.metrics import METRICS
 from perch.history.planning.pool import observed_pool
+from perch.history.planning.weekdays import Day, compared_days
 from perch.history.question import Answer, HourRow, Hours, Question, Resolution, Row, Scope
 from perch.history.source import END_MS, HistorySource, Tiers
 from perch.history.unobserved import COVERAGE_WANTED
 from perch.model import Site
-
-LEAST_WEEKS = 4
-
-Days = Mapping[date, float]
-Week = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +64,6 @@ class Comparison:
     bounds: tuple[float, float] | None
     left_out: tuple[str, ...]
     warnings: tuple[str, ...]
-
-
-class Day(NamedTuple):
-    """A day's number, with unknown time as free and as occupied."""
-
-    value: float
-    low: float
-    high: float
-
-    def less(self, other: "Day") -> "Day":
-        """Give the difference to another day."""
-        return Day(self.value - other.value, self.low - other.high, self.high - other.low)
 
 
 def compare(
@@ -175,80 +155,3 @@ def _days(rows: Sequence[Row | HourRow], calendar: Calendar) -> dict[date, Day]:
         for row in rows
         if isinstance(row, Row) and row.value is not None
     }
-
-
-class Difference(NamedTuple):
-    """What the days of two periods come to: (value, low, high) and (days, weeks) of each, and how they differ."""
-
-    periods: tuple[tuple[float | None, float | None, float | None], ...]
-    counted: tuple[tuple[int, int], ...]
-    difference: float | None
-    interval: tuple[float, float] | None
-    bounds: tuple[float, float] | None
-    warnings: tuple[str, ...]
-
-
-def compared_days(before: Mapping[date, Day], after: Mapping[date, Day]) -> Difference:
-    """Compare two periods of which the days' numbers are known."""
-    weekdays = {day.weekday() for day in before} & {day.weekday() for day in after}
-    matched = [{day: one for day, one in days.items() if day.weekday() in weekdays} for days in (before, after)]
-    values = [{day: one.value for day, one in days.items()} for days in matched]
-    weeks = [_by_week(days) for days in values]
-    number = (len(weeks[0]), len(weeks[1]))
-    counted = tuple((len(days), of) for days, of in zip(values, number, strict=True))
-    if min(number) < LEAST_WEEKS:
-        nothing = (None, None, None)
-        least = (
-            f"There are {number[0]} weeks before and {number[1]} after; {LEAST_WEEKS} of each are the least to compare."
-        )
-        return Difference((nothing, nothing), counted, None, None, None, (least,))
-    means = [_weekday_means(days) for days in values]
-    half = _half_width(_spread(weeks[0], means[0]), _spread(weeks[1], means[1]), number)
-    first, second = (_numbers(days) for days in matched)
-    change = second.less(first)
-    interval = change.value - half, change.value + half
-    return Difference((first, second), counted, change.value, interval, (change.low, change.high), ())
-
-
-def _numbers(days: Mapping[date, Day]) -> Day:
-    """Give the mean over weekdays of the means of their days."""
-    columns = ({day: one[place] for day, one in days.items()} for place in range(len(Day._fields)))
-    return Day(*(fmean(_weekday_means(column).values()) for column in columns))
-
-
-def _by_week(days: Days) -> Mapping[Week, Days]:
-    """Group days by ISO week."""
-    weeks: dict[Week, dict[date, float]] = {}
-    for day, value in days.items():
-        weeks.setdefault(day.isocalendar()[:2], {})[day] = value
-    return weeks
-
-
-def _weekday_means(days: Days) -> dict[int, float]:
-    """Give the mean of each weekday's values."""
-    return {
-        weekday: fmean(value for day, value in days.items() if day.weekday() == weekday)
-        for weekday in {day.weekday() for day in days}
-    }
-
-
-def _spread(weeks: Mapping[Week, Days], means: Mapping[int, float]) -> float:
-    """Give the variance of a period's number, from how its weeks differ from what their weekdays usually are.
-
-    Each week adds what its days add to the mean of their weekdays; n / (n - 1) as for a sample of n clusters.
-    """
-    each = {weekday: sum(day.weekday() == weekday for days in weeks.values() for day in days) for weekday in means}
-    added = [
-        sum((value - means[day.weekday()]) / each[day.weekday()] for day, value in days.items()) / len(means)
-        for days in weeks.values()
-    ]
-    return sum(one * one for one in added) * len(weeks) / (len(weeks) - 1)
-
-
-def _half_width(before: float, after: float, weeks: tuple[int, int]) -> float:
-    """Give half of the interval of a difference of two means with variances (Welch and Satterthwaite)."""
-    total = before + after
-    if not total:
-        return 0.0
-    degrees = total**2 / (before**2 / (weeks[0] - 1) + after**2 / (weeks[1] - 1))
-    return student(max(int(degrees), 1)) * sqrt(total)
