@@ -34,7 +34,9 @@ class HistoryOfGroups(History):
     def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
         """Answer of shared spaces, without groups of which a single one is there or observed; raises QuestionError."""
         shared = shared_of(site)
-        seen = without_single_observed(self, question, self.groups(question, shared, now_ms), now_ms)
+        there = self.groups(question, shared, now_ms)
+        observed = observed_site(self, there, [(question.from_ms, question.to_ms)])
+        seen = without_single_observed(self, question, there, observed, now_ms)
         answer = without_few(super().answer(question, seen, now_ms), seen, fewest=1)
         return answer if seen is shared else replace(answer, warnings=(*answer.warnings, ALONE))
 
@@ -61,9 +63,8 @@ def observed_site(history: History, site: Site, windows: Sequence[tuple[int, int
     return observed_pool(site, windows, history.source(), history.calendar(site.id)).site
 
 
-def without_single_observed(history: History, question: Question, site: Site, now_ms: int) -> Site:
+def without_single_observed(history: History, question: Question, site: Site, observed: Site, now_ms: int) -> Site:
     """Give a site without the groups of a question of which this reader would see a single space observed."""
-    observed = observed_site(history, site, [(question.from_ms, question.to_ms)])
     seen = history.groups(question, observed, now_ms)
     if seen is observed:
         return site
@@ -96,13 +97,12 @@ def is_left_out(history: History, site: Site, window: tuple[int, int], now_ms: i
 
 
 def groups_to_replay(
-    history: History, site: Site, window: tuple[int, int], now_ms: int, changes: Sequence[Change]
+    history: History, site: Site, observed: Site, window: tuple[int, int], now_ms: int, changes: Sequence[Change]
 ) -> tuple[Site, Sequence[str]]:
     """Give what may be replayed, and what to say of it; raises QuestionError where a change is of a single space."""
-    observed = observed_site(history, site, [window])
     for number, change in enumerate(changes):
         require_groups(history, observed, window, now_ms, _kinds_of(change, observed), f"changes[{number}]")
-    seen = without_single_observed(history, Question("sessions", *window, scope=Scope.KIND), site, now_ms)
+    seen = without_single_observed(history, Question("sessions", *window, scope=Scope.KIND), site, observed, now_ms)
     return seen, () if seen is site else (ALONE,)
 
 

@@ -1,6 +1,6 @@
 """Planning over HTTP: how many would do, what if, before and after."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -28,6 +28,7 @@ from api.planning_answers import comparison_answer, scenario_answer, sizing_answ
 from api.planning_body import LARGEST_BYTES, read_changes, read_scenario
 from api.planning_for_members import (
     LEAST_MS,
+    fewest_of,
     kinds_of_many,
     members_now_ms,
     require_changes,
@@ -35,13 +36,13 @@ from api.planning_for_members import (
     require_metric,
     require_usual_share,
     require_weeks,
+    site_for_members,
 )
 from api.planning_in_bands import comparison_in_bands, scenario_in_bands, sizing_in_bands
 from api.planning_shapes import ComparisonAnswer, ScenarioAnswer, ScenarioAsked, SizingAnswer
 from api.problems import wrong
 from api.turns import in_turn, taking_turns
 from perch.history.definitions import DEFINITIONS
-from perch.history.planning.changes import Change
 from perch.history.planning.comparison import Compared, Comparison, compare
 from perch.history.planning.scenario import scenario
 from perch.history.planning.sizing import sizing
@@ -74,10 +75,13 @@ def how_many(
     if _in_bands(reader):
         require_usual_share(share)
         require_weeks(site, {("from", "to"): span}, now_ms, LEAST_MS)
-        require_many(observed_site(history, site, [span]), [span], "kind", kind=kind)
+        site = site_for_members(history, site, [span])
+    observed = observed_site(history, site, [span])
+    if _in_bands(reader):
+        require_many(observed, [span], "kind", kind=kind)
         now_ms = members_now_ms(site, now_ms)
     history.require_begun(site, window.to_ms)
-    require_groups(history, observed_site(history, site, [span]), span, now_ms, [kind])
+    require_groups(history, observed, span, now_ms, [kind])
     found = sizing(site, kind, window.from_ms, window.to_ms, share, history.source(), calendar, now_ms)
     found = replace(found, warnings=(*found.warnings, *history.caveats(window.from_ms)))
     answer = sizing_answer(found, site, window.from_ms, kind, share)
@@ -98,11 +102,15 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
     if _in_bands(reader):
         require_weeks(site, {("from", "to"): (from_ms, to_ms)}, now_ms, LEAST_MS)
         require_changes(changes)
-        site = await in_turn(_of_many, history, site, (from_ms, to_ms), changes)
+        site = await in_turn(site_for_members, history, site, [(from_ms, to_ms)])
+    observed = await in_turn(observed_site, history, site, [(from_ms, to_ms)])
+    if _in_bands(reader):
+        many = kinds_of_many(observed, (from_ms, to_ms), changes)
+        site, observed = _of_kinds(site, many), _of_kinds(observed, many)
         now_ms = members_now_ms(site, now_ms)
     await in_turn(history.require_begun, site, to_ms)
     source, calendar = history.source(), history.calendar(site.id)
-    site, told = await in_turn(groups_to_replay, history, site, (from_ms, to_ms), now_ms, changes)
+    site, told = groups_to_replay(history, site, observed, (from_ms, to_ms), now_ms, changes)
     found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
     caveats = await in_turn(history.caveats, from_ms)
     answer = scenario_answer(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms)
@@ -159,22 +167,19 @@ def before_and_after(
         raise wrong("control_zone", "this is to be another zone than the one in question, which `zone` names")
     of = Compared(metric, periods.before, periods.after, zone, control_zone)
     site, now_ms = periods.site, live.now().wall_ms
+    if _in_bands(reader):
+        require_metric(metric)
+        named = {("before_from", "before_to"): of.before, ("after_from", "after_to"): of.after}
+        require_weeks(site, named, now_ms)
+        site = site_for_members(history, site, [of.before, of.after], of.zone)
+    observed = observed_site(history, site, [of.before, of.after])
+    if _in_bands(reader):
+        for where, zone_id in _zones_of(of):
+            require_many(observed, [of.before, of.after], where, zone=zone_id)
+    answer = comparison_answer(compared(history, of, site, observed, now_ms), of, site)
     if not _in_bands(reader):
-        return _json(comparison_answer(compared(history, of, site, now_ms), of, site))
-    _require_for_members(history, of, site, now_ms)
-    return _json(comparison_in_bands(comparison_answer(compared(history, of, site, now_ms), of, site)))
-
-
-def _require_for_members(history: History, of: Compared, site: Site, now_ms: int) -> None:
-    """Refuse a comparison that members may not read; raises ParametersError."""
-    require_metric(of.metric)
-    windows = (of.before, of.after)
-    named = {("before_from", "before_to"): of.before, ("after_from", "after_to"): of.after}
-    require_weeks(site, named, now_ms)
-    observed = observed_site(history, site, windows)
-    require_many(observed, windows, "zone", zone=of.zone)
-    if of.control_zone is not None:
-        require_many(observed, windows, "control_zone", zone=of.control_zone)
+        return _json(answer)
+    return _json(comparison_in_bands(answer, fewest_of(observed, [of.before, of.after], of.zone)))
 
 
 def _in_bands(reader: Reader) -> bool:
@@ -182,27 +187,24 @@ def _in_bands(reader: Reader) -> bool:
     return not reader.may_read(Matter.HISTORY_OF_GROUPS)
 
 
-def _of_many(history: History, site: Site, window: tuple[int, int], changes: Sequence[Change]) -> Site:
-    """Give of a site the kinds that are enough spaces for members; raises ParametersError."""
-    many = kinds_of_many(observed_site(history, site, [window]), window, changes)
-    return replace(site, spaces=tuple(space for space in site.spaces if space.kind in many))
+def _of_kinds(site: Site, kinds: Collection[SpaceKind]) -> Site:
+    return replace(site, spaces=tuple(space for space in site.spaces if space.kind in kinds))
 
 
-def compared(history: History, of: Compared, site: Site, now_ms: int) -> Comparison:
-    """Compare two periods as far as this reader may know; raises QuestionError."""
-    _require_more_than_one(history, of, observed_site(history, site, [of.before, of.after]), now_ms)
+def _zones_of(of: Compared) -> Sequence[tuple[str, str | None]]:
+    """Name the groups that are compared, each by its parameter; without a zone that is the whole site."""
+    return [("zone", of.zone)] if of.control_zone is None else [("zone", of.zone), ("control_zone", of.control_zone)]
+
+
+def compared(history: History, of: Compared, site: Site, observed: Site, now_ms: int) -> Comparison:
+    """Compare two periods of a site as far as this reader may know; raises QuestionError."""
+    for where, zone in _zones_of(of):
+        for from_ms, to_ms in (of.before, of.after):
+            require_group(history, Question(of.metric, from_ms, to_ms, zone=zone), observed, now_ms, where)
     booked = history.booked(Question(of.metric, of.before[0], of.after[1]), site)
     history.require_begun(site, of.before[1], "before_to")
     found = compare(of, site, history.source(), history.calendar(site.id), now_ms, booked.bookings)
     return replace(found, warnings=(*found.warnings, *booked.troubles, *history.caveats(of.before[0])))
-
-
-def _require_more_than_one(history: History, of: Compared, site: Site, now_ms: int) -> None:
-    """Refuse to compare what is a single space for this reader; raises QuestionError."""
-    named = [("zone", of.zone)] if of.control_zone is None else [("zone", of.zone), ("control_zone", of.control_zone)]
-    for where, zone in named:
-        for from_ms, to_ms in (of.before, of.after):
-            require_group(history, Question(of.metric, from_ms, to_ms, zone=zone), site, now_ms, where)
 
 
 def _json(answer: msgspec.Struct) -> Response:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import Matter
 from api.history import History
+from api.history_of_groups import observed_site
 from api.history_resources import TheHistory
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
@@ -44,7 +45,8 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
     site = asked.read_site()
     of = _read(asked, site)
     asked.finish()
-    found = compared(history, of, site, asked.now_ms)
+    observed = observed_site(history, site, [of.before, of.after])
+    found = compared(history, of, site, observed, asked.now_ms)
     zone = zone_of(site.time_zone)
     both = found.before, found.after
     shown = {name: asked.texts[name] for name in ("zone", "control_zone") if asked.texts.get(name)}
