@@ -91,12 +91,12 @@ def polars(where: Path, spaces: int, days: int) -> Mapping[str, Ask]:
         return of.cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(ZONE)
 
     def hours() -> Any:
-        """Each change adds what is left of its hour, and all of the later ones."""
+        """Each change adds what is left of its hour, and all of the later ones; 600 hours of desks burst 32 bits of ms."""
         hour = (ms // HOUR_MS).alias("hour")
         by_hour = (
             pl.scan_parquet(file)
             .group_by(hour)
-            .agg(((HOUR_MS - ms % HOUR_MS) * change).sum().alias("within"), change.sum().alias("step"))
+            .agg(((HOUR_MS - ms % HOUR_MS) * change).sum().alias("within"), change.sum().cast(pl.Int64).alias("step"))
         )
         every = pl.LazyFrame({"hour": range(START_MS // HOUR_MS, end_ms // HOUR_MS)}, schema={"hour": pl.Int64})
         spent = (
