@@ -91,7 +91,7 @@ def polars(where: Path, spaces: int, days: int) -> Mapping[str, Ask]:
         return of.cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(ZONE)
 
     def hours() -> Any:
-        """Each change adds what is left of its hour, and all of the later ones; 600 hours of desks burst 32 bits of ms."""
+        """Each change adds what is left of its hour, and all of the later ones; ms of 600 desks burst 32 bits."""
         hour = (ms // HOUR_MS).alias("hour")
         by_hour = (
             pl.scan_parquet(file)
