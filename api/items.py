@@ -60,10 +60,17 @@ def aged(item: SpaceItem, age_ms: int | None) -> SpaceItem:
 
 
 def agent_item(
-    directory: Directory, key: Key, known: Agent[Status] | None, heard_ms: int | None, *, online: bool
+    directory: Directory,
+    key: Key,
+    known: Agent[Status] | None,
+    heard_ms: int | None,
+    *,
+    online: bool,
+    ahead_minutes: int = 0,
 ) -> AgentItem:
     """Describe an agent; before its first status little is known of it."""
     described = known is not None and known.has_words
+    said = (known.status.trouble or known.status.notice) if known and described else None
     return AgentItem(
         *key,
         online,
@@ -71,9 +78,18 @@ def agent_item(
         known.status.version if known and described else None,
         None if heard_ms is None else rfc3339(heard_ms, directory.zone(key[0])),
         known.status.outbox if known and described else None,
-        (known.status.trouble or known.status.notice) if known and described else None,
+        "; ".join(filter(None, (said, _clock_off(ahead_minutes)))) or None,
         directory.spaces_of[key],
     )
+
+
+def _clock_off(ahead_minutes: int) -> str | None:
+    if not ahead_minutes:
+        return None
+    minutes = abs(ahead_minutes)
+    units = ((1440, "days"), (60, "hours"))
+    shown = next((f"{minutes // size} {unit}" for size, unit in units if minutes >= 2 * size), f"{minutes} min")
+    return f"its clock is {shown} {'ahead of' if ahead_minutes > 0 else 'behind'} the server's: see to both clocks"
 
 
 def sensor_item(key: Key, name: str, sensor: SensorStatus, zone: tzinfo, *, online: bool) -> SensorItem:

@@ -90,7 +90,10 @@ class Live:
         state = parse_state(received.payload)
         key, now = (address.site, address.agent), self._now()
         report = Report(state.epoch, state.occupancy(), state.sent_ms, state.valid_for_ms, state.clock)
+        ahead = self.fleet.ahead_minutes(key)
         self.fleet.hear_state(key, report, now, retained=received.retained)
+        if self.fleet.ahead_minutes(key) != ahead:
+            self._tell_of_agents({key}, now)
         self._changed(self._board.hear_state(*key, space, report, now, received.retained), now)
 
     def _hear_status(self, address: Address, received: Received) -> None:
@@ -193,7 +196,8 @@ class Live:
     def agent_item(self, key: Key, now: Instant) -> AgentItem:
         """Give the item of an agent of the layout."""
         known, heard_ms, online = self.fleet.get(key), self.fleet.heard_ms(key), self.fleet.online(key, now)
-        return items.agent_item(self.directory, key, known, heard_ms, online=online)
+        ahead = self.fleet.ahead_minutes(key)
+        return items.agent_item(self.directory, key, known, heard_ms, online=online, ahead_minutes=ahead)
 
     def sensor_items_to(self, reader: Reader, key: Key, now: Instant) -> list[SensorItem]:
         """Give the same as a reader sees them.

@@ -71,6 +71,9 @@ def _of_fleet(live: Live) -> Iterator[Family]:
     now, keys = live.now(), tuple(live.directory.spaces_of)
     online = {f"{site}/{agent}": live.fleet.online((site, agent), now) for site, agent in keys}
     yield Family("perch_agent_online", Kind.GAUGE, "Whether an agent is heard.", by("agent", online))
+    ahead = by("agent", {f"{site}/{agent}": 60 * live.fleet.ahead_minutes((site, agent)) for site, agent in keys})
+    told = "By how much an agent's clock is ahead of this server's, in full minutes; negative where it is behind."
+    yield Family("perch_agent_clock_ahead_seconds", Kind.GAUGE, told, ahead)
     known = ((f"{site}/{agent}", live.fleet.get((site, agent))) for site, agent in keys)
     said = {name: agent.status for name, agent in known if agent is not None and agent.has_words}
     waiting = by("agent", {name: status.outbox for name, status in said.items()})

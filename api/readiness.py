@@ -1,6 +1,8 @@
 """The parts that the API depends on, each with a word on how it is."""
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from api.history import Store
@@ -16,6 +18,9 @@ READ = "history"
 
 
 AGENTS_NAMED = 10
+
+FULL_BYTES = 2**20
+"""With less room than this nothing can be stored."""
 
 
 LAG_TOLD = 100
@@ -40,7 +45,7 @@ def checks_of(connection: Connection, store: Store, data: Path) -> Sequence[tupl
 def _collector(data: Path) -> str:
     health = read_health(data)
     if health is None or health.is_stale(mark()):
-        raise StorageError("the collector does not run", "start it, or see its log")
+        raise _not_running(data)
     if health.broker is not None:
         raise UnavailableError(f"the collector has no broker: {health.broker}", "see the collector's log")
     troubles = {name: state.trouble for name, state in health.projections.items() if state.trouble}
@@ -53,6 +58,16 @@ def _collector(data: Path) -> str:
         f"{name} is {state.lag} events behind" for name, state in health.projections.items() if state.lag > LAG_TOLD
     ]
     return "; ".join([well, *waits, *behind, *_alarms(health)])
+
+
+def _not_running(data: Path) -> StorageError:
+    """Say that the collector does not run; it cannot on a disk that is full, and says so in its log alone."""
+    with suppress(OSError):
+        disk = os.statvfs(data)
+        if disk.f_bavail * disk.f_frsize < FULL_BYTES:
+            what, remedy = f"the disk of {data} is full", "free some space there; it is started again by itself"
+            return StorageError(f"the collector does not run, and {what}", remedy)
+    return StorageError("the collector does not run", "start it, or see its log")
 
 
 def _alarms(health: CollectorHealth) -> Iterator[str]:

@@ -1,19 +1,29 @@
 """The API is ready while it can answer: the parts it reads decide, and the others are told of."""
 
+import os
 import re
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from api import process
+from api.readiness import _collector
 from perch.adapters.age import mark
 from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, write_health
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
-from perch.adapters.journal import Journal
+from perch.adapters.journal import Journal, Run, Stream
+from perch.chaos import small_disks
+from perch.contract import AliveEvent
+from perch.delivery.watermark import Watermark
+from perch.errors import StorageError
 from perch.history.told import Unplaced
-from tests.parts import Broker, free_port
-from tests.serving import Served, parts_of, server_settings, serving, serving_connected
+from perch.model import Clock
+from perch.settings import Influx
+from tests.parts import LOOPBACK, Broker, free_port, until
+from tests.serving import EPOCH, Served, parts_of, server_settings, serving, serving_connected
 
 WELL = ProjectionHealth(position=7, lag=0)
 AWAY = ProjectionHealth(position=3, lag=4, trouble="InfluxDB does not answer")
@@ -75,6 +85,43 @@ def test_only_what_the_api_reads_decides_whether_it_is_ready(tmp_path: Path, mos
 
         tell(tmp_path, broker="refused", history=WELL)
         assert not ready(served)
+
+
+def test_each_part_that_is_ill_is_named(tmp_path: Path) -> None:
+    """No broker, no collector and no files at first; then a journal that history has not followed."""
+    with serving(server_settings(free_port(), tmp_path)) as served:
+        until(lambda: "cannot be reached" in parts_of(served)["broker"]["detail"])
+        told = parts_of(served)
+        assert [name for name, part in told.items() if not part["ok"]] == ["broker", "collector", "journal", "history"]
+        assert told["collector"]["detail"] == "the collector does not run: start it, or see its log"
+        assert told["journal"]["detail"].startswith("there is no ")
+        with Journal.open(tmp_path / "journal.db") as journal, HistoryStore.open(tmp_path / "history.db"):
+            marks = tuple(AliveEvent(seq=seq, wall_ms=seq, mono_ms=seq, clock=Clock.OK) for seq in range(1, 10_002))
+            stream = Stream("hq", "pi-1", EPOCH)
+            journal.append([Run(stream, "b" * 16, None, 0, marks)], {stream: Watermark(len(marks))})
+        assert parts_of(served)["journal"]["ok"]
+        assert parts_of(served)["history"]["detail"].startswith("history is 10001 events behind the journal: ")
+        assert not ready(served)
+
+
+def test_where_the_collector_does_not_run_because_the_disk_is_full_that_is_said(tmp_path: Path) -> None:
+    """It cannot say so itself; and it cannot start."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    small_disks.mount(tmp_path, 512)
+    try:
+        with pytest.raises(StorageError, match=r"does not run, and the disk of .* is full"):
+            _collector(tmp_path)
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_an_influxdb_that_is_away_is_the_part_of_an_api_that_has_nothing_else(tmp_path: Path) -> None:
+    settings = replace(server_settings(free_port(), tmp_path), influx=Influx(f"http://{LOOPBACK}:{free_port()}"))
+    with serving(settings.as_replica()) as served:
+        told = parts_of(served)["influxdb"]
+        assert not told["ok"]
+        assert "does not answer" in told["detail"]
 
 
 def test_events_that_nobody_can_date_yet_are_counted(tmp_path: Path, mosquitto: Broker) -> None:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,6 +136,27 @@ def test_silence_turns_an_agent_offline_and_readers_are_told() -> None:
     ((name, agent),) = told(reader)
     assert (name, agent["id"], agent["online"]) == ("agent", "pi-1", False)
     assert HEARTBEAT_S * 1000 * 3 == VALID_FOR_MS
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "told"),
+    [
+        (0, None),
+        (-59_000, None),
+        (90_000, "its clock is 1 min ahead of the server's: see to both clocks"),
+        (-7_200_000, "its clock is 2 hours behind the server's: see to both clocks"),
+        (365 * 86_400_000, "its clock is 365 days ahead of the server's: see to both clocks"),
+        (-365 * 86_400_000, "its clock is 365 days behind the server's: see to both clocks"),
+    ],
+)
+def test_an_agent_whose_clock_is_off_is_told_of_until_it_is_right_again(off_ms: int, told: str | None) -> None:
+    hands = Hands()
+    live = Live([a_site()], hands)
+    hear(live, contract.build_status("hq", "pi-1", Status(v=1, online=True, epoch=EPOCH, run=7)))
+    say(live, hands, sent_ms=hands.wall_ms + off_ms)
+    assert live.agent_item(("hq", "pi-1"), hands()).trouble == told
+    say(live, hands)
+    assert live.agent_item(("hq", "pi-1"), hands()).trouble is None
 
 
 def test_a_new_day_brings_its_own_layout_and_readers_begin_anew() -> None:

@@ -18,7 +18,7 @@ from tests.parts import CACHE
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy/prometheus"
 RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "perch.rules.yml").read_text("utf-8"))["groups"][0]["rules"]
-FUNCTIONS = {"max", "without", "instance", "job", "increase", "delta", "min_over_time", "and", "m", "h", "up"}
+FUNCTIONS = {"abs", "max", "without", "instance", "job", "increase", "delta", "min_over_time", "and", "m", "h", "up"}
 
 
 def promtool(*arguments: str, folder: Path = FOLDER, said: str = "") -> subprocess.CompletedProcess[str]:
@@ -37,6 +37,12 @@ def test_promtool_finds_nothing_wrong_with_the_rules() -> None:
 def test_each_alert_comes_when_it_is_to_come() -> None:
     told = promtool("test", "rules", "perch.rules.test.yml")
     assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_no_alert_is_left_out_of_the_play_through() -> None:
+    played = yaml.safe_load((FOLDER / "perch.rules.test.yml").read_text("utf-8"))["tests"]
+    told = {look["alertname"] for scene in played for look in scene["alert_rule_test"] if look["exp_alerts"]}
+    assert told == {rule["alert"] for rule in RULES}
 
 
 def test_the_play_through_can_fail(tmp_path: Path) -> None:

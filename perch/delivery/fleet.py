@@ -6,6 +6,8 @@
 A status or a state is a sign of life. A state whose sender's clock is ok is one of when it was sent, however long it
 was under way. Of what the broker had kept nothing else is one: it may be of any age. Silence is measured on the
 monotonic clock, which goes on while the machine sleeps.
+
+A state that is delivered as it is said tells also how an agent's clock goes.
 """
 
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from perch.delivery.liveness import Instant, Report
 from perch.model import Clock
 
 HEARTBEATS_MISSED = 3
+_MINUTE_MS = 60_000
 
 
 class AgentStatus(Protocol):
@@ -62,6 +65,7 @@ class Fleet(Generic[Said]):
         self._agents: dict[Key, Agent[Said]] = {}
         self._heard: dict[Key, Instant] = {}
         self._told_online: dict[Key, bool] = {}
+        self._ahead_minutes: dict[Key, int] = {}
 
     def __repr__(self) -> str:
         return f"<Fleet of {len(self._agents)} agents, {sum(self._told_online.values())} online>"
@@ -75,8 +79,14 @@ class Fleet(Generic[Said]):
         heard = self._heard.get(key)
         return None if heard is None else heard.wall_ms
 
+    def ahead_minutes(self, key: Key) -> int:
+        """Give by how many full minutes an agent's clock was ahead of ours (negative: behind) as it spoke last."""
+        return self._ahead_minutes.get(key, 0)
+
     def hear_state(self, key: Key, report: Report, now: Instant, *, retained: bool) -> None:
         """Take a state as the sign of life that it is."""
+        if not retained and report.clock is Clock.OK:
+            self._ahead_minutes[key] = int((report.sent_ms - now.wall_ms) / _MINUTE_MS)
         if report.clock is Clock.OK and report.sent_ms <= now.wall_ms:
             self._hear_sign(key, now, now.wall_ms - report.sent_ms)
         elif not retained:
