@@ -15,10 +15,10 @@ SETUP = (ROOT / "deploy" / "agent" / "setup").read_text()
 
 
 def snippet(before: str) -> str:
-    """Give the first indented block after some words of the page."""
-    found = re.search(r"\n\n((?:    .*\n)+)", PAGE[PAGE.index(before) :])
+    """Give the first block after some words of the page: of systemd's kind (`ini`), of `apt`'s, or an `fstab`."""
+    found = re.search(r"```(?:ini|apt|fstab)\n(.*?)```", PAGE[PAGE.index(before) :], re.DOTALL)
     assert found is not None
-    return re.sub(r"^ {4}", "", found[1], flags=re.MULTILINE)
+    return found[1]
 
 
 def program(name: str) -> str:

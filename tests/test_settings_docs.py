@@ -38,11 +38,11 @@ def test_the_servers_example_loads_with_its_sites(folder: Path) -> None:
 
 
 def test_the_table_of_spaces_loads(folder: Path) -> None:
-    table = re.search(r"## `spaces.csv`\n\n((?: {4}.*\n)+)", PAGE)
+    table = re.search(r"## `spaces.csv`\n\n```csv\n(.*?)```", PAGE, re.DOTALL)
     assert table is not None
     toml = (folder / "hq" / "site.toml").read_text().partition("[[space]]")[0] + '[[zone]]\nid = "open"\nfloor = "f1"\n'
     (folder / "hq" / "site.toml").write_text(toml)
-    (folder / "hq" / "spaces.csv").write_text(re.sub(r"^ {4}", "", table[1], flags=re.MULTILINE))
+    (folder / "hq" / "spaces.csv").write_text(table[1])
     assert [space.zone for space in load_site(folder / "hq" / "site.toml").spaces] == ["quiet", "open"]
 
 
