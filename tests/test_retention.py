@@ -296,6 +296,26 @@ def test_what_is_let_go_of_leaves_no_trace_in_the_file_nor_in_its_log(tmp_path: 
         assert not (tmp_path / "history.db-wal").stat().st_size
 
 
+def test_a_space_that_was_forgotten_is_never_taken_for_another(tmp_path: Path) -> None:
+    """What stands in sums for a space stands for it alone, also when its own words are long gone."""
+    with HistoryStore.open(tmp_path / "history.db") as store, KeptReader(tmp_path / "history.db") as reader:
+
+        def spoken() -> dict[str, int]:
+            sheets = reader.sheets("hq")
+            assert sheets is not None
+            return {space: number for number, (_, space) in sheets.spoken().items()}
+
+        store.reset(JOURNAL)
+        store.add(a_fortnight().told, Cursor(JOURNAL, 1))
+        store.add([stated(NOON_MS, State.OCCUPIED, space=CANARY, epoch="c" * 32)], Cursor(JOURNAL, 2))
+        first = spoken()
+        store.let_go(FIRST + 7, FIRST + 2)
+        store.add([stated(NOON_MS + 9 * DAY_MS, State.FREE, space="new", epoch="d" * 32)], Cursor(JOURNAL, 3))
+        then = spoken()
+    assert CANARY not in then
+    assert then["new"] not in first.values()
+
+
 def test_a_reader_puts_off_only_the_emptying_of_the_log(tmp_path: Path) -> None:
     with HistoryStore.open(tmp_path / "history.db") as store, KeptReader(tmp_path / "history.db") as reader:
         store.reset(JOURNAL)
