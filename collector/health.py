@@ -117,7 +117,8 @@ class Reporter:
 
     def _current(self) -> Mapping[str, UnavailableError | None]:
         followers = {f"projection {follower.name}": follower.trouble for follower in self._parts.followers}
-        return {"broker": self._parts.connection.problem, **followers}
+        connection = self._parts.connection
+        return {"broker": connection.problem or connection.denied, **followers}
 
 
 def _projection(follower: Follower, end: int) -> ProjectionHealth:

@@ -209,7 +209,8 @@ class Agent:
         first = self.author.trouble or self._courier.trouble_at(boot_ms())
         rivalry = self._connection.rivalry
         named = None if rivalry is None else f"{rivalry} ({ONE_NAME})"
-        return _joined(dict.fromkeys((first, named, *self._upkeep.troubles)))
+        unheard = None if (denied := self._connection.denied) is None else denied.sentence
+        return _joined(dict.fromkeys((first, named, unheard, *self._upkeep.troubles)))
 
     @property
     def notice(self) -> str | None:

@@ -16,8 +16,11 @@ from perch.adapters.mqtt import Connection
 from perch.doctor.agent_broker import look_at_broker
 from perch.doctor.findings import Verdict
 from perch.errors import StorageError, UnavailableError
-from perch.model import Identity
+from perch.model import Identity, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.settings import AgentSettings, Broker, SensingSettings
+from sensor_agent.agent import Agent
+from sensor_agent.clock import RecordedClock
+from sensor_agent.inputs import use_mock_pins
 from tests import parts
 from tests.enrolled import Venue, comes_in, venue
 from tests.parts import LOOPBACK, until
@@ -100,6 +103,28 @@ def test_of_two_agents_that_have_each_others_certificate_the_doctor_says_that_th
     settings = AgentSettings("hq", "pi-1", tmp_path, way, SensingSettings((), ()))
     faults = [one.what for one in look_at_broker(settings, None, None) if one.verdict is Verdict.FAULT]
     assert any("may not publish on perch/v1/hq/pi-1/status" in what for what in faults)
+
+
+def test_an_agent_that_runs_with_anothers_certificate_says_whose_it_is(place: Venue, tmp_path: Path) -> None:
+    """The broker lets it in, as the other one, and takes nothing that it says."""
+    use_mock_pins()
+    way = place.enrol("pi-2")
+    sensing = SensingSettings(
+        (SensedSpace("d01", SpaceKind.DESK, 1, hold_ms=900_000),),
+        (Sensor("pir1", SensorKind.MOTION, "d01", None, pin=17),),
+    )
+    settings = AgentSettings("hq", "pi-1", tmp_path, way, sensing)
+    with Agent(settings, RecordedClock(1_760_001_200_000), sensing.sensors) as swapped:
+
+        def turn() -> str | None:
+            swapped.take(0.01)
+            swapped.deliver()
+            return swapped.trouble
+
+        told = until(turn) or ""
+    assert told.count("does not take what hq_pi-1 says") == 1
+    assert f"{way.certificate} is the certificate of hq_pi-2" in told
+    assert "perch doctor" in told
 
 
 def test_a_certificate_that_was_withdrawn_is_told_with_what_to_look_at(place: Venue) -> None:

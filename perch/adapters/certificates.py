@@ -1,4 +1,4 @@
-"""When X.509 certificates begin and end: the one thing that Python's `ssl` tells only of those that it has accepted."""
+"""When X.509 certificates begin and end, and whose they are: what `ssl` tells only of those that it has accepted."""
 
 import re
 import ssl
@@ -11,6 +11,7 @@ from perch.errors import StorageError
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _VERSION_TAG, _UTC_TIME = 0xA0, 0x17
+_COMMON_NAME = b"\x06\x03\x55\x04\x03"
 
 
 class Validity(NamedTuple):
@@ -35,13 +36,28 @@ def validities(path: Path) -> list[Validity]:
 def validity(der: bytes) -> Validity:
     """Read the validity of a certificate in DER; raises ValueError where it is none."""
     try:
-        (_, certificate) = next(_fields(der))
-        (_, signed) = next(_fields(certificate))
-        fields = [field for field in _fields(signed) if field[0] != _VERSION_TAG]
-        begin, end = _fields(fields[3][1])  # after serial number, signature algorithm and issuer
+        begin, end = _fields(_signed_fields(der)[3][1])
         return Validity(_time(*begin), _time(*end))
     except (StopIteration, IndexError, ValueError) as error:
         raise ValueError(f"no certificate: {error}") from error
+
+
+def common_name(path: Path) -> str | None:
+    """Give the name that the first certificate in a PEM file is for; None where it has none, or cannot be read."""
+    try:
+        block = _PEM.search(path.read_text(encoding="ascii", errors="replace"))
+        subject = _signed_fields(ssl.PEM_cert_to_DER_cert(block[0]))[4] if block else (0, b"")
+        parts = subject[1].partition(_COMMON_NAME)[2]
+        return parts[2 : 2 + parts[1]].decode() if parts else None
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
+def _signed_fields(der: bytes) -> list[tuple[int, bytes]]:
+    """Give what an authority signs: serial number, signature algorithm, issuer, validity, subject, and more."""
+    (_, certificate) = next(_fields(der))
+    (_, signed) = next(_fields(certificate))
+    return [field for field in _fields(signed) if field[0] != _VERSION_TAG]
 
 
 def _fields(der: bytes) -> Iterator[tuple[int, bytes]]:

@@ -5,6 +5,7 @@ is the business of `perch.delivery`, which knows what was acknowledged. Callback
 what they are given into a queue.
 """
 
+import math
 import random
 import threading
 import time
@@ -20,15 +21,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from perch.adapters import crash_points
 from perch.adapters.mqtt_again import SOON_S, TAKEN_OVER, Again, after
 from perch.adapters.mqtt_client import ANSWER_S, expiring, is_five, new_client, subscribe
-from perch.adapters.mqtt_way import credentials, explain, place, refused, shut, tls_context, unanswered
+from perch.adapters.mqtt_way import credentials, denied, explain, place, refused, shut, tls_context, unanswered
 from perch.adapters.mqtt_wire import QuickClient
 from perch.contract import QOS, Publication
 from perch.errors import PerchError, UnavailableError
 from perch.settings import Broker
 
 KEEPALIVE_S = 15
-
-
+DENIED_TOLD_S = 90.0  # whoever is not taken at his word says it again within a heartbeat or two
 ONE_NAME = "see that no other machine runs with the same configuration; each agent has a name of its own"
 
 
@@ -73,9 +73,9 @@ class Connection:
         self._again = Again()
         self._risen_s: float | None = None
         self._taken = False
+        self._denied = -math.inf, ""
         self._up = threading.Event()
-        self._ended = threading.Event()
-        self._tried = threading.Event()
+        self._ended, self._tried = threading.Event(), threading.Event()
         self._stopping = threading.Event()
         self._chance = random.Random()  # noqa: S311 - spreads a herd, guards nothing
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
@@ -114,6 +114,12 @@ class Connection:
         risen_s = self._risen_s
         lasts = risen_s is not None and time.monotonic() - risen_s > SOON_S
         return None if lasts else self._again.told(self._client_id)
+
+    @property
+    def denied(self) -> UnavailableError | None:
+        """That the broker threw away what this client published, not long ago; one of MQTT 3.1.1 does not tell."""
+        at_s, why = self._denied
+        return denied(self._broker, self._client_id, why) if time.monotonic() - at_s < DENIED_TOLD_S else None
 
     def start(self) -> None:
         """Begin to connect and return at once; raises StorageError where a password or certificate is unreadable."""
@@ -226,6 +232,7 @@ class Connection:
         client = new_client(self._broker, self._client_id, self._hear, self._will)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         return client
 
@@ -244,6 +251,10 @@ class Connection:
             self._ended.set()
         else:
             self._rise(client)
+
+    def _on_publish(self, _client: Client, _data: Any, _mid: int, reason: ReasonCode, _properties: Any) -> None:
+        if reason.is_failure:
+            self._denied = time.monotonic(), str(reason)
 
     def _hear(self, topic: str, payload: bytes, retained: bool) -> None:
         try:

@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from perch.adapters.certificates import common_name
 from perch.adapters.distrust import distrusted
 from perch.errors import PerchError, StorageError, UnavailableError
 from perch.settings import Broker
@@ -52,6 +53,14 @@ def refused(broker: Broker, why: str) -> UnavailableError:
         f"the broker at {place(broker)} refuses: {why}",
         "check username, password_file or certificate under [broker], and the broker's access list",
     )
+
+
+def denied(broker: Broker, client_id: str, why: str) -> UnavailableError:
+    """Say that a broker lets a client in and throws away what it says."""
+    own = None if broker.certificate is None else common_name(broker.certificate)
+    whose = f"; {broker.certificate} is the certificate of {own}" if own not in (None, client_id) else ""
+    what = f"the broker at {place(broker)} does not take what {client_id} says: {why}{whose}"
+    return UnavailableError(what, "see to its credential under [broker] and to the broker's access list: perch doctor")
 
 
 def credentials(broker: Broker) -> tuple[str | None, str | None]:
