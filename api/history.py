@@ -67,7 +67,12 @@ class History:
     def answer(self, question: Question, site: Site, now_ms: int) -> Answer:
         """Answer a question about a site; raises QuestionError as well."""
         booked = self.booked(question, site)
-        answer = answers.answer(question, site, self.source(), self.calendar(site.id), now_ms, booked.bookings)
+        source, calendar = self.source(), self.calendar(site.id)
+
+        def ask() -> Answer:
+            return answers.answer(question, site, source, calendar, now_ms, booked.bookings)
+
+        answer = _once_more_if_aged(ask, site, source)
         if not any(row.coverage for row in answer.rows):
             self.require_begun(site, answer.to_ms)
         return replace(answer, warnings=(*answer.warnings, *booked.troubles, *self.caveats(question.from_ms)))
@@ -98,3 +103,14 @@ class History:
     def said_at(self, site: Site, space: str, time_ms: int) -> Said | None:
         """Say what was observed of a space at a moment; None where it did not stand then."""
         return looks.said_at(site, space, time_ms, self.source())
+
+
+def _once_more_if_aged(ask: Callable[[], Answer], site: Site, source: HistorySource) -> Answer:
+    """Ask, and again where it was refused while days were let go of: what is left is known by then."""
+    kept = source.tiers(site.id)
+    try:
+        return ask()
+    except QuestionError:
+        if source.tiers(site.id) == kept:
+            raise
+        return ask()

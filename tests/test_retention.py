@@ -17,6 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.history import History
+from api.history_files import HistoryFiles
 from collector.followers import followers_of
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_kept import KeptReader
@@ -32,7 +34,7 @@ from perch.history.metrics import METRICS
 from perch.history.planning.sizing import sizing
 from perch.history.question import Answer, Hours, Question, Resolution, Row, Scope
 from perch.history.sheets import Spoken
-from perch.history.source import HistorySource, Stretch, Tiers
+from perch.history.source import Columns, HistorySource, Stretch, Tiers
 from perch.history.summed import QuarterSums
 from perch.history.tables import session_table, transition_table
 from perch.history.told import Stated, Told
@@ -257,6 +259,47 @@ def test_single_changes_that_are_gone_are_refused_and_not_left_out(fortnight: Ke
     ):
         with pytest.raises(QuestionError, match="kept from 2026-09-28"):
             asked()
+
+
+class Aging(KeptReader):
+    """A reader whose first words are asked for just as a week of them is let go of."""
+
+    def __init__(self, store: HistoryStore, path: Path) -> None:
+        super().__init__(path)
+        self._store = store
+        self.refused = 0
+
+    def read(self, site: str, stretches: Sequence[Stretch]) -> list[Columns]:
+        self._store.let_go(FIRST + 7, FIRST)
+        try:
+            return super().read(site, stretches)
+        except QuestionError:
+            self.refused += 1
+            raise
+
+
+class InAging(HistoryFiles):
+    """A store that reads so."""
+
+    def __init__(self, reader: Aging) -> None:
+        self._aging = reader
+
+    def source(self) -> HistorySource:
+        return self._aging
+
+
+def test_days_that_go_while_an_answer_is_worked_out_refuse_nobody(tmp_path: Path) -> None:
+    case, path = a_fortnight(), tmp_path / "history.db"
+    question = Question("sessions", FIRST_MS + DAY_MS, case.to_ms, Resolution.DAY, hours=Hours.ALL)
+    with HistoryStore.open(path) as store:
+        store.reset(JOURNAL)
+        store.add(case.told, Cursor(JOURNAL, 1))
+        with Aging(store, path) as reader:
+            history = History.of({"hq": case.site}, InAging(reader))
+            found = [history.answer(question, case.site, case.to_ms + DAY_MS) for _ in range(2)]
+            assert reader.refused == 1
+    assert found[0] == found[1]
+    assert "transitions_days" in found[0].warnings[0]
 
 
 def test_where_all_that_was_ever_told_is_kept_nothing_is_said_of_it() -> None:
