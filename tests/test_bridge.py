@@ -102,7 +102,8 @@ def test_what_holds_at_a_site_is_known_again_once_the_way_is_there_again(brokers
         agent.say(SAID[2], "occupied", retain=True)
         centre.start()
         with Ears(centre, "collector") as collector:
-            until(lambda: [message.payload for message in collector.heard] == [b"occupied"], 30)
+            until(lambda: collector.heard, 30)
+            assert [(message.topic, message.payload) for message in collector.heard] == [(SAID[2], b"occupied")]
 
 
 def test_a_bridge_is_written_by_a_command_and_its_password_is_nobody_elses(tmp_path: Path) -> None:

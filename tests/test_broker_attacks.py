@@ -236,6 +236,8 @@ def test_an_insider_cannot_wipe_what_another_agent_states(scene: Scene, insider:
 def test_a_will_in_anothers_name_is_not_carried_out(scene: Scene) -> None:
     thief = Client5(scene.insider, will=(f"{VICTIM}/status", b'{"online":false}'))
     thief.drop()
+    assert scene.victim.connection.publish(Publication(f"{VICTIM}/status", b"well"))
+    assert scene.server.until_heard(f"{VICTIM}/status", b"well") == []
     scene.unharmed()
 
 

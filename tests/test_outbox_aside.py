@@ -190,6 +190,9 @@ def test_an_agent_begins_with_a_fresh_outbox_where_its_own_is_torn(settings: Age
             until(lambda: heard.statuses and heard.statuses[-1].notice)
         finally:
             end(agent, stop)
+    (kept,) = aside(outbox_path(settings))
+    assert kept.read_bytes() == b"torn" * 5_000
+    assert str(kept) in (heard.statuses[-2].notice or "")
 
 
 class Breaking(Outbox):

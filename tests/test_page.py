@@ -189,9 +189,11 @@ def test_filters_are_in_the_address(served: Served, speaker: Speaker, chromium: 
         until(lambda: _visible_rows(page) == ["d01", "d02"])
         page.reload()
         until(lambda: _visible_rows(page) == ["d01", "d02"])
+        assert sorted(page.url.partition("?")[2].split("&")) == ["kind=desk", "site=hq", "state=free"]
         page.go_back()
         page.go_back()
         until(lambda: len(_visible_rows(page)) == 4)
+        assert page.url == f"{served.url}/?site=hq"
 
 
 def _visible_rows(page: "Page") -> list[str]:
@@ -248,6 +250,7 @@ def test_the_page_comes_back_by_itself(mosquitto: Broker, tmp_path: Path, chromi
         page.locator("body[data-link=live]").wait_for()
         Opened(page, []).wait_for("d01", State.OCCUPIED)
         page.locator(".banner").wait_for(state="hidden")
+        assert Opened(page, []).shown("d01") == ("occupied", "occupied")
     made.close()
 
 
@@ -287,6 +290,7 @@ def test_a_space_on_the_plan_leads_to_its_row(served: Served, chromium: "Browser
     with opened(chromium, f"{served.url}/?site=hq") as opened_page:
         opened_page.page.locator("#space-r1").click()
         opened_page.page.locator('.row[data-space="r1"] details[open]').wait_for()
+        assert opened_page.page.locator(".row details[open]").count() == 1
 
 
 def test_a_plan_that_cannot_be_shown_leaves_the_list_and_a_word(tmp_path: Path) -> None:

@@ -175,6 +175,7 @@ def test_of_two_programs_that_bring_a_file_up_to_date_at_once_each_step_is_taken
 
     with closing(opened(path)) as db:
         upgrade.upgrade(db, path, quarantine.STEPS, room=the_other_is_quicker)
+    assert version_of(path) == quarantine_reader.SCHEMA_VERSION
     holds_its_messages(path)
 
 
