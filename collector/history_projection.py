@@ -4,6 +4,7 @@ After each batch history holds every entry up to the cursor as it is placed by a
 an entry tells of its agent's clock, what that agent told before is forgotten and told anew, in the same transaction.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -11,13 +12,17 @@ from collector.ageing import FOR_EVER, boundaries
 from collector.telling import AgentKey, heard, hull, lost_between, tell
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
+from perch.adapters.journal_codec import ErasureEvent
 from perch.contract import LostEvent
 from perch.delivery.boots import Boots, Clue, Key
+from perch.delivery.erasing import Erasure
 from perch.delivery.placing import is_plain, reached, retold, spans_of, take, with_tellers
 from perch.history.told import Forgotten, Told
 from perch.settings import Retention
 
 AGENTS_REMEMBERED = 10_000
+
+log = logging.getLogger(__name__)
 
 
 class EpochLog(Protocol):
@@ -25,6 +30,10 @@ class EpochLog(Protocol):
 
     def epochs(self, site: str, agent: str, epochs: Collection[str], upto: int) -> Iterable[Entry]:
         """Give the entries of some epochs of an agent up to a position."""
+        ...
+
+    def floor(self) -> int:
+        """Give the position up to which entries may have been let go of, 0 where all are there."""
         ...
 
 
@@ -37,6 +46,14 @@ class Store(Protocol):
 
     def reset(self, journal: str) -> None:
         """Forget everything and begin at the start of a journal."""
+        ...
+
+    def begin_again(self, journal: str) -> bool:
+        """Begin at what a journal still has, keeping what rests on that which it let go of; False if nothing is."""
+        ...
+
+    def erase(self, erasure: Erasure, position: int) -> None:
+        """Erase what was said of a space over a period, now and whenever more of it is told."""
         ...
 
     def boots(self, site: str, agent: str) -> Boots:
@@ -58,6 +75,7 @@ class Store(Protocol):
         learned: Mapping[AgentKey, tuple[Boots, Boots]] = ...,
         forgotten: Sequence[Forgotten] = ...,
         followed: int = ...,
+        floor: int = ...,
     ) -> None:
         """Forget what is void, take in words and what became known of agents' boots, and move the cursor."""
         ...
@@ -92,9 +110,16 @@ class HistoryProjection:
         return self._store.cursor()
 
     def reset(self, journal: str) -> None:
-        """Forget everything and begin at the start of a journal."""
+        """Forget everything that the journal can tell anew, and begin at its start."""
         self._boots.clear()
-        self._store.reset(journal)
+        if not self._log.floor():
+            self._store.reset(journal)
+        elif not self._store.begin_again(journal):
+            log.warning(
+                "the journal has let go of its events up to number %d, and there is no history of them: days before are"
+                " unobserved; restore history.db from a backup if there is one",
+                self._log.floor(),
+            )
 
     def apply(self, entries: Sequence[Entry], journal: str) -> None:
         """Take in entries in order of position; those before the cursor are known."""
@@ -106,14 +131,26 @@ class HistoryProjection:
     def _portions(self, new: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         """Cut entries where one shows that something is too old, which is let go of before that one is taken in.
 
-        So what is kept is a function of the journal's order alone, however it is cut into batches.
+        So what is kept is a function of the journal's order alone, however it is cut into batches. An erasure is
+        carried out where it stands.
         """
         begin = 0
         for place, words_day, sums_day in boundaries(new, self._retention, self._store.kept_from):
-            if place > begin:
-                yield new[begin:place]
-                begin = place
+            yield from self._erasing(new[begin:place])
+            begin = place
             self._store.let_go(words_day, sums_day)
+        yield from self._erasing(new[begin:])
+
+    def _erasing(self, new: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+        """Cut entries before erasures, and carry those out."""
+        begin = 0
+        for place, entry in enumerate(new):
+            if isinstance(entry.event, ErasureEvent):
+                if place > begin:
+                    yield new[begin:place]
+                begin = place
+                of = entry.event
+                self._store.erase(Erasure(entry.site, of.space, of.from_ms, of.to_ms, of.erased_ms), entry.position)
         if begin < len(new):
             yield new[begin:]
 
@@ -127,7 +164,8 @@ class HistoryProjection:
             for agent, stirred in learning.stirred.items()
         ]
         told = self._told(new, learning.now, forgotten, upto)
-        self._store.add(told, Cursor(journal, new[-1].position), learning.learned, forgotten, self._followed())
+        cursor, followed = Cursor(journal, new[-1].position), self._followed()
+        self._store.add(told, cursor, learning.learned, forgotten, followed, self._log.floor())
         self._remember(learning.now)
 
     def _losses(self, stirred: "_Stirred", now: Boots, upto: int) -> Iterable[Entry]:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from perch import contract
 from perch.adapters.journal import Run, Stream
+from perch.adapters.journal_codec import ErasedEvent, Kept
 from perch.adapters.quarantine import Suspect
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, ParsedBatch, StateEvent, Unreadable
 from perch.delivery.receiver import Verdict, judge
@@ -35,8 +36,11 @@ class Stored(Protocol):
     def watermark(self, stream: Stream) -> Watermark:
         """Give which numbers of a stream are settled."""
 
-    def stored(self, stream: Stream, seq: int) -> Event | None:
+    def stored(self, stream: Stream, seq: int) -> Kept | None:
         """Give the event stored under an identity."""
+
+    def is_gone(self, stream: Stream, seq: int) -> bool:
+        """Tell whether the event of a settled number may have been stored, and let go of since."""
 
     def knows(self, word: str) -> bool:
         """Tell whether a space or boot was ever stored."""
@@ -208,14 +212,16 @@ class Sorting:
         seq = event.seq or 0
         stored = self._journal.stored(stream, seq) or self._kept(stream, seq)
         if stored is not None:
-            return stored == event
+            return isinstance(stored, ErasedEvent) or stored == event
+        if self._journal.is_gone(stream, seq):
+            return True
         return self._unstored(self._why_not(arrival, stream, event))
 
     def _unstored(self, why_not: tuple[str, str] | None) -> bool | None:
         """Say of an event that came before and was not stored whether that is to stay so."""
         return None if why_not is None else True
 
-    def _kept(self, stream: Stream, seq: int) -> Event | None:
+    def _kept(self, stream: Stream, seq: int) -> Kept | None:
         """Give an event that this very transaction is going to store."""
         for run in reversed(self._pending.get(stream, ())):
             if run.first <= seq <= run.last:

@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from perch.adapters.journal import Entry
+from perch.adapters.journal_codec import ErasedEvent, ErasureEvent, Kept
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.delivery.boots import NO_BOOTS, NOWHERE, Boots, Clocked, Clue, Placement
 from perch.delivery.placing import DAY_MS, is_believable, place
@@ -15,6 +16,9 @@ from perch.model import SENSIBLE_MS, Clock, Dating
 
 AgentKey = tuple[str, str]
 """A site and an agent of it."""
+
+_SILENT = (ErasedEvent, ErasureEvent)
+"""What tells nothing of an agent."""
 
 _header = itemgetter(*map(Entry._fields.index, ("site", "agent", "epoch", "boot", "received_ms", "sent_mono_ms")))
 
@@ -29,6 +33,8 @@ def heard(entries: Iterable[Entry]) -> Iterator[tuple[AgentKey, int, Clue]]:
     kind, position = _Kind.PLAIN, 0
     piece: list[Event] = []
     for entry in entries:
+        if isinstance(entry.event, _SILENT):
+            continue
         of, sort = _header(entry), _kind(entry.event, entry.received_ms)
         if of != header or sort != kind:
             if header is not None:
@@ -72,8 +78,8 @@ def hull(entries: Iterable[Entry]) -> tuple[int, int] | None:
     return (min(walls_ms), max(walls_ms)) if walls_ms else None
 
 
-def _walls(event: Event) -> tuple[int, ...]:
-    if isinstance(event, ClockEvent) or event.clock is not Clock.OK:
+def _walls(event: Kept) -> tuple[int, ...]:
+    if isinstance(event, ClockEvent | ErasedEvent | ErasureEvent) or event.clock is not Clock.OK:
         return ()
     return (event.from_ms, event.to_ms) if isinstance(event, LostEvent) else (event.wall_ms,)
 
@@ -123,6 +129,8 @@ def tell_each(entries: Iterable[Entry], known: Mapping[AgentKey, Boots]) -> Iter
     site = agent = boot = ""
     boots, at = NO_BOOTS, NOWHERE
     for entry in entries:
+        if isinstance(entry.event, _SILENT):
+            continue
         if entry.boot != boot or entry.agent != agent or entry.site != site:
             site, agent, boot = entry.site, entry.agent, entry.boot
             boots = known[site, agent]
@@ -136,7 +144,7 @@ def _told(entry: Entry, at: Placement, known: Boots) -> Told | None:
     event = entry.event
     if isinstance(event, LostEvent):
         return _lost(entry, event, at, known)
-    if isinstance(event, ClockEvent):
+    if isinstance(event, ClockEvent | ErasedEvent | ErasureEvent):
         return None
     _, site, agent, epoch, received_ms, _, _, _ = entry
     believable = event.clock is Clock.OK and is_believable(event.wall_ms, received_ms)

@@ -31,6 +31,9 @@ class Entries:
     def end(self) -> int:
         return len(self.entries)
 
+    def floor(self) -> int:
+        return 0
+
     def read(self, after: int, limit: int) -> list[Entry]:
         return self.entries[after : after + limit]
 

@@ -7,6 +7,7 @@ from collector.history_projection import HistoryProjection, Store
 from perch.adapters.cursor import Cursor
 from perch.adapters.journal import Entry
 from perch.delivery.boots import NO_BOOTS, Boots
+from perch.delivery.erasing import Erasure
 from perch.history.memory import MemoryHistory
 from perch.history.source import WordSource
 from perch.history.told import Forgotten, Marked, Stated, Told
@@ -31,6 +32,12 @@ class StoredInMemory(MemoryHistory):
         self.__init__()  # type: ignore[misc]  # as new
         self._cursor = Cursor(journal, 0)
 
+    def begin_again(self, journal: str) -> bool:
+        raise AssertionError(f"the journal {journal} is whole")
+
+    def erase(self, erasure: Erasure, position: int) -> None:
+        raise AssertionError(f"nothing is erased, and {erasure} is to be at {position}")
+
     def kept_from(self) -> None:
         """Keep everything."""
 
@@ -50,8 +57,9 @@ class StoredInMemory(MemoryHistory):
         learned: object = None,
         forgotten: Sequence[Forgotten] = (),
         followed: int = 0,
+        floor: int = 0,
     ) -> None:
-        del followed
+        del followed, floor
         words = list(told)
         self.retell(forgotten, words, 0 if cursor is None else cursor.position)
         if cursor is not None:

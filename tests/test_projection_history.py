@@ -242,19 +242,33 @@ def waiting(entries: Sequence[Entry]) -> int:
     return sum(None in places for places in expected(entries).values())
 
 
-def test_a_history_of_another_version_is_made_anew(tmp_path: Path, journal: Journal, log: JournalReader) -> None:
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_history_of_an_older_version_is_made_anew_or_brought_up_to_date(
+    version: int, tmp_path: Path, journal: Journal, log: JournalReader
+) -> None:
+    """From version 5 on it may know of days that the journal has let go of."""
     append(journal, [event(seq) for seq in range(1, 20)])
     path = tmp_path / "history.db"
     with HistoryStore.open(path) as store:
         follow(log, store)
     with closing(sqlite3.connect(path)) as file:
-        file.execute("PRAGMA user_version = 99")
-    with pytest.raises(StorageError, match="newer"):
+        file.executescript(f"DROP TABLE recount; DROP TABLE erased; PRAGMA user_version = {version}")
+    with pytest.raises(StorageError, match="older"):
         HistoryReader(path)
     with HistoryStore.open(path) as store:
-        assert store.cursor() is None
+        assert (store.cursor() is None) is (version == 4)
         follow(log, store)
     assert_follows(path, log)
+
+
+def test_a_history_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    HistoryStore.open(path).close()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA user_version = 99")
+    for opening in (HistoryStore.open, HistoryReader):
+        with pytest.raises(StorageError, match="newer"):
+            opening(path)
 
 
 def test_only_one_process_writes_a_history(tmp_path: Path, store: HistoryStore) -> None:

@@ -34,7 +34,7 @@ BROKER_FILES = ("ca.key", "ca.pem", ROSTER)
 _OWNER_ONLY, _OWNERS_FOLDER = 0o600, 0o700
 _SPARE_BYTES = 32 * 2**20
 _PREFIX, _PART = "perch-", ".part"
-_END = "SELECT coalesce((SELECT position + count - 1 FROM run ORDER BY position DESC LIMIT 1), 0)"
+_END = "SELECT max(floor, coalesce((SELECT max(position + count - 1) FROM run), 0)), let_go FROM journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +155,13 @@ def _copy_databases(folder: Path, sources: Sequence[Path], show: Show) -> list[H
 
 
 def _journal_in(copy: Path) -> tuple[str, int]:
-    """Give the id of a journal, and how many events are in it: as many as its last position says."""
-    (id_,), (end,) = asked(copy, "SELECT id FROM journal"), asked(copy, _END)
+    """Give the id of a journal, and how many events were ever in it: as many as its last position says."""
+    (id_,), (end, let_go) = asked(copy, "SELECT id FROM journal"), asked(copy, _END)
     (events,) = asked(copy, "SELECT coalesce(sum(count), 0) FROM run")
-    if not isinstance(events, int) or events != end:
-        raise DamagedError(f"{copy} has {events} events, and its last is number {end}", "restore another backup")
-    return str(id_), events
+    if not isinstance(events, int) or not isinstance(let_go, int) or events + let_go != end:
+        what = f"{copy} has {events} events and let go of {let_go}, and its last is number {end}"
+        raise DamagedError(what, "restore another backup")
+    return str(id_), events + let_go
 
 
 def _is_of(history: Path, journal: str, events: int) -> bool:

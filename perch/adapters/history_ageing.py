@@ -78,7 +78,7 @@ def _lived(site: str, words: WordSource, before_day: int) -> Iterator[int]:
 def _cut(db: sqlite3.Connection, series: int, site: str, agent: str, space: str, before_ms: int) -> None:
     """Take away the rows of a series before a moment, save those that hold then."""
     is_marks = space == file.MARKS
-    from_ms = before_ms if is_marks else needed_from(db, site, agent, series, before_ms)
+    from_ms = before_ms if is_marks else needed_from(db, (site, agent, space), series, before_ms)
     first, _ = file.chunk_range(series)
     key = file.chunk_key(series, from_ms)
     db.execute("DELETE FROM chunk WHERE key >= ? AND key < ?", (first, key))

@@ -8,7 +8,8 @@ is packed to about a third. The first byte of a chunk says which.
 A sheet holds a day of a site in order of time, see `perch.history.sheets`; its stamp is drawn by lot, never to be met
 again, whatever becomes of the file. Days before `words_day` (UTC, since 1970) are summed up by quarter hour, those
 before `sums_day` are gone; `late` counts statements that came when their day was summed up already. The number of a
-series is never given twice, since sums may still name it.
+series is never given twice, since sums may still name it. Where history is being made again, `recount` says up to where
+it had been made. `erased` are periods of which nothing may be known of a space, whenever it is told.
 """
 
 import struct
@@ -18,9 +19,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from perch.adapters.upgrade import statements
 from perch.history.source import Integers
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 SCHEMA = """
 CREATE TABLE cursor (journal TEXT NOT NULL, position INTEGER NOT NULL);
 CREATE TABLE site (id TEXT PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -66,12 +68,21 @@ CREATE TABLE sheet (
 CREATE TABLE summed (
     stamp INTEGER PRIMARY KEY, site TEXT NOT NULL, day INTEGER NOT NULL, sums BLOB NOT NULL, UNIQUE (site, day)
 );
-CREATE TABLE kept (words_day INTEGER NOT NULL, sums_day INTEGER NOT NULL, late INTEGER NOT NULL)
+CREATE TABLE kept (words_day INTEGER NOT NULL, sums_day INTEGER NOT NULL, late INTEGER NOT NULL);
+CREATE TABLE recount (upto INTEGER NOT NULL);
+CREATE TABLE erased (
+    site TEXT NOT NULL, space TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
+    PRIMARY KEY (site, space, from_ms, to_ms)
+) WITHOUT ROWID
 """
+STEPS = (statements(5, ";".join(SCHEMA.split(";")[-2:])),)
+"""What makes a file of a former version one of the next: since a journal lets go of events, nothing else would."""
+
 TABLES = (
     *("cursor", "site", "series", "epoch", "lost", "unplaced", "chunk"),
-    *("moved", "moves_forgotten", "boot", "life", "telling", "sheet", "summed", "kept", "last_series"),
+    *("moved", "moves_forgotten", "boot", "life", "telling", "sheet", "summed", "kept", "last_series", "recount"),
 )
+"""All that a journal tells; periods that were erased are erased for ever."""
 
 WEEK_MS = 7 * 24 * 3_600_000
 MARKS = ""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from perch.adapters import history_file as file
-from perch.history.source import Horizon, Moved
+from perch.history.source import BEGINNING_MS, Horizon, Moved
 from perch.history.told import Forgotten
 
 MOST_MOVES = 50_000
@@ -14,17 +14,21 @@ MOST_MOVES = 50_000
 
 
 class Retelling:
-    """What is forgotten within one transaction; `settle` comes after all was told anew."""
+    """What is forgotten within one transaction; `settle` comes after all was told anew.
 
-    def __init__(self, db: sqlite3.Connection, forgotten: Sequence[Forgotten]) -> None:
+    What is dated before `from_ms` stays: the journal has let go of some of that, and could not tell it anew.
+    """
+
+    def __init__(self, db: sqlite3.Connection, forgotten: Sequence[Forgotten], from_ms: int = BEGINNING_MS) -> None:
         self._db = db
+        self._from_ms = from_ms
         self._forgotten = forgotten
         self._horizons = {one.site: _horizon(db, one.site) for one in forgotten}
         self._gone = [self._spans(one) for one in forgotten]
         for one in forgotten:
             self._forget(one)
         for site in self._horizons:
-            _measure(db, site)
+            measure(db, site)
 
     def settle(self, position: int) -> list[Moved]:
         """Note what moved, up to a position of the journal, and leave nothing behind of what is no more; gives it."""
@@ -67,12 +71,12 @@ class Retelling:
             for series, space in self._series(one):
                 row = file.MARK_ROW if space == file.MARKS else file.STATE_ROW
                 self._take_out(series, row, numbers, min(firsts), max(lasts))
+        shorten(self._db, self._from_ms, [number for number, _, _ in rows])
         for table in (
-            "DELETE FROM epoch WHERE site = ? AND agent = ? AND id = ?",
-            "DELETE FROM lost WHERE site = ? AND agent = ? AND epoch = ?",
-            "DELETE FROM unplaced WHERE site = ? AND agent = ? AND epoch = ?",
+            "DELETE FROM lost WHERE site = ?2 AND agent = ?3 AND epoch = ?4 AND from_ms >= ?1",
+            "DELETE FROM unplaced WHERE ?1 = ?1 AND site = ?2 AND agent = ?3 AND epoch = ?4",
         ):
-            self._db.executemany(table, _keys(one))
+            self._db.executemany(table, [(self._from_ms, *key) for key in _keys(one)])
 
     def _take_out(
         self, series: int, row: np.dtype[np.void], epochs: Iterable[int], first_ms: int, last_ms: int
@@ -82,7 +86,9 @@ class Retelling:
         chunks = self._db.execute("SELECT key, rows FROM chunk WHERE key BETWEEN ? AND ?", keys).fetchall()
         for key, body in chunks:
             rows = np.frombuffer(file.opened(body), dtype=row)
-            kept = rows[~np.isin(rows["epoch"], list(epochs))]
+            kept = rows[
+                ~np.isin(rows["epoch"], list(epochs)) | (rows["time"] < self._from_ms - file.week_start_ms(key))
+            ]
             if not len(kept):
                 self._db.execute("DELETE FROM chunk WHERE key = ?", (key,))
             elif len(kept) < len(rows):
@@ -99,6 +105,20 @@ class Retelling:
         return self._db.execute(
             "SELECT series, space FROM series WHERE site = ? AND agent = ?", (one.site, one.agent)
         ).fetchall()
+
+
+def shorten(db: sqlite3.Connection, before_ms: int, epochs: Sequence[int] | None = None) -> None:
+    """Leave of lives of epochs, of all unless some are named by number, what was before a moment."""
+    numbers = [number for (number,) in db.execute("SELECT epoch FROM epoch")] if epochs is None else epochs
+    db.executemany("DELETE FROM epoch WHERE epoch = ? AND first_ms >= ?", [(number, before_ms) for number in numbers])
+    db.executemany(
+        "UPDATE epoch SET until_ms = min(until_ms, ?2), heard_last_ms = min(heard_last_ms, ?2) WHERE epoch = ?1",
+        [(number, before_ms) for number in numbers],
+    )
+    db.executemany(
+        "UPDATE epoch SET heard_first_ms = NULL, heard_last_ms = NULL WHERE epoch = ?1 AND heard_first_ms >= ?2",
+        [(number, before_ms) for number in numbers],
+    )
 
 
 def forget_moves(db: sqlite3.Connection, upto: int) -> None:
@@ -125,7 +145,7 @@ def _horizon(db: sqlite3.Connection, site: str) -> Horizon | None:
     return None if row is None else Horizon(*row)
 
 
-def _measure(db: sqlite3.Connection, site: str) -> None:
+def measure(db: sqlite3.Connection, site: str) -> None:
     """Work out a site's horizon from what its epochs told."""
     db.execute("DELETE FROM site WHERE id = ?", (site,))
     db.execute(

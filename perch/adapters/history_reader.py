@@ -1,7 +1,7 @@
 """Reading `history.db` while the collector writes it."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -16,11 +16,12 @@ from perch.adapters import history_boots, history_together
 from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_chunks import chunks_of, cut
-from perch.adapters.history_lost import around, losers
+from perch.adapters.history_lost import OF_ERASED, Losers, around, losers
 from perch.adapters.history_sheets import FileSheets, KeptParts
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.delivery.boots import Boots
 from perch.history.source import (
+    END_MS,
     EVERYTHING,
     Columns,
     EpochSpan,
@@ -177,6 +178,17 @@ class HistoryReader:
             row = db.execute("SELECT upto FROM moves_forgotten").fetchone()
             return 0 if row is None else int(row[0])
 
+    def kept_from(self) -> int | None:
+        """Give the day (UTC, since 1970) from which on words are kept; None where none was ever let go of."""
+        with self._snapshot() as db:
+            row = db.execute("SELECT words_day FROM kept").fetchone()
+            return None if row is None else int(row[0])
+
+    def erased(self, site: str) -> list[tuple[str, int, int]]:
+        """Give what was erased at a site: spaces, each from one moment until before another."""
+        with self._snapshot() as db:
+            return db.execute("SELECT space, from_ms, to_ms FROM erased WHERE site = ?", (site,)).fetchall()
+
     def boots(self, site: str, agent: str) -> Boots:
         """Give what is known of an agent's boots, and so where its events belong."""
         with self._snapshot() as db:
@@ -210,13 +222,11 @@ def _series(db: sqlite3.Connection, site: str, agent: str, space: str) -> int | 
     return None if row is None else int(row[0])
 
 
-def _columns(
-    db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[int, Vouch], lossy: Collection[str]
-) -> Columns:
+def _columns(db: sqlite3.Connection, site: str, stretch: Stretch, vouches: dict[int, Vouch], lossy: Losers) -> Columns:
     """Read a stretch; `vouches` remembers epochs, by their number in the file, within one snapshot."""
     series = _series(db, site, stretch.agent, stretch.space)
     lost: tuple[LostSpan, ...] = ()
-    if stretch.agent in lossy:
+    if lossy.may_lack(stretch):
         first_ms, last_ms, lost = around(db, site, series, stretch)
     if lost:
         rows, times_ms = _rows(db, series, first_ms, last_ms + 1)
@@ -271,6 +281,9 @@ def _vouch(db: sqlite3.Connection, number: int, vouches: dict[int, Vouch]) -> Vo
 
 def _vouches_of(db: sqlite3.Connection, site: str, agent: str, epochs: Iterable[str]) -> Iterator[Vouch]:
     for epoch in epochs:
+        if epoch == OF_ERASED:
+            yield Vouch(OF_ERASED, END_MS)
+            continue
         row = db.execute("SELECT until_ms FROM epoch WHERE site = ? AND agent = ? AND id = ?", (site, agent, epoch))
         yield Vouch(epoch, *row.fetchone())
 

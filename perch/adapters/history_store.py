@@ -11,17 +11,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from perch.adapters import history_ageing, history_boots
+from perch.adapters import history_again, history_ageing, history_boots, history_erasing
 from perch.adapters import history_file as file
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_batch import Batch, Lived
 from perch.adapters.history_boots import Learned
+from perch.adapters.history_erasing import ErasedSpans
 from perch.adapters.history_folding import Folding
 from perch.adapters.history_moves import Retelling, forget_moves
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.history_series import SeriesNumbers
 from perch.adapters.sqlite import BUSY_SECONDS, adopt_schema, claim, open_writer, reported, schema_version, transaction
+from perch.adapters.upgrade import upgrade
 from perch.delivery.boots import Boots
+from perch.delivery.erasing import Erasure
+from perch.history.source import BEGINNING_MS
 from perch.history.told import Forgotten, Marked, Told
 
 __all__ = ["HistoryReader", "HistoryStore"]
@@ -41,11 +45,12 @@ class HistoryStore:
         self._held = held
         self._words = HistoryReader.beside(connection, path)
         self._folding = Folding(connection, self._words)
+        self._erased = ErasedSpans(connection)
         self._is_scrubbed = False
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open a history or make it; one that another version of Perch wrote is emptied, to be projected anew."""
+        """Open a history or make it; one from before journals let go of events is emptied, to be projected anew."""
         held = claim(path)
         try:
             connection = open_writer(path)
@@ -53,8 +58,9 @@ class HistoryStore:
                 with reported(path):
                     connection.execute("PRAGMA synchronous = NORMAL")
                     connection.execute("PRAGMA secure_delete = ON")  # what is let go of is to leave no trace
-                    if schema_version(connection) not in (0, file.SCHEMA_VERSION):
+                    if 0 < schema_version(connection) < file.STEPS[0].since:
                         _drop_all(connection, path)
+                upgrade(connection, path, file.STEPS)
                 adopt_schema(connection, path, file.SCHEMA_VERSION, file.SCHEMA)
                 return cls(connection, path, held)
             except BaseException:
@@ -95,6 +101,30 @@ class HistoryStore:
             self._move(Cursor(journal, 0))
         self._is_scrubbed = False
 
+    def begin_again(self, journal: str) -> bool:
+        """Begin at what a journal still has, keeping what rests on that which it let go of; False if nothing is kept.
+
+        Then everything is forgotten.
+        """
+        with transaction(self._db, self._path):
+            from_ms = history_again.words_ms(self._db)
+            if from_ms is not None:
+                history_again.begin_again(self._db, journal, from_ms)
+                self._folding.begin_anew()
+                self._move(Cursor(journal, 0))
+                self._is_scrubbed = False
+                return True
+        self.reset(journal)
+        return False
+
+    def erase(self, erasure: Erasure, position: int) -> None:
+        """Erase what was said of a space over a period, now and whenever more of it is told."""
+        with transaction(self._db, self._path):
+            self._folding.void((), history_erasing.erase(self._db, erasure, position))
+            self._erased = ErasedSpans(self._db)
+        self._is_scrubbed = False
+        self._scrub()
+
     def boots(self, site: str, agent: str) -> Boots:
         """Give what is known of an agent's boots."""
         with reported(self._path):
@@ -107,23 +137,27 @@ class HistoryStore:
         learned: Learned = NOTHING_LEARNED,
         forgotten: Sequence[Forgotten] = (),
         followed: int = 0,
+        floor: int = 0,
     ) -> None:
         """Take in events and move the cursor, in one transaction; a repeated event changes no answer.
 
-        What `forgotten` epochs told before is void; what they told at all is among the events. Nobody will ask any more
-        what moved up to the position `followed`.
+        What `forgotten` epochs told before is void; what they told at all is among the events, save what a journal with
+        a `floor` has let go of. Nobody will ask any more what moved up to the position `followed`.
         """
-        words = iter(told)
+        words = self._erased.left(told)
         with transaction(self._db, self._path):
-            retelling = Retelling(self._db, forgotten)
+            from_ms = history_again.words_ms(self._db) if floor else None
+            retelling = Retelling(self._db, forgotten, BEGINNING_MS if from_ms is None else from_ms)
             said: list[Told] = []
+            known = history_again.is_counted(self._db, cursor.position)
             while some := list(islice(words, WORDS_AT_ONCE)):
-                said += self._take(Batch(some), some, all_said=bool(forgotten))
+                said += self._take(Batch(some), some, all_said=bool(forgotten), counted=known)
             moves = retelling.settle(cursor.position)
             self._folding.void(said, moves)
             forget_moves(self._db, followed)
             history_boots.save(self._db, learned)
             self._move(cursor)
+            history_again.settle(self._db, cursor.position)
 
     def fold(self) -> bool:
         """Put some days that are over on sheets, in one transaction; tells whether any waited for it."""
@@ -160,7 +194,7 @@ class HistoryStore:
             self._db.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
         self._is_scrubbed = not is_busy
 
-    def _take(self, batch: Batch, words: list[Told], *, all_said: bool) -> list[Told]:
+    def _take(self, batch: Batch, words: list[Told], *, all_said: bool, counted: bool) -> list[Told]:
         """Take a batch in; gives its words if they may say something of days that have sheets."""
         ends_ms = self._folding.ends_ms(batch)
         late = bool(ends_ms) and (all_said or self._folding.may_touch(batch, ends_ms))
@@ -179,7 +213,7 @@ class HistoryStore:
         ]
         self._db.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?)", merged)
         self._note(batch)
-        if not all_said:
+        if not (all_said or counted):
             history_ageing.count_late(self._db, batch)
         return words if late else []
 

@@ -42,11 +42,11 @@ def _odd(
     db: sqlite3.Connection, site: str, series: Sequence[int | None], stretches: Sequence[Stretch]
 ) -> frozenset[int]:
     """Name the places of stretches around which spans were lost."""
-    agents = losers(db, site)
+    lossy = losers(db, site)
     return frozenset(
         place
-        for place, of in (enumerate(stretches) if agents else ())
-        if of.agent in agents and around(db, site, series[place], of).lost
+        for place, of in (enumerate(stretches) if any(lossy) else ())
+        if lossy.may_lack(of) and around(db, site, series[place], of).lost
     )
 
 

@@ -1,8 +1,10 @@
-"""The journal: an append-only log of every event, and the only thing of a collector that must survive.
+"""The journal: an append-only log of events, and the only thing of a collector that must survive.
 
 What `append` has returned from is on disk: events and watermarks in one transaction, WAL, every commit synced. A row
 holds a run: consecutive events of one message, so that a batch costs one row, and the facts of its arrival are stored
 once. Words (ids of spaces, boots) and streams are interned. Sequence numbers order a stream, positions the whole log.
+Nothing in it ever changes, but that events are let go of when they are too old, and that some lose their content to an
+erasure: of both nothing is left in the file.
 """
 
 import secrets
@@ -15,32 +17,22 @@ from typing import IO, Self
 
 import msgspec
 
-from perch.adapters import journal_codec
+from perch.adapters import journal_ageing, journal_codec, journal_erasing
 from perch.adapters.in_place import InPlace
-from perch.adapters.journal_reader import SCHEMA_VERSION, Entry, JournalReader, Stream, end_of
-from perch.adapters.sqlite import adopt_schema, claim, open_writer, reported, transaction
-from perch.adapters.upgrade import Step, upgrade
-from perch.contract import Event
+from perch.adapters.journal_ageing import Bound, Gone
+from perch.adapters.journal_codec import ErasureEvent, Kept
+from perch.adapters.journal_erasing import Arrived, Erasures, Walked, When
+from perch.adapters.journal_file import SCHEMA, STEPS
+from perch.adapters.journal_reader import SCHEMA_VERSION, Entry, JournalReader, Stream, end_of, erasures_of
+from perch.adapters.journal_words import Mentions, Words
+from perch.adapters.sqlite import BUSY_SECONDS, adopt_schema, claim, open_writer, reported, transaction
+from perch.adapters.upgrade import upgrade
+from perch.delivery.erasing import Erasure
 from perch.delivery.watermark import SeqRange, Watermark
 
 __all__ = ["Entry", "Journal", "JournalReader", "Run", "Stream"]
 
-_SCHEMA = """
-CREATE TABLE journal (id TEXT NOT NULL);
-CREATE TABLE word (word INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE stream (
-    stream INTEGER PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, epoch TEXT NOT NULL,
-    upto INTEGER NOT NULL, have BLOB NOT NULL, UNIQUE (site, agent, epoch)
-);
-CREATE TABLE run (
-    position INTEGER PRIMARY KEY, stream INTEGER NOT NULL, seq INTEGER NOT NULL, count INTEGER NOT NULL,
-    boot INTEGER NOT NULL, sent_mono_ms INTEGER, received_ms INTEGER NOT NULL, body BLOB NOT NULL
-);
-CREATE UNIQUE INDEX run_identity ON run (stream, seq)
-"""
-
-STEPS: tuple[Step, ...] = ()
-"""What makes a file of a former version one of the next: there has been one version so far."""
+SCRUB_WAITS_MS = 100
 _STREAMS_REMEMBERED = 20_000
 _ranges: msgspec.msgpack.Decoder[tuple[SeqRange, ...]] = msgspec.msgpack.Decoder(tuple[SeqRange, ...])
 
@@ -53,7 +45,7 @@ class Run:
     boot: str
     sent_mono_ms: int | None
     received_ms: int
-    events: tuple[Event, ...]
+    events: tuple[Kept, ...]
 
     @property
     def first(self) -> int:
@@ -66,21 +58,6 @@ class Run:
         return self.events[-1].seq
 
 
-class _Words(dict[str, int]):
-    """Numbers of words, and back; a new word gets the next number, and is `fresh` until it is committed."""
-
-    def __init__(self, texts: Mapping[int, str]) -> None:
-        super().__init__((text, number) for number, text in texts.items())
-        self.texts = dict(texts)
-        self.fresh: list[tuple[int, str]] = []
-
-    def __missing__(self, text: str) -> int:
-        number = self[text] = len(self) + 1
-        self.texts[number] = text
-        self.fresh.append((number, text))
-        return number
-
-
 class Journal:
     """The one writer of a journal. One thread at a time; every call raises StorageError where the file fails."""
 
@@ -91,7 +68,9 @@ class Journal:
         self._place = InPlace(path)
         self._streams: dict[Stream, tuple[int, Watermark]] = {}
         self._looked_at: Stream | None = None
-        self._looked_up: tuple[int, list[Event]] = (0, [])
+        self._looked_up: tuple[int, list[Kept]] = (0, [])
+        self._mentions = Mentions(connection)
+        self._is_scrubbed = False
         self._remember()
         self.id: str = connection.execute("SELECT id FROM journal").fetchone()[0]
 
@@ -105,11 +84,14 @@ class Journal:
             held.close()
             raise
         try:
+            with reported(path):
+                connection.execute("PRAGMA secure_delete = ON")  # what is let go of is to leave no trace
             upgrade(connection, path, STEPS)
-            adopt_schema(connection, path, SCHEMA_VERSION, _SCHEMA)
+            adopt_schema(connection, path, SCHEMA_VERSION, SCHEMA)
             with transaction(connection, path):
                 connection.execute(
-                    "INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT * FROM journal)", (secrets.token_hex(8),)
+                    "INSERT INTO journal (id) SELECT ? WHERE NOT EXISTS (SELECT * FROM journal)",
+                    (secrets.token_hex(8),),
                 )
             with reported(path):
                 return cls(connection, path, held)
@@ -156,7 +138,14 @@ class Journal:
         """Tell whether anything of a stream was ever settled."""
         return self._known(stream) is not None
 
-    def stored(self, stream: Stream, seq: int) -> Event | None:
+    def is_gone(self, stream: Stream, seq: int) -> bool:
+        """Tell whether the event of a settled number that is not stored may have been stored, and let go of since."""
+        known = self._known(stream)
+        with reported(self._path):
+            asked = "SELECT gone FROM stream WHERE stream = ?"
+            return known is not None and bool(seq <= self._db.execute(asked, (known[0],)).fetchone()[0])
+
+    def stored(self, stream: Stream, seq: int) -> Kept | None:
         """Give the event that is stored under an identity, None where there is none."""
         first, events = self._looked_up
         if self._looked_at != stream or not first <= seq < first + len(events):
@@ -164,7 +153,7 @@ class Journal:
             self._looked_at = stream
         return events[seq - first] if first <= seq < first + len(events) else None
 
-    def _look_up(self, stream: Stream, seq: int) -> tuple[int, list[Event]]:
+    def _look_up(self, stream: Stream, seq: int) -> tuple[int, list[Kept]]:
         """Give the run that would hold a number: its first number and its events."""
         known = self._known(stream)
         with reported(self._path):
@@ -198,12 +187,68 @@ class Journal:
         self._end = end
         return end
 
+    def erase(self, erasure: Erasure) -> int:
+        """Write down what is erased from now on, once; gives the position at which it stands."""
+        with reported(self._path):
+            known = erasures_of(self._db)
+        for position, one in known:
+            if one.period == erasure.period:
+                return position
+        stream = Stream(erasure.site, "", self.id)
+        seq = self.watermark(stream).highest + 1
+        event = ErasureEvent(seq, erasure.space, erasure.from_ms, erasure.to_ms, erasure.erased_ms)
+        return self.append([Run(stream, "", None, erasure.erased_ms, (event,))], {stream: Watermark(seq)})
+
+    def strike(self, when: When) -> Walked | None:
+        """Carry out a piece of what is to be erased, by when events were; None where nothing is left to be done."""
+        with transaction(self._db, self._path):
+            walked = journal_erasing.walk(self._db, self._words, when)
+        if walked is not None:
+            self._look_anew()
+        return walked
+
+    def let_go(self, of: Bound, after: int) -> Gone:
+        """Let go of some of what is too old, after a position, and of words that nothing mentions any more."""
+        with transaction(self._db, self._path):
+            gone = journal_ageing.let_go(self._db, of, after, self._words.texts)
+            words = journal_ageing.forget_words(self._db) if gone.events else []
+        for word in words:
+            del self._words[self._words.texts.pop(word)]
+        if gone.events:
+            self._mentions.forget()
+            self._look_anew()
+        return gone
+
+    def adopt(self, gone: Mapping[Stream, int]) -> None:
+        """Note up to where another journal let go of streams, and that what is here now need not be in order."""
+        with transaction(self._db, self._path):
+            self._db.execute("UPDATE journal SET disordered = ?", (self._end,))
+            of = "UPDATE stream SET gone = max(gone, ?) WHERE site = ? AND agent = ? AND epoch = ?"
+            self._db.executemany(of, [(seq, *stream) for stream, seq in gone.items()])
+
+    def scrub(self) -> bool:
+        """Empty the log, which may still hold what is no more in the file; False where somebody reads it just now."""
+        if not self._is_scrubbed:
+            with reported(self._path):
+                self._db.execute(f"PRAGMA busy_timeout = {SCRUB_WAITS_MS}")
+                is_busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                self._db.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+            self._is_scrubbed = not is_busy
+        return self._is_scrubbed
+
+    def _look_anew(self) -> None:
+        """Remember nothing of what may have changed in the file, which may still be in its log."""
+        self._looked_at, self._looked_up = None, (0, [])
+        self._is_scrubbed = False
+
     def _write(self, runs: Sequence[Run], settled: Mapping[Stream, Watermark]) -> int:
         for stream, watermark in settled.items():
             self._streams[stream] = (self._number(stream), watermark)
         position, rows = self._end + 1, []
         for run in runs:
             rows.append(self._row(position, run))
+            for erasure in journal_erasing.note(self._db, position, run.stream.site, run.events):
+                self._erasures.add(erasure)
             position += len(run.events)
         self._db.executemany("INSERT INTO word VALUES (?, ?)", self._words.fresh)
         self._db.executemany("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -217,15 +262,18 @@ class Journal:
         return position - 1
 
     def _row(self, position: int, run: Run) -> tuple[object, ...]:
+        number = self._streams[run.stream][0]
+        events = self._erasures.struck(Arrived(run.stream, run.boot, run.sent_mono_ms, run.received_ms), run.events)
+        self._mentions.note(number, run.boot, events, self._words)
         return (
             position,
-            self._streams[run.stream][0],
+            number,
             run.events[0].seq,
             len(run.events),
             self._words[run.boot],
             run.sent_mono_ms,
             run.received_ms,
-            journal_codec.encode(run.events, run.received_ms, self._words),
+            journal_codec.encode(events, run.received_ms, self._words),
         )
 
     def _number(self, stream: Stream) -> int:
@@ -253,5 +301,7 @@ class Journal:
         """Take from the file what is kept in memory, at start and after a transaction that failed."""
         with reported(self._path):
             self._streams.clear()
-            self._words = _Words(dict(self._db.execute("SELECT word, text FROM word")))
+            self._mentions.forget()
+            self._words = Words(self._db)
+            self._erasures = Erasures(self._db)
             self._end = end_of(self._db)

@@ -1,8 +1,8 @@
 """A site moves to another collector: what one journal holds of it is put into another, each event once.
 
 Events keep their identity and the facts of their arrival, so that history made of either journal is the same. What the
-other journal has already is left; the agents send again what they keep, and that is left as well. Cut short, it can be
-done again.
+other journal has already is left; the agents send again what they keep, and that is left as well. What was let go of or
+erased in either is so in both afterwards. Cut short, it can be done again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from perch.adapters.journal import Journal, JournalReader, Run, Stream
+from perch.adapters.journal_codec import ErasedEvent
 from perch.adapters.journal_reader import Entry
 from perch.delivery.watermark import Watermark
 from perch.errors import PerchError
@@ -41,6 +42,10 @@ def merge(
         stored, known = stored + len(fresh), known + len(mine) - len(fresh)
         told(position)
     target.append([], {stream: _joined(target.watermark(stream), mark) for stream, mark in source.streams(site)})
+    target.adopt(source.gone(site))
+    for _, erasure in source.erasures():
+        if erasure.site == site:
+            target.erase(erasure)
     return Merged(stored, known)
 
 
@@ -49,7 +54,10 @@ def _is_known(target: Journal, entry: Entry) -> bool:
     if entry.event.seq not in target.watermark(stream):
         return False
     there = target.stored(stream, entry.event.seq)
-    if there is not None and there != entry.event:
+    if there is None and target.is_gone(stream, entry.event.seq):
+        return True
+    erased = isinstance(there, ErasedEvent) or isinstance(entry.event, ErasedEvent)
+    if there is not None and there != entry.event and not erased:
         what = f"event {entry.event.seq} of {'/'.join(stream)} is not the same in the two journals"
         raise PerchError(what, "they cannot both be true: keep the one, and move the other away")
     return there is not None

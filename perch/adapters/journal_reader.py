@@ -10,11 +10,12 @@ from typing import NamedTuple, Self
 import msgspec
 
 from perch.adapters import journal_codec
+from perch.adapters.journal_codec import Kept
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
-from perch.contract import Event
+from perch.delivery.erasing import Erasure
 from perch.delivery.watermark import SeqRange, Watermark
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _RUNS_AT_ONCE = 500
 _COLUMNS = "position, stream, seq, boot, sent_mono_ms, received_ms, body"
@@ -34,7 +35,8 @@ class Stream(NamedTuple):
 class Entry(NamedTuple):
     """An event with its place in the journal and what is known of its arrival.
 
-    `position` counts events from 1 in the order of their commit and never changes; `received_ms` is the collector's
+    `position` counts events from 1 in the order of their commit and never changes, also where those before it are no
+    more; `received_ms` is the collector's
     wall clock; `boot` and `sent_mono_ms` are the agent's machine and its monotonic clock when the message was sent
     (None once that boot was over).
     """
@@ -44,7 +46,7 @@ class Entry(NamedTuple):
     agent: str
     epoch: str
     received_ms: int
-    event: Event
+    event: Kept
     boot: str = ""
     sent_mono_ms: int | None = None
 
@@ -88,8 +90,18 @@ class JournalReader:
         with reported(self._path):
             return end_of(self._db)
 
+    def floor(self) -> int:
+        """Give the position up to which entries may have been let go of, 0 where all are there."""
+        with reported(self._path):
+            return int(self._db.execute("SELECT floor FROM journal").fetchone()[0])
+
+    def erasures(self) -> list[tuple[int, Erasure]]:
+        """Give what was ever erased, with the position at which that is written, in order."""
+        with reported(self._path):
+            return erasures_of(self._db)
+
     def read(self, after: int, limit: int) -> list[Entry]:
-        """Give up to `limit` entries whose positions are larger than `after`, without gaps."""
+        """Give up to `limit` entries whose positions are larger than `after`, those that are there."""
         entries: list[Entry] = []
         with reported(self._path), closing(self._runs(after)) as runs:
             for run in runs:
@@ -106,6 +118,12 @@ class JournalReader:
             ).fetchall()
         for *stream, upto, have in rows:
             yield Stream(*stream), Watermark(upto, _ranges.decode(have))
+
+    def gone(self, site: str) -> dict[Stream, int]:
+        """Give the largest number that was let go of, for each stream of a site of which any was."""
+        with reported(self._path):
+            rows = self._db.execute("SELECT site, agent, epoch, gone FROM stream WHERE site = ? AND gone > 0", (site,))
+            return {Stream(*stream): gone for *stream, gone in rows}
 
     def epochs(self, site: str, agent: str, epochs: Collection[str], upto: int) -> Iterator[Entry]:
         """Give what some epochs of an agent told up to a position: epoch by epoch, in order of sequence numbers."""
@@ -165,10 +183,19 @@ class JournalReader:
         return self._words
 
     def _load_words(self) -> None:
-        self._words.update(self._db.execute("SELECT word, text FROM word WHERE word > ?", (len(self._words),)))
+        self._words.update(
+            self._db.execute("SELECT word, text FROM word WHERE word > ?", (max(self._words, default=0),))
+        )
 
 
 def end_of(connection: sqlite3.Connection) -> int:
-    """Give the position of the newest event in a journal."""
+    """Give the position of the newest event in a journal, be it there still or not."""
     row = connection.execute("SELECT position + count - 1 FROM run ORDER BY position DESC LIMIT 1").fetchone()
-    return 0 if row is None else int(row[0])
+    (floor,) = connection.execute("SELECT floor FROM journal").fetchone() or (0,)
+    return int(floor) if row is None else max(int(row[0]), int(floor))
+
+
+def erasures_of(connection: sqlite3.Connection) -> list[tuple[int, Erasure]]:
+    """Give what was ever erased, with the position at which that is written, in order."""
+    rows = connection.execute("SELECT position, site, space, from_ms, to_ms, erased_ms FROM erasure ORDER BY position")
+    return [(position, Erasure(*erasure)) for position, *erasure in rows]

@@ -134,7 +134,7 @@ def restore_broker(backup: Path, manifest: Manifest, folder: Path) -> list[Path]
 def _is_wanted(held: Held) -> bool:
     """Leave out a history of an older form: it would be emptied, and made anew."""
     name = held.path.removeprefix(f"{DATA}/")
-    return name in SCHEMAS and (name != HISTORY or held.schema == SCHEMAS[HISTORY])
+    return name in SCHEMAS and (name != HISTORY or (held.schema or 0) >= history_file.STEPS[0].since)
 
 
 def _require_room(data: Path, wanted: Collection[Held]) -> None:

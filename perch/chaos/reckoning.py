@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from perch.adapters.journal import Journal, JournalReader
+from perch.adapters.journal_codec import ErasedEvent, ErasureEvent
 from perch.adapters.journal_reader import Entry, Stream
 from perch.adapters.outbox import Outbox
 from perch.adapters.sqlite import open_reader
@@ -21,6 +22,7 @@ from perch.chaos.venue_files import SITE, spaces_of
 from perch.contract import Event, LostEvent, StateEvent, parse_up
 from perch.delivery.lost import LossReason
 from perch.delivery.watermark import Watermark
+from perch.errors import PerchError
 from perch.history.told import LostSpan as LostWords
 
 READ_AT_ONCE = 5_000
@@ -37,6 +39,8 @@ class Books:
         self.foreign = 0
         self.agents = agents
         with JournalReader(path) as reader:
+            if reader.floor():
+                raise PerchError("the journal has let go of events", "nothing can be counted: set journal_days = 0")
             self.undated = undated(self._noted(_entries(reader)))
 
     def __repr__(self) -> str:
@@ -45,6 +49,8 @@ class Books:
     def _noted(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Write down the events of agents under test, and pass them on."""
         for entry in entries:
+            if isinstance(entry.event, ErasedEvent | ErasureEvent):
+                raise PerchError("something was erased in the journal", "nothing can be counted of it any more")
             if entry.agent in self.agents:
                 self._note(Stream(entry.site, entry.agent, entry.epoch), entry.event)
                 yield entry
