@@ -15,6 +15,7 @@ from perch import __version__
 from perch.adapters import age
 from perch.adapters.collector_health import CollectorHealth, LiveRowsHealth, ProjectionHealth, write_health
 from perch.adapters.influx_live import BestEffortWriter
+from perch.adapters.mqtt import ONE_NAME, Connection
 from perch.delivery.liveness import Instant
 from perch.errors import UnavailableError
 
@@ -100,7 +101,7 @@ class Reporter:
 
     def _tell_connection(self) -> None:
         """Log each time that the broker is there anew."""
-        connected = self._parts.connection.connected
+        connected = self._parts.connection.connected and self._parts.connection.rivalry is None
         if connected and not self._connected:
             log.info("connected to the broker at %s", self._parts.connection.place)
         self._connected = connected
@@ -117,8 +118,13 @@ class Reporter:
 
     def _current(self) -> Mapping[str, UnavailableError | None]:
         followers = {f"projection {follower.name}": follower.trouble for follower in self._parts.followers}
-        connection = self._parts.connection
-        return {"broker": connection.problem or connection.denied, **followers}
+        return {"broker": _trouble(self._parts.connection), **followers}
+
+
+def _trouble(connection: Connection) -> UnavailableError | None:
+    """Say what is wrong with the way to the broker; a rival for its name is one trouble, however often it comes."""
+    rivalry = connection.rivalry
+    return connection.problem or connection.denied if rivalry is None else UnavailableError(rivalry, ONE_NAME)
 
 
 def _projection(follower: Follower, end: int) -> ProjectionHealth:

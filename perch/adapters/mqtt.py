@@ -18,7 +18,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from perch.adapters import crash_points
+from perch.adapters import crash_points, mqtt_way
 from perch.adapters.mqtt_again import SOON_S, TAKEN_OVER, Again, after
 from perch.adapters.mqtt_client import ANSWER_S, expiring, is_five, new_client, subscribe
 from perch.adapters.mqtt_way import credentials, denied, explain, place, refused, shut, tls_context, unanswered
@@ -29,7 +29,7 @@ from perch.settings import Broker
 
 KEEPALIVE_S = 15
 DENIED_TOLD_S = 90.0  # whoever is not taken at his word says it again within a heartbeat or two
-ONE_NAME = "see that no other machine runs with the same configuration; each agent has a name of its own"
+ONE_NAME = "see that no other machine runs with the same configuration, or with a copy of its data folder"
 
 
 class Received(NamedTuple):
@@ -268,12 +268,8 @@ class Connection:
         if self._problem is None and reason.is_failure and not was_let_in:
             self._fail(refused(self._broker, "it ends the connection and does not say why"))
         elif self._problem is None and reason.is_failure:
-            self._fail(
-                UnavailableError(
-                    f"the connection to the broker at {place(self._broker)} is lost",
-                    "no need to do anything: it is tried again",
-                )
-            )
+            stood = self._risen_s is not None
+            self._fail(mqtt_way.lost(self._broker) if stood else mqtt_way.no_broker(self._broker))
         self._ended.set()
 
     def _rise(self, client: Client) -> None:

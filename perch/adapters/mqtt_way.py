@@ -47,6 +47,18 @@ def unanswered(broker: Broker) -> UnavailableError:
     return UnavailableError(f"the broker at {place(broker)} does not answer", CHECK_PLACE)
 
 
+def no_broker(broker: Broker) -> UnavailableError:
+    """Say that something takes connections and ends them before a word of MQTT was said."""
+    what = f"what answers at {place(broker)} ends the connection before it says a word of MQTT"
+    return UnavailableError(what, "see that it is the broker, or correct host and port under [broker]")
+
+
+def lost(broker: Broker) -> UnavailableError:
+    """Say that a connection that stood has ended."""
+    what = f"the connection to the broker at {place(broker)} is lost"
+    return UnavailableError(what, "no need to do anything: it is tried again")
+
+
 def refused(broker: Broker, why: str) -> UnavailableError:
     """Say that a broker was reached and will have none of it."""
     return UnavailableError(

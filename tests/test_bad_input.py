@@ -1,0 +1,143 @@
+"""What an operator gets wrong between machines: each is refused or survived, with one clear message."""
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from perch.adapters.mqtt import Connection
+from perch.commands import run
+from perch.contract import Publication
+from perch.errors import InputError
+from perch.settings import Broker, load_agent, load_server, load_site
+from tests import parts
+from tests.configurations import agent_toml, site_toml
+from tests.parts import LOOPBACK, until
+from tests.test_collector import Agent, Running, collecting, settings
+
+SERVER = 'data = "data"\nsites = ["hq.toml"]\n[broker]\nport = {port}\nusername = "server"\npassword_file = "server"\n'
+
+# Half-written configuration.
+
+
+@pytest.mark.parametrize("name", ["agent.toml", "perch.toml", "hq.toml"])
+def test_a_configuration_that_was_cut_anywhere_is_read_or_refused_by_its_name(name: str, tmp_path: Path) -> None:
+    """As a full disk or a power cut leaves what an editor wrote."""
+    (tmp_path / "server").write_text("secret")
+    texts = {"agent.toml": agent_toml(1883), "perch.toml": SERVER.format(port=1), "hq.toml": site_toml("", "hq")}
+    for other, text in texts.items():
+        (tmp_path / other).write_text(text)
+    loads = {"agent.toml": load_agent, "perch.toml": load_server, "hq.toml": load_site}
+    load: Callable[[Path], object] = loads[name]  # type: ignore[assignment]  # who takes more needs no more
+    load(tmp_path / name)
+    refusals = [refusal(load, tmp_path / name, texts[name][:end]) for end in range(0, len(texts[name]), 7)]
+    told = [error for error in refusals if error is not None]
+    assert len(told) > len(refusals) / 3
+    assert all(name in one.where and one.what and one.remedy for error in told for one in error.complaints)
+
+
+def refusal(load: Callable[[Path], object], path: Path, text: str) -> InputError | None:
+    path.write_text(text)
+    try:
+        load(path)
+    except InputError as error:
+        return error
+    return None
+
+
+def test_a_process_that_is_started_with_half_a_configuration_ends_with_2_and_says_which(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With 2 nobody starts it again and again."""
+    (tmp_path / "half.toml").write_text('site = "hq"\nagent = "pi-')
+    for process in ("agent", "collector", "api", "up"):
+        assert run([process, "--config", str(tmp_path / "half.toml")]) == 2
+        assert "half.toml" in capsys.readouterr().err
+
+
+# The wrong broker.
+
+
+@contextmanager
+def answering(*words: bytes, stays: bool) -> Iterator[int]:
+    """Something that listens and is no broker: says a word to each who comes and speaks, and hangs up, or stays."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        held: list[socket.socket] = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    wire, _ = server.accept()
+                except OSError:
+                    return
+                wire.recv(1_000)
+                for word in words:
+                    wire.sendall(word)
+                held.append(wire)
+                if not stays:
+                    wire.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+            for wire in held:
+                wire.close()
+
+
+@pytest.mark.parametrize(
+    "words", [(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",), (b"SSH-2.0-x\r\n",), ()]
+)
+def test_what_is_no_broker_is_named_with_where_it_is(words: tuple[bytes, ...]) -> None:
+    with answering(*words, stays=False) as port:
+        with Connection(Broker(port=port), "x", subscriptions=["a"], on_message=lambda _: None) as connection:
+            told = until(lambda: connection.problem)
+        assert told is not None
+        assert told.what == f"what answers at {LOOPBACK}:{port} ends the connection before it says a word of MQTT"
+        assert "host and port under [broker]" in told.remedy
+
+
+# Two servers with one identity.
+
+
+@pytest.mark.long
+def test_two_collectors_from_copies_of_one_data_folder_each_say_so(
+    mosquitto: parts.Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They have one journal's id, and so one name at the broker, which lets one of them in at a time."""
+    (tmp_path / "one").mkdir()
+    first, second = (settings(tmp_path / name, mosquitto) for name in ("one", "two"))
+    with collecting(first):
+        pass
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    with Running(first), Running(second):
+        until(lambda: len(said(caplog)) == 2, 30)
+        assert all("with a copy of its data folder" in one for one in said(caplog))
+    assert len(said(caplog)) == 2, "once each, however often they put each other out"
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged of a rival."""
+    told = (record.getMessage() for record in caplog.records if record.name.startswith("collector"))
+    return [one for one in told if "another client" in one]
+
+
+# How much is said of it.
+
+
+def test_hundreds_of_bad_messages_are_one_line_in_the_log(
+    mosquitto: parts.Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with collecting(settings(tmp_path, mosquitto)) as collector, Agent(mosquitto) as agent:
+        for number in range(300):
+            agent.publish(Publication("perch/v1/hq/pi-1/up", b"no json %d" % number))
+        until(lambda: collector.health().quarantined.get("undecodable") == 300)
+    lines = [one.getMessage() for one in caplog.records if one.levelname in ("WARNING", "ERROR")]
+    assert len([line for line in lines if "quarantine" in line]) == len(lines) == 1
