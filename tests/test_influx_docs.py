@@ -1,6 +1,7 @@
 """What the page on InfluxDB says can be done there: each question is asked, and each setting is understood."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from perch.commands.dashboards import dashboards
 from perch.settings import load_server
+from tests.grafana_server import TOKEN, grafana_server
 from tests.test_influx_followed import Collected, a_day, collected, dice
 
 __all__ = ["collected", "dice"]
@@ -61,6 +63,20 @@ def test_each_command_on_the_page_about_grafana_does_what_it_says(tmp_path: Path
         arguments = command.removeprefix("perch dashboards ").split()
         result = CliRunner().invoke(dashboards, [*arguments, "--out", str(tmp_path)])
         assert result.exit_code == 0, result.output
+
+
+def test_the_command_on_the_page_puts_dashboards_into_a_running_grafana(tmp_path: Path) -> None:
+    [block] = [block for block in blocks("sh", (DOCS / "grafana.md").read_text("utf-8")) if "push" in block]
+    install, push = block.splitlines()
+    assert shlex.split(install, comments=True) == ["pip", "install", ".[grafana]"]
+    (tmp_path / "grafana.token").write_text(f"{TOKEN}\n")
+    with grafana_server() as grafana:
+        told = push.replace("https://grafana.example", grafana.url).replace(
+            "grafana.token", f"{tmp_path}/grafana.token"
+        )
+        result = CliRunner(env={"NO_PROXY": "*"}).invoke(dashboards, shlex.split(told)[2:])
+        assert result.exit_code == 0, result.output
+        assert len(grafana.dashboards) == 4
 
 
 def test_every_field_on_the_page_is_in_influxdb_and_the_other_way_round(collected: Collected, dice: object) -> None:

@@ -1,16 +1,34 @@
 """What installers are told to write on a Pi is read by the programs that it is for; the script for a card runs."""
 
+import contextlib
+import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from perch import commands
+from perch.adapters.outbox import Outbox
+from perch.contract import AliveEvent
+from perch.contract.rights import agent_rights, mosquitto_acl
+from perch.model import Clock, State
+from tests.configurations import agent_toml
+from tests.documented import blocks_of
+from tests.parts import Broker, until
+from tests.serving import Speaker, wall_ms
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "installers.md").read_text()
+SET_UP, BY_HAND, ENROL, LISTEN = (block.text for block in blocks_of("docs/installers.md", "sh"))
+"""`ENROL` is carried out in test_security_docs, where somebody invites."""
+
+DOCTOR, _ = (block.text for block in blocks_of("docs/installers.md", "console"))
 SETUP = (ROOT / "deploy" / "agent" / "setup").read_text()
 
 
@@ -76,12 +94,12 @@ def test_the_script_for_a_fresh_card_installs_enrols_and_enables_once(tmp_path: 
     script = re.sub(r"(?<![\w.])/(opt|etc)/", rf"{root}/\1/", SETUP)
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
     for _ in range(2):
-        command = ["sh", "-c", script, "setup", "perch.whl"]
+        command = ["sh", "-c", script, *shlex.split(SET_UP)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
     assert (root / "etc/systemd/system/perch-agent.service").exists()
     lines = called.read_text().splitlines()
-    assert "pip install perch.whl[agent]" in lines
+    assert f"pip install {SET_UP.split()[1]}[agent]" in lines
     assert lines.count("perch enroll") == 1, "an agent that is enrolled stays so"
     assert lines[-1] == "systemctl enable perch-agent"
     nothing = subprocess.run(["sh", "-c", script, "setup"], env=environment, capture_output=True, text=True)
@@ -91,3 +109,63 @@ def test_the_script_for_a_fresh_card_installs_enrols_and_enables_once(tmp_path: 
 def _put(path: Path, text: str) -> None:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
+
+
+def test_an_agent_is_tried_out_by_hand_as_the_page_says(tmp_path: Path, mosquitto: Broker) -> None:
+    programs, perch = tmp_path / "programs", tmp_path / "perch" / "bin"
+    for folder in (programs, perch):
+        folder.mkdir(parents=True)
+    for path in (programs / "sudo", programs / "python3", perch / "pip"):
+        _put(path, f'echo "$*" >> {tmp_path}/called')
+    _put(perch / "perch", f'exec {sys.executable} -m perch.commands "$@"')
+    (tmp_path / "agent.toml").write_text(agent_toml(mosquitto.port))
+    environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "GPIOZERO_PIN_FACTORY": "mock"}
+    *before, agent = BY_HAND.splitlines()
+    script = "\n".join((*before, f"exec {agent}"))
+    with subprocess.Popen(["bash", "-euc", script], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as runs:
+        try:
+            until((tmp_path / "data" / "agent.json").exists, 30)
+        finally:
+            runs.terminate()
+    called = (tmp_path / "called").read_text()
+    assert "--system-site-packages perch" in called
+    assert "install perch-occupancy[agent]" in called
+
+
+def test_messages_are_seen_as_the_page_says(mosquitto: Broker) -> None:
+    program("mosquitto_sub")
+    line = LISTEN.replace("-h BROKER", f"-h 127.0.0.1 -p {mosquitto.port}")
+    with Speaker(mosquitto, agent="pi-3") as pi:
+        pi.say("d01", State.OCCUPIED)
+        with subprocess.Popen(["bash", "-euc", f"exec {line}"], stdout=subprocess.PIPE, text=True) as listens:
+            assert listens.stdout is not None
+            said = listens.stdout.readline()
+            listens.terminate()
+    assert said.startswith("perch/v1/hq/pi-3/state/d01 ")
+    assert '"state":"occupied"' in said
+
+
+@pytest.mark.long
+def test_the_doctor_says_of_an_agent_what_the_page_shows(
+    tmp_path: Path, start_mosquitto: Callable[[str], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a broker with the access list that Perch writes, where no collector runs, of an agent that ran before."""
+    command, *shown = DOCTOR.splitlines()
+    monkeypatch.chdir(tmp_path)
+    Path("passwords").write_text("lab_pi-1:right\n")
+    subprocess.run([program("mosquitto_passwd"), "-U", "passwords"], check=True)
+    Path("rights").write_text(mosquitto_acl([agent_rights("lab", "pi-1")]))
+    lists = f"password_file {tmp_path}/passwords\nacl_file {tmp_path}/rights"
+    broker = start_mosquitto(f"allow_anonymous false\n{lists}")
+    Path("agent.password").write_text("right\n")
+    Path("agent.password").chmod(0o600)
+    lab = (ROOT / "examples" / "lab" / "agent.toml").read_text().replace("port = 1883", f"port = {broker.port}")
+    Path("agent.toml").write_text(lab.replace("[broker]", '[broker]\npassword_file = "agent.password"'))
+    with Outbox.open(tmp_path / "agent-data" / "outbox.db") as outbox:
+        first = outbox.begin("e" * 32, "b" * 16)
+        outbox.append("e" * 32, [AliveEvent(first, wall_ms(), 1, Clock.OK)])
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = commands.run(shlex.split(command)[2:])
+    lines = re.sub(rf"\b{broker.port}\b", "1883", said.getvalue()).splitlines()
+    assert (code, lines[: len(shown)]) == (1, shown)
