@@ -12,6 +12,7 @@ _PAGES: Mapping[str, tuple[str, Matter]] = {
     "manage": ("/manage", Matter.FLEET),
     "week": ("/week", Matter.HISTORY_OF_GROUPS),
     "planning": ("/planning", Matter.HISTORY_OF_GROUPS),
+    "comparison": ("/comparison", Matter.HISTORY_OF_GROUPS),
     "report": ("/report", Matter.HISTORY_OF_GROUPS),
 }
 _CARRIED = {
@@ -20,6 +21,7 @@ _CARRIED = {
     "manage": ("site",),
     "week": ("site", "kind", "from", "to"),
     "planning": ("site", "kind", "from", "to"),
+    "comparison": ("site",),
     "report": ("site", "from", "to"),
 }
 """What of one page's address is meant for another."""

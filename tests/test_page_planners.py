@@ -256,6 +256,7 @@ def test_the_ways_between_pages_are_for_those_who_may_read_history(served: Serve
         "/manage?site=hq",
         "/week?site=hq&kind=desk&from=2026-03-02",
         "/planning?site=hq&kind=desk&from=2026-03-02",
+        "/comparison?site=hq",
         "/report?site=hq&from=2026-03-02",
     ]
     assert not Reader(Role.MANAGER).may_read(Matter.HISTORY_OF_SPACES)

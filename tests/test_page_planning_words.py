@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,6 +21,7 @@ from perch.history.told import Marked, Stated, Told
 from perch.model import Dating, Reason, SpaceKind, State
 from tests.parts import free_port
 from tests.serving import EPOCH, Served, a_site, a_space, server_settings, serving
+from tests.test_page_words import texts
 
 PAGE = {"Accept": "text/html"}
 LISBON = ZoneInfo("Europe/Lisbon")
@@ -250,14 +250,6 @@ def test_a_refusal_speaks_german_too(served: Served) -> None:
         assert says in answer.text, answer.text
 
 
-def texts(words: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(words, str):
-        yield path, words
-        return
-    for name, inner in words.items() if isinstance(words, dict) else enumerate(words):
-        yield from texts(inner, f"{path}.{name}")
-
-
 def test_planners_words_say_everything_in_each_language_with_the_same_gaps() -> None:
     english, german = (dict(texts(words_in(language))) for language in (Language.ENGLISH, Language.GERMAN))
     assert english.keys() == german.keys()
@@ -289,8 +281,15 @@ def test_meanings_are_put_over_in_their_present_version(served: Served) -> None:
 def test_what_has_no_translation_is_left_as_it_is() -> None:
     speak(Language.GERMAN)
     assert put_over("Something new.") == "Something new."
-    assert put_over("Only 12.0% of the time was observed; low and high say how far off a value may be.").startswith(
-        "Nur 12.0% der Zeit"
+    speak(Language.ENGLISH)
+
+
+def test_numbers_in_what_is_put_over_are_written_as_the_language_writes_them() -> None:
+    speak(Language.GERMAN)
+    share = put_over("Only 12.0% of the time was observed; low and high say how far off a value may be.")
+    assert share.startswith("Nur 12,0\N{NO-BREAK SPACE}% der Zeit")
+    assert "2026-09-28 (UTC)" in put_over(
+        "InfluxDB keeps all rows only from 2026-09-28 (UTC) on; what was before may be missing here."
     )
     speak(Language.ENGLISH)
 

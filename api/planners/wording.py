@@ -25,6 +25,8 @@ NO_NUMBER = "–"
 _TRANSLATED = ("when", "names")
 """Gaps in which the API lists several things."""
 
+_NUMBER = re.compile(r"\d{1,3}(,\d{3})*(\.\d+)?%?|\d+(\.\d+)?%?")
+
 _language: ContextVar[Language] = ContextVar("in which language this request is answered", default=Language.ENGLISH)
 
 
@@ -57,7 +59,7 @@ def put_over(text: str) -> str:
     for name, pattern in _patterns():
         found = pattern.fullmatch(text)
         if found is not None:
-            values = {gap: _listed(value) if gap in _TRANSLATED else value for gap, value in found.groupdict().items()}
+            values = {gap: _gap(gap, value) for gap, value in found.groupdict().items()}
             return filled(words()["api"][name], **values)
     return text
 
@@ -72,6 +74,15 @@ def _patterns() -> list[tuple[str, re.Pattern[str]]]:
 def _pieces(text: str) -> Iterator[str]:
     for place, piece in enumerate(re.split(r"\{(\w+)\}", text)):
         yield f"(?P<{piece}>.+)" if place % 2 else re.escape(piece)
+
+
+def _gap(name: str, value: str) -> str:
+    """Put over what stands in a gap: a list of things, or a number."""
+    if name in _TRANSLATED:
+        return _listed(value)
+    if _NUMBER.fullmatch(value):
+        return digits(value.replace("%", "\N{NO-BREAK SPACE}%"))
+    return value
 
 
 def _listed(text: str) -> str:
