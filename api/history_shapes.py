@@ -67,8 +67,8 @@ class HourOfWeekRow(Struct, frozen=True):
     weeks: int
 
 
-class HistoryAnswer(Struct, frozen=True, rename={"from_": "from"}):
-    """A metric over [from, to); `to` is where the window was really cut."""
+class MetricAnswer(Struct, frozen=True, rename={"from_": "from"}):
+    """A metric over [from, to) and how it was asked for; `to` is where the window was really cut."""
 
     metric: str
     definition: AnswerDefinition
@@ -79,23 +79,19 @@ class HistoryAnswer(Struct, frozen=True, rename={"from_": "from"}):
     resolution: str
     scope: str
     hours: str
+
+
+class HistoryAnswer(MetricAnswer, frozen=True):
+    """A metric over [from, to); `to` is where the window was really cut."""
+
     rows: tuple[HistoryRow, ...]
     warnings: tuple[str, ...]
     parameters: dict[str, float] | UnsetType = UNSET
 
 
-class HourOfWeekAnswer(Struct, frozen=True, rename={"from_": "from"}):
+class HourOfWeekAnswer(MetricAnswer, frozen=True):
     """A metric by hours of the week, over the weeks of [from, to)."""
 
-    metric: str
-    definition: AnswerDefinition
-    site: str
-    time_zone: str
-    from_: Moment
-    to: Moment
-    resolution: str
-    scope: str
-    hours: str
     rows: tuple[HourOfWeekRow, ...]
     warnings: tuple[str, ...]
     parameters: dict[str, float] | UnsetType = UNSET
