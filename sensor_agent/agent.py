@@ -28,6 +28,7 @@ from perch.settings import AgentSettings
 from sensor_agent.author import Author
 from sensor_agent.clock import Clock
 from sensor_agent.courier import Courier
+from sensor_agent.credential import Credential
 from sensor_agent.diary import FOLDER, Diary
 from sensor_agent.herald import HEARTBEATS_BELIEVED, Herald
 from sensor_agent.home_assistant import HomeAssistant
@@ -105,6 +106,7 @@ class Agent:
             on_message=self._inbox.put,
             on_connection=self._inbox.put,
         )
+        self._credential = Credential(settings.broker, f"{site}/{agent}")
         self.inputs = Inputs((), self.edge)
 
     def __repr__(self) -> str:
@@ -210,7 +212,7 @@ class Agent:
         rivalry = self._connection.rivalry
         named = None if rivalry is None else f"{rivalry} ({ONE_NAME})"
         unheard = None if (denied := self._connection.denied) is None else denied.sentence
-        return _joined(dict.fromkeys((first, named, unheard, *self._upkeep.troubles)))
+        return _joined(dict.fromkeys((first, named, unheard, self._credential.trouble, *self._upkeep.troubles)))
 
     @property
     def notice(self) -> str | None:
@@ -267,6 +269,7 @@ class Agent:
     def _link(self, connected: bool) -> None:
         self._courier.linked(connected, boot_ms())
         if connected:
+            self._credential.look()
             self.announce()
             self._home_assistant.announce()
 

@@ -43,7 +43,7 @@ port = {tls}
 desk_port = {desk}
 identity = "{identity}"
 pid_file = "mosquitto.pid"
-[[reader]]
+{more}[[reader]]
 name = "lobby"
 password_file = "lobby"
 """
@@ -78,7 +78,8 @@ class Venue:
         (folder / "hq.toml").write_text(site_toml(more_agents("pi-2", "pi-3", "pi-4") + SPACE, "hq"))
         (folder / "annex.toml").write_text(site_toml("", "annex"))
         ports = {"own": free_port(), "tls": free_port(), "desk": free_port()}
-        self.config.write_text(PERCH_TOML.format(**ports, identity=identity))
+        more = f"password_port = {free_port()}\n" if identity is Identity.CERTIFICATE else ""
+        self.config.write_text(PERCH_TOML.format(**ports, identity=identity, more=more))
         settings = load_server(self.config, {})
         assert settings.enrolment is not None
         self.server, self.enrolment = settings.broker, settings.enrolment

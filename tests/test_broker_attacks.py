@@ -278,7 +278,7 @@ def test_an_insider_hears_its_own_acknowledgements(scene: Scene, insider: Client
 
 
 def test_a_reader_hears_what_holds_now_and_says_nothing(scene: Scene) -> None:
-    way = scene.place.open_way() if scene.by_password else Broker(port=scene.place.server.port)
+    way = replace(scene.place.open_way(), port=scene.place.enrolment.password_port or scene.place.enrolment.port)
     way = replace(way, username="lobby", password_file=scene.place.folder / "lobby")
     lobby = Client5(way)
     lobby.subscribe("#", "$SYS/#")
@@ -290,6 +290,17 @@ def test_a_reader_hears_what_holds_now_and_says_nothing(scene: Scene) -> None:
     assert [one[:2] for one in lobby.received] == [(f"{VICTIM}/status", b"here")]
     assert scene.server.until_heard(f"{VICTIM}/status", b"here") == []
     lobby.leave()
+
+
+def test_where_readers_come_in_by_password_no_agent_and_no_server_does(scene: Scene, tmp_path: Path) -> None:
+    if scene.by_password:
+        return
+    way = replace(scene.place.open_way(), port=scene.place.enrolment.password_port)
+    (tmp_path / "empty").write_text("")
+    for name in ("hq_pi-1", "server", "perch-reload", "lobby"):
+        assert refused(replace(way, username=name, password_file=tmp_path / "empty"))
+    assert refused(replace(way, username="server", password_file=scene.place.server.password_file))
+    assert refused(replace(scene.insider, port=scene.place.enrolment.password_port))
 
 
 def test_who_proves_that_the_files_were_read_may_do_nothing(scene: Scene) -> None:

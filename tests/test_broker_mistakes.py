@@ -8,20 +8,24 @@ from pathlib import Path
 import pytest
 
 from perch import commands
-from perch.adapters.authority import Authority, key_and_request
-from perch.adapters.broker_files import ACL, AGENTS, CERTIFICATE, CONFIGURATION, ROSTER, SERVER
+from perch.adapters.authority import AGENT_DAYS, Authority, key_and_request
+from perch.adapters.broker_files import ACL, AGENTS, CERTIFICATE, CONFIGURATION, READERS, ROSTER, SERVER
 from perch.adapters.broker_reload import tell
 from perch.adapters.certificates import validities
+from perch.adapters.credential_ends import files_ending
 from perch.adapters.mqtt import Connection
 from perch.doctor.agent_broker import look_at_broker
+from perch.doctor.enrolment import look_at_enrolment
 from perch.doctor.findings import Verdict
 from perch.errors import StorageError, UnavailableError
 from perch.model import Identity, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.settings import AgentSettings, Broker, SensingSettings
 from sensor_agent.agent import Agent
 from sensor_agent.clock import RecordedClock
+from sensor_agent.credential import Credential
 from sensor_agent.inputs import use_mock_pins
 from tests import parts
+from tests.certificates import Authority as OwnAuthority
 from tests.enrolled import Venue, comes_in, venue
 from tests.parts import LOOPBACK, until
 
@@ -127,6 +131,44 @@ def test_an_agent_that_runs_with_anothers_certificate_says_whose_it_is(place: Ve
     assert "perch doctor" in told
 
 
+def test_a_certificate_that_ends_soon_is_told_of_by_agent_list_and_doctor_until_it_is_replaced(
+    place: Venue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = OwnAuthority(tmp_path / "own")
+    for name in ("ca.pem", "ca.key"):
+        (tmp_path / "own" / name).write_bytes((place.files.folder / name).read_bytes())
+    soon = own.sign("hq_pi-4", days=20)
+    credential = Credential(Broker(certificate=soon.certificate, key=soon.key), "hq/pi-4")
+    credential.look()
+    ends = f"ends on {datetime.now(UTC) + timedelta(days=20):%Y-%m-%d}"
+    assert ends in (credential.trouble or "")
+    assert "perch agents replace hq/pi-4" in (credential.trouble or "")
+
+    now_s = int(datetime.now(UTC).timestamp())
+    new = place.enrol("pi-4", now_s=now_s - (AGENT_DAYS - 20) * 86_400)
+    listed = ["agents", "list", "--config", str(place.config)]
+    assert commands.run(listed) == 0
+    said = capsys.readouterr().err
+    assert f"the certificate of hq/pi-4 {ends}" in said
+    assert "run perch agents replace hq/pi-4" in said
+    (_, found) = look_at_enrolment(place.enrolment, place.server, datetime.now(UTC))
+    assert (found.verdict, found.remedy) == (Verdict.WARN, "run perch agents replace hq/pi-4")
+
+    new = place.enrol("pi-4", now_s=now_s)
+    assert commands.run(listed) == 0
+    assert capsys.readouterr().err == ""
+    renewed = Credential(new, "hq/pi-4")
+    renewed.look()
+    assert renewed.trouble is None
+
+
+def test_an_authority_that_ends_soon_is_told_of_while_agents_can_still_be_invited(tmp_path: Path) -> None:
+    ending = OwnAuthority(tmp_path / "own", days=20)
+    (one,) = files_ending(ending.certificate.parent, datetime.now(UTC))
+    assert one.whose == "the authority's certificate"
+    assert "invite all agents anew" in one.remedy
+
+
 def test_a_certificate_that_was_withdrawn_is_told_with_what_to_look_at(place: Venue) -> None:
     way = place.enrol("pi-3")
     place.members.revoke("hq", "pi-3", 1)
@@ -151,7 +193,7 @@ def test_another_port_of_the_broker_is_named(place: Venue) -> None:
 # Files.
 
 
-@pytest.mark.parametrize("name", [ACL, AGENTS, SERVER, CONFIGURATION, "revoked.pem", "reload.password"])
+@pytest.mark.parametrize("name", [ACL, AGENTS, READERS, SERVER, CONFIGURATION, "revoked.pem", "reload.password"])
 def test_a_file_of_the_broker_that_is_gone_is_made_anew_and_credentials_hold(place: Venue, name: str) -> None:
     way, path = place.enrol("pi-2"), place.files.folder / name
     path.unlink()
@@ -206,6 +248,7 @@ def test_without_enrolment_in_the_configuration_the_commands_say_what_is_missing
             "",
             "needs a broker on this machine that the server logs in to",
         ),
+        ('identity = "certificate"', 'identity = "password"', "is for a broker whose agents show certificates"),
         ('identity = "certificate"', 'identity = "face"', "write one of password, certificate"),
     ],
 )

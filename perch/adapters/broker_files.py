@@ -26,13 +26,8 @@ from perch.errors import ContractError, PerchError, StorageError
 from perch.model import Identity, Site
 from perch.settings import Broker, Enrolment
 
-ROSTER, ACL, AGENTS, SERVER, REVOKED = (
-    "roster.json",
-    "access.acl",
-    "agents.passwords",
-    "server.passwords",
-    "revoked.pem",
-)
+ROSTER, ACL, REVOKED = "roster.json", "access.acl", "revoked.pem"
+AGENTS, READERS, SERVER = "agents.passwords", "readers.passwords", "server.passwords"
 CERTIFICATE, HOST = "broker.pem", "broker.host"
 CONFIGURATION, PROOF = "mosquitto.conf", "reload.password"
 PROVER = "perch-reload"
@@ -113,6 +108,7 @@ class BrokerFiles:
         agents = {user: text for user, text in roster.passwords.items() if user in named}
         self._write(ACL, self._access_list(roster).encode())
         self._write(AGENTS, mosquitto_passwords({**readers, **agents}).encode())
+        self._write(READERS, mosquitto_passwords(readers).encode())
         self._write(REVOKED, self.authority.revoked(roster.withdrawn))
         is_other = self._configure()
         self._write(SERVER, mosquitto_passwords(own).encode())  # last: it proves that the others were there
@@ -160,6 +156,12 @@ def configuration(enrolment: Enrolment, own_port: int) -> str:
         f"cafile {folder / 'ca.pem'}\ncrlfile {folder / REVOKED}\n"
         "require_certificate true\nuse_identity_as_username true\n"
     )
+    shown = f"certfile {folder / CERTIFICATE}\nkeyfile {folder / CERTIFICATE}\n"
+    rights = f"use_username_as_clientid true\nacl_file {folder / ACL}\n"
+    readers = (
+        f"\nlistener {enrolment.password_port}\nallow_anonymous false\ntls_version tlsv1.2\n"
+        f"{shown}password_file {folder / READERS}\n{rights}"
+    )
     return (
         "# Written by Perch; a change here is lost at the next enrolment.\n"
         "per_listener_settings true\n"
@@ -167,9 +169,10 @@ def configuration(enrolment: Enrolment, own_port: int) -> str:
         f"\nlistener {own_port} 127.0.0.1\nallow_anonymous false\n"
         f"password_file {folder / SERVER}\nacl_file {folder / ACL}\n"
         f"\nlistener {enrolment.port}\nallow_anonymous false\ntls_version tlsv1.2\n"
-        f"certfile {folder / CERTIFICATE}\nkeyfile {folder / CERTIFICATE}\n"
+        + shown
         + (by_certificate if enrolment.identity is Identity.CERTIFICATE else by_password)
-        + f"use_username_as_clientid true\nacl_file {folder / ACL}\n"
+        + rights
+        + (readers if enrolment.password_port is not None else "")
     )
 
 

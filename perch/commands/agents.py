@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import click
 
-from perch.adapters.authority import AGENT_DAYS
 from perch.adapters.broker_files import CONFIGURATION, BrokerFiles, now_utc
 from perch.adapters.broker_members import Members
+from perch.adapters.credential_ends import agents_ending, end_of, files_ending
 from perch.adapters.instants import wall_ms
 from perch.commands.agents_desk import expect
 from perch.commands.examples import ExampleCommand, ExampleGroup
-from perch.commands.output import print_json, print_table, shortened
+from perch.commands.output import print_json, print_table, shortened, warn
 from perch.contract.desk import LASTS_S
 from perch.contract.enrolment import SECRET_BYTES, Invitation, fingerprint
 from perch.contract.roster import Member, Roster
@@ -22,7 +22,6 @@ from perch.contract.topics import user_name
 from perch.errors import Complaint, InputError, PerchError
 from perch.settings import Enrolment, ServerSettings, load_server
 
-DAY_S = 86_400
 _config = click.option("--config", required=True, type=click.Path(path_type=Path), help="The server's perch.toml.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
 _agents = click.argument("agents", nargs=-1, required=True, metavar="SITE/AGENT...")
@@ -135,6 +134,9 @@ def list_(config: Path, as_json: bool) -> None:
     seen = last_received(place.settings.data, [*layout, *more])
     rows = [(site, agent, roster.members.get(user_name(site, agent))) for site, agent in [*layout, *more]]
     told = [_told(site, agent, one, seen.get((site, agent)), (site, agent) in layout) for site, agent, one in rows]
+    now = now_utc()
+    for one in (*files_ending(place.files.folder, now), *agents_ending(roster, now)):
+        warn(f"{one.whose} ends on {one.end:%Y-%m-%d}", one.remedy)
     if as_json:
         print_json({"items": told})
         return
@@ -209,6 +211,7 @@ def _told(site: str, agent: str, one: Member | None, seen_ms: int | None, is_kno
         "credential": _credential(one, is_known),
         "enrolled": None if one is None else _moment(one.since_s),
         "revoked": None if one is None or one.revoked_s is None else _moment(one.revoked_s),
+        "until": None if one is None or (end := end_of(one)) is None else f"{end:%Y-%m-%dT%H:%M:%SZ}",
         "last_event": None if seen_ms is None else _moment(seen_ms // 1000),
     }
 
@@ -218,12 +221,9 @@ def _credential(one: Member | None, is_known: bool) -> str:
         return "none"
     if not one.holds:
         return "revoked"
-    kind = "password" if one.kept is not None else f"certificate until {_moment(_end_s(one))[:10]}"
+    end = end_of(one)
+    kind = "password" if end is None else f"certificate until {end:%Y-%m-%d}"
     return kind if is_known else f"{kind}, in no layout"
-
-
-def _end_s(one: Member) -> int:
-    return one.since_s + AGENT_DAYS * DAY_S
 
 
 def _moment(at_s: int) -> str:

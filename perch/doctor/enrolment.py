@@ -1,10 +1,16 @@
 """How agents come in: whether the broker answers them by TLS, and until when its certificate holds."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from perch.adapters.broker_files import ROSTER
+from perch.adapters.credential_ends import BROKERS, agents_ending, files_ending
 from perch.adapters.tls_probe import validity_shown
+from perch.contract.roster import decode
 from perch.doctor.findings import Finding, fault, ok, warn
+from perch.errors import PerchError
 from perch.settings import Broker, Enrolment
 
 PART = "enrolment"
@@ -30,3 +36,14 @@ def look_at_enrolment(enrolment: Enrolment | None, own: Broker, now: datetime) -
         yield warn(PART, told, _RENEW)
     else:
         yield ok(PART, told)
+    yield from _soon_over(enrolment.folder, now)
+
+
+def _soon_over(folder: Path, now: datetime) -> Iterator[Finding]:
+    """Look at what is behind that certificate; the files are for root alone, and others are not shown them."""
+    with suppress(OSError, PerchError):
+        roster = decode((folder / ROSTER).read_bytes())
+        for one in (*files_ending(folder, now), *agents_ending(roster, now)):
+            if one.whose != BROKERS:
+                make = fault if one.end <= now else warn
+                yield make(PART, f"{one.whose} ends on {one.end:%Y-%m-%d}", one.remedy)

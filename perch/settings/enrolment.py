@@ -27,6 +27,7 @@ def read_enrolment(parent: Table, folder: Path, broker: Broker, sites: Collectio
         host=table.need("host", host_name, ""),
         port=table.take("port", whole(1, 65_535), TLS_PORT),
         desk_port=table.take("desk_port", whole(1, 65_535), DESK_PORT),
+        password_port=table.take("password_port", whole(1, 65_535), None),
         identity=table.take("identity", choice(Identity), Identity.PASSWORD),
         reload=table.take("reload", several(text), RELOAD),
         pid_file=table.take("pid_file", path_beside(folder), None),
@@ -53,6 +54,11 @@ def _check(table: Table, broker: Broker, enrolment: Enrolment) -> None:
         table.complain("pid_file", "goes without reload", "keep the one by which your broker is told")
     if enrolment.port == enrolment.desk_port:
         table.complain("desk_port", "is the broker's", "give the desk a port of its own")
+    if enrolment.password_port in (enrolment.port, enrolment.desk_port, broker.port):
+        table.complain("password_port", "is another's", "give readers a port of their own")
+    if enrolment.password_port is not None and enrolment.identity is Identity.PASSWORD:
+        what = "is for a broker whose agents show certificates"
+        table.complain("password_port", what, 'take it out: readers come in at port; or set identity = "certificate"')
 
 
 def _reader(table: Table, folder: Path) -> BrokerReader:

@@ -143,13 +143,14 @@ class Enrolment:
     """How agents get their credentials: where the broker's files are, and how agents reach broker and desk.
 
     The broker reads its files anew at a signal to the process in `pid_file`, or by the command `reload` (empty: it is
-    told by somebody else).
+    told by somebody else). At `password_port` readers and edges come in where agents show certificates.
     """
 
     folder: Path
     host: str
     port: int = 8883
     desk_port: int = 8884
+    password_port: int | None = None
     identity: Identity = Identity.PASSWORD
     reload: tuple[str, ...] = RELOAD
     pid_file: Path | None = None
