@@ -78,6 +78,7 @@ CARRIED_OUT = {
     ("docs/releasing.md", "sh"): "test_release",
     ("docs/scale.md", "sh"): "test_scale_docs",
     ("docs/tutorial.md", "sh"): "test_tutorial",
+    ("docs/upgrading.md", "sh"): "test_operators_docs",
     ("docs/watches.md", "toml"): "test_documented_files",
     ("docs/watches.md", "sh"): "test_watches",
     ("docs/watches.md", "python"): "test_documented_files",

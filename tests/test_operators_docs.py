@@ -1,4 +1,4 @@
-"""Every command block of the operators' page, in its order, on a machine below a folder."""
+"""Every command block of the pages for operators, in its order, on a machine below a folder."""
 
 import os
 import re
@@ -14,10 +14,11 @@ from tests.parts import free_port
 from tests.test_projection_history import append, event
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "operators.md").read_text()
+PAGES = [(ROOT / "docs" / name).read_text() for name in ("operators.md", "upgrading.md")]
 SECTIONS = {
     title: re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    for title, _, text in (section.partition("\n") for section in PAGE.split("\n## ")[1:])
+    for page in PAGES
+    for title, _, text in (section.partition("\n") for section in page.split("\n## ")[1:])
 }
 ELSEWHERE = ("apt", "pip", "python3", "systemctl", "docker")
 """Programs of the system, of which only that they are called is looked at."""
@@ -34,12 +35,12 @@ class Machine:
         self._programs = folder / "programs"
         self._programs.mkdir()
         self.called.touch()
+        self._program(self.root / "source" / "setup", f'echo "setup $*" >> {self.called}')
         for name in ELSEWHERE:
             self._program(self._programs / name, f'echo "{name} $*" >> {self.called}')
         self.install_perch()
         for name in ("etc/mosquitto/conf.d", "media/usb"):
             (self.root / name).mkdir(parents=True)
-        (self.root / "source").mkdir()
         shutil.copytree(ROOT / "deploy" / "compose", self.root / "source" / "deploy" / "compose")
 
     def install_perch(self) -> None:
@@ -96,10 +97,12 @@ def test_every_block_of_the_page_is_run_here() -> None:
         "Agents": 1,  # which test_security_docs runs, at a broker
         "Backups": 1,
         "Restoring": 1,
-        "Upgrading": 2,
         "When somebody helps from afar": 1,
         "The quarantine": 1,  # this and the next are run in test_documented_server, beside a collector
         "Making projections anew": 1,
+        "The server": 2,
+        "The agents": 1,
+        "Back again": 2,
     }
 
 
@@ -132,7 +135,7 @@ def test_a_server_is_backed_up_lost_and_restored_and_upgraded_and_taken_back(mac
     assert machine.events() == 20
     assert (machine.root / "etc/mosquitto/perch/mosquitto.conf").exists()
 
-    upgrade, back = SECTIONS["Upgrading"]
+    upgrade, back = SECTIONS["The server"][0], SECTIONS["Back again"][0]
     stopped, installed = upgrade.split("/opt/perch/bin/pip", 1)
     machine.run(stopped)
     machine.install_perch()
@@ -140,6 +143,21 @@ def test_a_server_is_backed_up_lost_and_restored_and_upgraded_and_taken_back(mac
     machine.run(back)
     assert machine.events() == 20
     assert (machine.root / "var/lib/perch.newer/journal.db").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="folders for another user are made by root")
+def test_containers_are_upgraded(machine: Machine) -> None:
+    machine.run(SECTIONS["The server"][1])
+    assert "docker compose build perch" in machine.called.read_text()
+
+
+def test_an_agent_is_upgraded_and_goes_back_with_another_outbox(machine: Machine) -> None:
+    machine.run(SECTIONS["The agents"][0])
+    for part in ("", "-wal"):
+        (machine.root / f"var/lib/perch/outbox.db{part}").write_text("of the newer form")
+    machine.run(SECTIONS["Back again"][1])
+    assert {path.name for path in (machine.root / "var/lib/perch/newer").iterdir()} == {"outbox.db", "outbox.db-wal"}
+    assert "setup perch_occupancy-0.1.0-py3-none-any.whl\nsystemctl start perch-agent" in machine.called.read_text()
 
 
 def test_a_bundle_is_packed(machine: Machine) -> None:
