@@ -186,19 +186,11 @@ class Keyed:
         return asyncio.run(asked(self.app, method, address, body, headers or {}, then))
 
 
-async def asked(
-    app: ASGIApp,
-    method: str,
-    address: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    then: Callable[[], object] | None = None,
-    http_version: str = "1.1",
-) -> Answer:
-    """Ask an application directly."""
+def scope_of(method: str, address: str, headers: Mapping[str, str], http_version: str) -> dict[str, Any]:
+    """Put a question as a server hands it to an application."""
     path, _, query = address.partition("?")
     given = {"host": "perch.example", "accept": "application/json", **headers}
-    scope: dict[str, Any] = {
+    return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": http_version,
@@ -212,6 +204,19 @@ async def asked(
         "client": ("127.0.0.1", 5),
         "server": ("127.0.0.1", 80),
     }
+
+
+async def asked(
+    app: ASGIApp,
+    method: str,
+    address: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    then: Callable[[], object] | None = None,
+    http_version: str = "1.1",
+) -> Answer:
+    """Ask an application directly."""
+    scope = scope_of(method, address, headers, http_version)
     seen: list[Message] = []
     enough = asyncio.Event()
     waiting = [{"type": "http.request", "body": body, "more_body": False}]

@@ -89,21 +89,16 @@ def _live_context(
     agents = [live.agent_item_to(reader, key, now) for key in keys]
     sensors = [sensor for key in keys for sensor in live.sensor_items_to(reader, key, now)]
     today = day_at(now.wall_ms, zone)
-    moment = moment_of(now.wall_ms, now.wall_ms, zone, words)
     names = {space.id: space.name for space in site.spaces}
     ill = [sensor for sensor in sensors if sensor.health is not None and sensor.health.is_ill]
-    own = words["manage"]
+    own, watching = words["manage"], {key[1] for key in keys if live.directory.spaces_of[key]}
+    alerts = attention(parts, agents, sensors, spaces, watching)
     return {
         "site": site,
         "sites": sites,
-        "now": moment,
+        "now": moment_of(now.wall_ms, now.wall_ms, zone, words),
         "hours_today": hours_of(site, today, today in closed_days(site), words),
-        "alerts": [
-            alert_line(alert, site.id, now.wall_ms, zone, words)
-            for alert in attention(
-                parts, agents, sensors, spaces, {key[1] for key in keys if live.directory.spaces_of[key]}
-            )
-        ],
+        "alerts": [alert_line(alert, site.id, now.wall_ms, zone, words) for alert in alerts],
         "agents": [agent_row(agent, names, now.wall_ms, zone, words) for agent in agents],
         "fleet": say(own, "fleet_online", online=sum(agent.online for agent in agents), total=len(agents)),
         "ill": [sensor_row(sensor, names, now.wall_ms, zone, words) for sensor in ill],
