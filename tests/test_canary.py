@@ -1,4 +1,4 @@
-"""Secrets stay where they are: no process writes them into a log, a report of its crash, its arguments or a bundle."""
+"""Secrets stay where they are: in no log, crash report, argument or bundle; and nobody listens who need not."""
 
 import http.client
 import json
@@ -22,6 +22,9 @@ from tests.parts import LOOPBACK, free_port, until
 
 CANARIES = {name: f"canary-{name}-5d1f0c" for name in ("agent", "server", "influx")}
 SECRET_FILES = {f"{name}.secret": canary for name, canary in CANARIES.items()}
+LISTENS, BOUND = "0A", "07"
+"""States of sockets, as the kernel numbers them."""
+
 SPACE = '[[space]]\nid = "d01"\nkind = "desk"\nfloor = "f1"\nzone = "open"\nagent = "pi-1"\n'
 
 
@@ -56,6 +59,7 @@ class Venue:
             (folder / name).chmod(0o600)
         self.broker = self._broker()
         self.shown: set[str] = set()
+        self.keys: list[str] = []
         echo = ThreadingHTTPServer((LOOPBACK, 0), type("Echoing", (Echo,), {"shown": self.shown}))
         threading.Thread(target=echo.serve_forever, daemon=True).start()
         stack.callback(echo.server_close)
@@ -139,22 +143,43 @@ class Venue:
         return found
 
 
-@pytest.fixture
-def venue(tmp_path: Path) -> Iterator[Venue]:
-    """A venue whose processes end with the test."""
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    """A venue whose processes do their work."""
     with ExitStack() as stack:
-        yield Venue(tmp_path, stack)
+        venue = Venue(tmp_path_factory.mktemp("venue"), stack)
+        (venue.folder / "server").mkdir()
+        make = KeysFile(venue.folder / "server").create
+        venue.keys = [make(name, Role.FACILITIES, None, 1)[0] for name in ("one", "two")]
+        for name, config in (("collector", "perch.toml"), ("api", "perch.toml"), ("agent", "agent.toml")):
+            venue.start(name, "--config", config)
+        until(lambda: venue.ask("/api/v1/agents", venue.keys[0]) == 200, timeout_s=60)
+        until(lambda: b"connected" in venue.written()["agent.log"], timeout_s=60)
+        until(lambda: any(CANARIES["influx"] in one for one in venue.shown), timeout_s=60)
+        until(lambda: b"influx" in venue.written()["collector.log"].lower(), timeout_s=60)
+        yield venue
+
+
+def ports_of(pid: int, protocol: str, state: str) -> set[str]:
+    """Give where a process listens (as the kernel writes it, in hexadecimal)."""
+    links = {os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/{protocol}").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if row[3] == state and f"socket:[{row[9]}]" in links}
+
+
+def test_each_process_listens_where_it_was_told_to_and_nowhere_else(venue: Venue) -> None:
+    """Agent and collector nowhere, the API at one port of this machine."""
+    told = {
+        name: {at for kind in ("tcp", "tcp6") for at in ports_of(process.pid, kind, LISTENS)}
+        for name, process in venue.processes.items()
+    }
+    assert told == {"collector": set(), "agent": set(), "api": {f"0100007F:{venue.port:04X}"}}
+    for process in venue.processes.values():
+        assert {at for kind in ("udp", "udp6") for at in ports_of(process.pid, kind, BOUND)} == set()
 
 
 def test_a_secret_is_in_no_log_no_argument_no_crash_report_and_no_bundle(venue: Venue) -> None:
-    (venue.folder / "server").mkdir()
-    keys = [KeysFile(venue.folder / "server").create(name, Role.FACILITIES, None, 1)[0] for name in ("one", "two")]
-    for name, config in (("collector", "perch.toml"), ("api", "perch.toml"), ("agent", "agent.toml")):
-        venue.start(name, "--config", config)
-    until(lambda: venue.ask("/api/v1/agents", keys[0]) == 200, timeout_s=60)
-    until(lambda: b"connected" in venue.written()["agent.log"], timeout_s=60)
-    until(lambda: any(CANARIES["influx"] in one for one in venue.shown), timeout_s=60)
-    until(lambda: b"influx" in venue.written()["collector.log"].lower(), timeout_s=60)
+    keys = venue.keys
     seen = venue.arguments()
     assert "perch.commands" in seen
     assert venue.ask("/login", body=f"key={keys[1]}") == 303
