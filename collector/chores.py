@@ -1,14 +1,19 @@
 """Carries out what the command line asks of a running collector, a little at a time, so that no agent waits for it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from collector.erasing import Erasing, erasure_of
 from collector.follower import Follower
+from collector.forgetting import Forgetting
 from collector.intake import Intake
 from collector.replay import Discarding, Replaying
-from perch.adapters.errands import Answer, Discard, Errand, Errands, Replay, failure
+from perch.adapters.errands import Answer, Discard, Erase, Errand, Errands, Replay, failure
+from perch.adapters.instants import now
+from perch.adapters.journal import Journal
 from perch.adapters.quarantine import Quarantine
 from perch.delivery.liveness import Instant
 from perch.errors import PerchError, StorageError
@@ -22,6 +27,11 @@ TELL_MS = 200
 class Work(Protocol):
     """An errand under way."""
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is more to be done at once; others do the work otherwise."""
+        ...
+
     def step(self, mono_ms: int) -> Answer:
         """Do a little more; tells how far it has come. What it raises ends the errand."""
         ...
@@ -34,8 +44,13 @@ class Rebuilding:
     follower: Follower
     goal: int
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is more to be done here: never, its own thread does the work."""
+        return False
+
     def step(self, mono_ms: int) -> Answer:
-        """Look how far it has come; its own thread does the work."""
+        """Look how far it has come."""
         del mono_ms
         waits = self.follower.waits_to_begin_anew
         position = 0 if waits else min(self.follower.position, self.goal)
@@ -49,37 +64,40 @@ class Rebuilding:
         )
 
 
-def begin(
-    errand: Errand, intake: Intake, quarantine: Quarantine, followers: Sequence[Follower], end: int
-) -> Work | str:
-    """Begin an errand in a journal of so many entries; gives in words why not, where it cannot be done."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What errands are done with; `data` is the folder of it all."""
+
+    journal: Journal
+    intake: Intake
+    quarantine: Quarantine
+    followers: Sequence[Follower]
+    forgetting: Forgetting
+    data: Path
+
+
+def begin(errand: Errand, means: Means) -> Work | str:
+    """Begin an errand; gives in words why not, where it cannot be done."""
     if isinstance(errand, Replay):
-        return Replaying(intake, quarantine, errand.ids)
+        return Replaying(means.intake, means.quarantine, errand.ids)
     if isinstance(errand, Discard):
-        return Discarding(quarantine, errand.ids)
-    for follower in followers:
+        return Discarding(means.quarantine, errand.ids)
+    if isinstance(errand, Erase):
+        erasure = erasure_of(errand, now().wall_ms)
+        return Erasing(erasure, means.journal, means.quarantine, means.followers, means.forgetting, means.data)
+    for follower in means.followers:
         if follower.name == errand.projection:
             follower.rebuild()
-            return Rebuilding(follower, end)
+            return Rebuilding(follower, means.journal.end)
     return f"this collector keeps no projection {errand.projection!r}"
 
 
 class Chores:
     """Looks for errands twice a second, and does one after the other. The collector's loop calls it."""
 
-    def __init__(
-        self,
-        errands: Errands,
-        intake: Intake,
-        quarantine: Quarantine,
-        followers: Sequence[Follower],
-        end: Callable[[], int],
-    ) -> None:
+    def __init__(self, errands: Errands, means: Means) -> None:
         self._errands = errands
-        self._intake = intake
-        self._quarantine = quarantine
-        self._followers = followers
-        self._end = end
+        self._means = means
         self._look_ms = self._tell_ms = 0
         self._at: tuple[str, Work] | None = None
         self._unanswerable: set[str] = set()
@@ -91,23 +109,23 @@ class Chores:
     @property
     def is_busy(self) -> bool:
         """Whether there is more to be done at once."""
-        return self._at is not None and not isinstance(self._at[1], Rebuilding)
+        return self._at is not None and self._at[1].is_busy
 
-    def settle(self, now: Instant) -> None:
+    def settle(self, at: Instant) -> None:
         """Begin what was asked for, or go on with it; an errand that fails, however, ends nothing but itself."""
-        if self._at is None and now.mono_ms >= self._look_ms:
-            self._look_ms = now.mono_ms + LOOK_MS
+        if self._at is None and at.mono_ms >= self._look_ms:
+            self._look_ms = at.mono_ms + LOOK_MS
             self._at = self._next()
         if self._at is None:
             return
         name, work = self._at
-        if not self.is_busy and now.mono_ms < self._tell_ms:
+        if not self.is_busy and at.mono_ms < self._tell_ms:
             return
-        answer = _step(name, work, now.mono_ms)
+        answer = _step(name, work, at.mono_ms)
         if answer.done or answer.failed:
             self._at = None
-        if self._at is None or now.mono_ms >= self._tell_ms:
-            self._tell_ms = now.mono_ms + TELL_MS
+        if self._at is None or at.mono_ms >= self._tell_ms:
+            self._tell_ms = at.mono_ms + TELL_MS
             self._tell(name, answer)
 
     def _next(self) -> tuple[str, Work] | None:
@@ -123,7 +141,7 @@ class Chores:
         return None
 
     def _begin(self, errand: Errand) -> Work | Answer:
-        work = begin(errand, self._intake, self._quarantine, self._followers, self._end())
+        work = begin(errand, self._means)
         return failure(work, "see [influx] in perch.toml") if isinstance(work, str) else work
 
     def _names(self) -> list[str]:

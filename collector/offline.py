@@ -5,13 +5,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from collector.chores import Rebuilding, Work, begin
+from collector.chores import Means, Work, begin
 from collector.follower import Follower
 from collector.followers import followers_of
+from collector.forgetting import Forgetting
 from collector.intake import Intake
 from collector.live import Live
 from collector.process import SHUTDOWN_S, places
 from perch.adapters.errands import Answer, Errand
+from perch.adapters.history_store import HistoryReader
 from perch.adapters.instants import now
 from perch.adapters.journal import Journal
 from perch.adapters.quarantine import Quarantine
@@ -33,7 +35,9 @@ def carry_out(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
         intake = Intake(journal, quarantine, places(settings.sites), live, lambda _: False)
         stopping = threading.Event()
         followers = followers_of(settings, files, stopping)
-        work = begin(errand, intake, quarantine, followers, journal.end)
+        history = files.enter_context(HistoryReader(settings.data / "history.db"))
+        forgetting = Forgetting(journal, history, followers, settings.retention)
+        work = begin(errand, Means(journal, intake, quarantine, followers, forgetting, settings.data))
         if isinstance(work, str):
             raise PerchError(work, "see [influx] in perch.toml")
         yield from _done(work, followers, stopping)
@@ -48,7 +52,7 @@ def _done(work: Work, followers: Sequence[Follower], stopping: threading.Event) 
             yield answer
             for follower in followers:
                 follower.check()
-            if isinstance(work, Rebuilding):
+            if not work.is_busy:
                 stopping.wait(LOOK_S)
         yield answer
     finally:

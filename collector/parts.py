@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from collector.chores import Chores
 from collector.follower import Follower
+from collector.forgetting import Forgetting
 from collector.inbox import Inbox
 from collector.intake import Intake
 from collector.live import Live
@@ -30,6 +31,7 @@ class Parts:
     writer: BestEffortWriter | None
     chores: Chores
     calls: Calls
+    forgetting: Forgetting
 
     def wake_followers(self) -> None:
         """Tell the projections that the journal has grown, or that they are to stop."""

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 
-from collector.chores import Chores
+from collector.chores import Chores, Means
 from collector.followers import connection_to, followers_of
+from collector.forgetting import Forgetting
 from collector.health import Reporter
 from collector.inbox import Inbox
 from collector.intake import Intake
@@ -17,6 +18,7 @@ from collector.others import AGAIN_MS, Calls
 from collector.parts import Parts
 from collector.recent import Recent
 from perch.adapters.errands import Errands
+from perch.adapters.history_store import HistoryReader
 from perch.adapters.influx_live import BestEffortWriter
 from perch.adapters.instants import boot_ms, now
 from perch.adapters.journal import Journal
@@ -83,9 +85,11 @@ def startup(settings: ServerSettings, files: ExitStack, stopping: threading.Even
     followers = followers_of(settings, files, stopping, recent)
     errands = Errands(settings.data)
     errands.prepare()
-    chores = Chores(errands, intake, quarantine, followers, lambda: journal.end)
+    history = files.enter_context(HistoryReader(settings.data / "history.db"))
+    forgetting = Forgetting(journal, history, followers, settings.retention)
+    chores = Chores(errands, Means(journal, intake, quarantine, followers, forgetting, settings.data))
     calls = Calls(journal.id, [site.id for site in settings.sites], connection.publish)
-    parts = Parts(journal, quarantine, connection, inbox, intake, live, followers, writer, chores, calls)
+    parts = Parts(journal, quarantine, connection, inbox, intake, live, followers, writer, chores, calls, forgetting)
     for part in (connection, *followers, *(() if writer is None else (writer,))):
         part.start()
     log.info("journal %s in %s has %d events", journal.id, settings.data, journal.end)
@@ -115,6 +119,7 @@ def loop(parts: Parts, reporter: Reporter, stop: threading.Event) -> None:
         parts.check()
         parts.intake.take(arrivals)
         parts.chores.settle(now())
+        parts.forgetting.settle(boot_ms())
         parts.calls.settle(boot_ms())
         parts.live.settle(now())
         parts.quarantine.pass_time(boot_ms())

@@ -24,7 +24,10 @@ RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 
 
 class Log(Protocol):
-    """A journal as its readers see it: entries in order of position, none of which ever changes."""
+    """A journal as its readers see it: entries in order of position.
+
+    None ever changes, but that old ones go, and that some lose their content to an erasure that comes later.
+    """
 
     @property
     def id(self) -> str:
@@ -36,7 +39,7 @@ class Log(Protocol):
         ...
 
     def read(self, after: int, limit: int) -> Sequence[Entry]:
-        """Give up to `limit` entries after a position, without gaps."""
+        """Give up to `limit` entries after a position, those that are there."""
         ...
 
 
@@ -99,7 +102,12 @@ class Trailing(View):
         """Give up to `limit` entries after a position, as far as the leader has come."""
         cursor = self._leader()
         come = cursor.position if cursor is not None and cursor.journal == self._log.id else 0
-        return self._log.read(after, min(limit, come - after)) if come > after else ()
+        if come <= after:
+            return ()
+        entries = self._log.read(after, min(limit, come - after))
+        if entries and entries[-1].position > come:  # where some were let go of, the next ones come instead
+            return [entry for entry in entries if entry.position <= come]
+        return entries
 
 
 def resume(log: Log, projection: Projection) -> int:

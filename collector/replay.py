@@ -20,6 +20,8 @@ REFUSALS_TOLD = 1_000
 class Replaying:
     """A replay under way; `step` takes the next few messages. The thread of the intake calls it."""
 
+    is_busy = True
+
     def __init__(self, intake: Intake, quarantine: Quarantine, ids: Sequence[int]) -> None:
         self._intake = intake
         self._quarantine = quarantine
@@ -51,6 +53,8 @@ class Replaying:
 
 class Discarding:
     """Messages that leave the quarantine unread; `step` lets the next few hundred go."""
+
+    is_busy = True
 
     def __init__(self, quarantine: Quarantine, ids: Sequence[int]) -> None:
         self._quarantine = quarantine

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from collector.chores import LOOK_MS, Chores
+from collector.chores import LOOK_MS, Chores, Means
+from collector.forgetting import Forgetting
 from perch.adapters.errands import MAX_BYTES, Answer, Errands, Rebuild, Replay
 from perch.delivery.liveness import Instant
 from perch.errors import StorageError
+from perch.settings import Retention
+from tests.placing_history import StoredInMemory
 from tests.test_intake import state, up
 from tests.test_replay import Desk
 
@@ -22,7 +25,10 @@ class Office:
         self.errands = Errands(folder)
         self.errands.prepare()
         self.folder = folder / "errands"
-        self.chores = Chores(self.errands, self.desk.intake, self.desk.quarantine, (), lambda: 0)
+        desk, history = self.desk, StoredInMemory()
+        forgetting = Forgetting(desk.journal, history, (), Retention())
+        means = Means(desk.journal, desk.intake, desk.quarantine, (), forgetting, folder)
+        self.chores = Chores(self.errands, means)
         self._mono_ms = 0
 
     def work(self) -> None:

@@ -87,6 +87,14 @@ class AuditFile:
         with self._changing() as db:
             return db.execute("DELETE FROM look WHERE key = ?", [_key(id_)]).rowcount > 0
 
+    def erase(self, site: str, space: str, from_ms: int, to_ms: int) -> int:
+        """Let the looks at a space from one moment until before another go; gives how many there were."""
+        if not self._exists():
+            return 0
+        with self._changing() as db:
+            asked = "DELETE FROM look WHERE site = ? AND space = ? AND seen_s >= ? AND seen_s < ?"
+            return db.execute(asked, [site, space, from_ms // 1000, -(-to_ms // 1000)]).rowcount
+
     def holds(self, id_: str) -> bool:
         """Tell whether a look of this id is there."""
         return bool(self._read("SELECT 1 FROM look WHERE key = ?", [_key(id_)]))

@@ -29,6 +29,10 @@ Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """What SQLite can number."""
 
 
+ModelId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
+Moment = Annotated[int, Meta(ge=0, le=2**53)]
+
+
 class Replay(Struct, frozen=True, tag="replay"):
     """Take messages of the quarantine in once more."""
 
@@ -47,7 +51,16 @@ class Rebuild(Struct, frozen=True, tag="rebuild"):
     projection: str
 
 
-Errand = Replay | Discard | Rebuild
+class Erase(Struct, frozen=True, tag="erase"):
+    """Erase what was said of a space from one moment until before another (ms UTC)."""
+
+    site: ModelId
+    space: ModelId
+    from_ms: Moment
+    to_ms: Moment
+
+
+Errand = Replay | Discard | Rebuild | Erase
 
 
 class Refusal(Struct, frozen=True):
@@ -63,7 +76,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     Of a replay, `stored` and `known` are events, `refused` the messages that stay, or were gone before. `waits` is what
     is in the way of a rebuild at the moment, `rows` how many rows InfluxDB was given. `failed` says why it cannot be
-    done at all, `remedy` what to do about that.
+    done at all, `remedy` what to do about that. `erased` are events that lost their content.
     """
 
     done: bool
@@ -73,6 +86,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     known: int = 0
     refused: tuple[Refusal, ...] = ()
     rows: int = 0
+    erased: int = 0
     waits: str | None = None
     failed: str | None = None
     remedy: str | None = None

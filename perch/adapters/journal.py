@@ -199,6 +199,14 @@ class Journal:
         event = ErasureEvent(seq, erasure.space, erasure.from_ms, erasure.to_ms, erasure.erased_ms)
         return self.append([Run(stream, "", None, erasure.erased_ms, (event,))], {stream: Watermark(seq)})
 
+    @property
+    def pending(self) -> int | None:
+        """The position of the first erasure that is not carried out in all rows yet, None where all are."""
+        with reported(self._path):
+            asked = "SELECT min(position) FROM erasure WHERE walked < position"
+            found: int | None = self._db.execute(asked).fetchone()[0]
+        return found
+
     def strike(self, when: When) -> Walked | None:
         """Carry out a piece of what is to be erased, by when events were; None where nothing is left to be done."""
         with transaction(self._db, self._path):

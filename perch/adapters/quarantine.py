@@ -92,6 +92,8 @@ class Quarantine:
         """Open a quarantine, or make it."""
         connection = open_writer(path)
         try:
+            with reported(path):
+                connection.execute("PRAGMA secure_delete = ON")
             upgrade(connection, path, STEPS)
             adopt_schema(connection, path, SCHEMA_VERSION, SCHEMA)
             with transaction(connection, path):
@@ -162,6 +164,17 @@ class Quarantine:
         """Let messages go that were taken in after all, or that nobody wants."""
         with self._changing():
             self._delete(*_among(ids))
+
+    def erase(self, site: str, space: str, from_ms: int, to_ms: int) -> None:
+        """Let messages of a site go that came between two moments and name a space, and leave no trace of them."""
+        quoted = f'"{space}"'.encode()
+        with self._changing():
+            self._delete(
+                "received_ms >= ? AND received_ms < ? AND topic LIKE ? AND instr(payload, ?) > 0",
+                [from_ms, to_ms, f"%/{site}/%", quoted],
+            )
+        with reported(self._path):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -242,7 +255,7 @@ class Quarantine:
             [(times, code) for code, times in self._delete(where, values).items()],
         )
 
-    def _delete(self, where: str, values: Sequence[str | int]) -> Counter[str]:
+    def _delete(self, where: str, values: Sequence[str | int | bytes]) -> Counter[str]:
         """Delete messages; tells how many of each code."""
         statement = f"DELETE FROM message WHERE {where} RETURNING agent, code, length(payload)"  # noqa: S608 - own words
         codes: Counter[str] = Counter()

@@ -77,6 +77,15 @@ def copy_of(path: Path, version: int) -> Path:
     return path.with_name(f"{path.name}.schema-{version}")
 
 
+def let_all_copies_go(data: Path) -> None:
+    """Remove all copies that upgrades left in a folder; raises StorageError."""
+    try:
+        for copy in data.glob("*.db.schema-*"):
+            copy.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"copies in {data} cannot be removed: {error.strerror}", "remove them by hand") from error
+
+
 def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, room: Callable[[Path], int]) -> None:
     copy = copy_of(path, version)
     part = copy.with_name(f"{copy.name}.part")
