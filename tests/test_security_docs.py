@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from perch import commands
 from perch.doctor.enrolment import look_at_enrolment
 from perch.doctor.findings import Verdict
-from perch.model import Identity
+from perch.model import Identity, SensorKind
 from tests import parts
 from tests.enrolled import Venue, comes_in, now_utc, venue
 from tests.test_enroll import Pi, inviting
@@ -89,6 +89,50 @@ def test_every_test_that_the_security_page_names_is_there() -> None:
     }
     assert len(named) > 25
     assert named - there == set()
+
+
+LISTS = ("## The API, by OWASP's list", "## Devices, by OWASP's list", "## Devices, by ETSI EN 303 645")
+PROVISIONS = {1: 5, 2: 3, 3: 16, 4: 4, 5: 8, 6: 9, 7: 2, 8: 3, 9: 3, 10: 1, 11: 4, 12: 3, 13: 1}
+"""How many the norm has in each part of its clause 5."""
+
+
+def rows_below(head: str) -> list[list[str]]:
+    """Give the cells of each row of the table below a head."""
+    part = SECURITY.partition(f"{head}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows[1:]]
+
+
+@pytest.mark.parametrize("head", LISTS, ids=["api", "devices", "norm"])
+def test_every_line_of_a_list_names_a_test_or_says_why_it_is_not_applicable(head: str) -> None:
+    rows = rows_below(head)
+    assert len(rows) >= 10
+    assert [row[0] for row in rows if len(row) != 3] == []
+    bare = [row for row in rows if "`test_" not in row[2]]
+    assert [row[0] for row in bare if not re.match(r"not applicable\b.{15,}", row[1])] == []
+
+
+def test_no_line_of_a_list_is_left_out() -> None:
+    api, devices, etsi = (" ".join(row[0] for row in rows_below(head)) for head in LISTS)
+    assert [number for number in range(1, 11) if not re.search(rf"\bAPI{number} ", api)] == []
+    assert [number for number in range(1, 11) if not re.search(rf"\bI{number} ", devices)] == []
+    named = {(int(part), int(one)) for part, one in re.findall(r"5\.(\d+)-(\d+)", etsi)}
+    spans = re.findall(r"5\.(\d+)-(\d+) to 5\.\d+-(\d+)", etsi)
+    named |= {(int(part), one) for part, first, last in spans for one in range(int(first), int(last))}
+    assert named == {(part, one) for part, many in PROVISIONS.items() for one in range(1, many + 1)}
+    assert set(re.findall(r"(?<!\.)\b6-(\d)", etsi)) == set("12345")
+
+
+def test_the_policy_says_where_to_report_when_one_hears_and_what_is_mended() -> None:
+    policy = (ROOT / "SECURITY.md").read_text()
+    for said in ("Report a vulnerability", "within a week", "90 days", "gets security fixes", "allowed_signers"):
+        assert said in policy or said in (ROOT / "docs" / "releasing.md").read_text()
+    assert re.search(r"^\| the latest `0\.x` \| yes \|$", policy, re.MULTILINE)
+
+
+def test_the_page_on_sensors_names_every_kind_that_can_be_connected() -> None:
+    page = (ROOT / "docs" / "sensors.md").read_text()
+    assert [kind for kind in SensorKind if f"`{kind}`" not in page] == []
 
 
 def test_every_attack_of_the_suite_stands_on_the_security_page() -> None:
