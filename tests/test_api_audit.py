@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from jsonschema import Draft202012Validator
 
 from api.access import Matter, Reader, Role
 from api.audit_taps import UNDO_MS, Taps
@@ -182,6 +181,8 @@ def test_only_small_json_from_a_page_of_ours_is_taken(served: Served) -> None:
 
 
 def test_the_report_says_how_right_perch_was_or_that_there_is_not_enough_yet(tmp_path: Path) -> None:
+    from jsonschema import Draft202012Validator  # takes seconds
+
     now_ms = wall_ms()
     begin = now_ms - 30 * DAY_MS
     words = [

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from api.forecast_resource import present_of
 from api.forecasts import Forecasts
@@ -97,6 +96,8 @@ def address(time: datetime | str, kind: str = "desk", site: str = "hq") -> str:
 
 
 def is_as_documented(served: Served, body: Any) -> bool:
+    from jsonschema import Draft202012Validator  # takes seconds
+
     document = served.json("/api/v1/openapi.json")
     schema = {"$ref": "#/components/schemas/ForecastAnswer", "components": document["components"]}
     Draft202012Validator(schema).validate(body)

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
-from jsonschema import Draft202012Validator
 
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
@@ -136,6 +135,8 @@ def test_an_unquoted_plus_in_an_offset_is_understood(served: Served) -> None:
 
 
 def test_answers_are_as_the_document_describes(served: Served) -> None:
+    from jsonschema import Draft202012Validator  # takes seconds
+
     document = served.json("/api/v1/openapi.json")
     window = {"from_": "2026-11-02", "to": "2026-11-03"}
     for name, body in (

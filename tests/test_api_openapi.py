@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from perch import __version__
 from perch.model import State
@@ -48,6 +47,8 @@ def check(document: Any, path: str, status: int, body: Any) -> None:
 
 def hold(document: Any, described: Any, body: Any) -> None:
     """Hold a body against a schema of the document."""
+    from jsonschema import Draft202012Validator  # takes seconds
+
     schema = {**described, "components": document["components"]}
     Draft202012Validator(_closed(schema), format_checker=Draft202012Validator.FORMAT_CHECKER).validate(body)
 
@@ -114,6 +115,8 @@ def test_events_carry_items_as_described(served: Served, document: Any) -> None:
 
 
 def test_every_reference_of_the_document_leads_somewhere_and_every_schema_is_used(document: Any) -> None:
+    from jsonschema import Draft202012Validator  # takes seconds
+
     schemas = document["components"]["schemas"]
     parts = {kind: of for kind, of in document["components"].items() if kind != "securitySchemes"}
     named = set(_references(document))
@@ -156,6 +159,8 @@ def test_every_route_says_how_it_refuses(document: Any) -> None:
 
 
 def test_whatever_is_json_has_an_example_that_fits(document: Any) -> None:
+    from jsonschema import Draft202012Validator  # takes seconds
+
     shown = 0
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -6,7 +6,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
@@ -61,6 +60,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def is_as_documented(served: Served, shape: str, body: Any) -> bool:
+    from jsonschema import Draft202012Validator  # takes seconds
+
     document = served.json("/api/v1/openapi.json")
     schema = {"$ref": f"#/components/schemas/{shape}", "components": document["components"]}
     Draft202012Validator(schema).validate(body)

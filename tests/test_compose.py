@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from jsonschema import Draft7Validator
 
 from perch.settings import load_server
 from tests.parts import find_program
@@ -38,6 +37,8 @@ def services(composed: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_the_file_keeps_to_the_compose_specification(composed: dict[str, Any]) -> None:
+    from jsonschema import Draft7Validator  # takes seconds
+
     if not SCHEMA.exists():
         pytest.skip("docker-compose, which brings the schema, is not installed: scripts/get-parts gets it")
     schema = json.loads(SCHEMA.read_text())

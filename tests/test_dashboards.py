@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from jsonschema import Draft7Validator
 
 from dashboards import alerts, building, zones
 from dashboards.lint import complaints
@@ -456,6 +455,8 @@ BEYOND_THE_SCHEMA = (
 
 def departures(schema: Panel, name: str, value: object) -> list[str]:
     """Say where a value is not what Grafana's own schema wants."""
+    from jsonschema import Draft7Validator  # takes seconds
+
     validator = Draft7Validator({"$ref": f"#/definitions/{name}", "definitions": schema["definitions"]})
     found = [f"{list(error.absolute_path)}: {error.message}" for error in validator.iter_errors(value)]
     return [what for what in found if not what.endswith(BEYOND_THE_SCHEMA)]

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from api.spaceapi_resource import open_by
@@ -56,6 +55,8 @@ def published(data: Path, *, public_summary: bool) -> Iterator[Served]:
 
 
 def test_a_published_site_is_for_everybody_without_a_key_and_from_any_page(tmp_path: Path) -> None:
+    import jsonschema  # takes seconds
+
     with published(tmp_path, public_summary=False) as served:
         answer = served.get("/spaceapi?site=hq", Origin="https://mapall.example")
         assert answer.status_code == 200
