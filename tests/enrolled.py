@@ -71,22 +71,25 @@ class Secured(parts.Server):
 class Venue:
     """A broker at which agents of two sites may be enrolled; `files` and `members` are what the commands use."""
 
-    def __init__(self, program: str, folder: Path, identity: Identity = Identity.PASSWORD) -> None:
+    def __init__(
+        self, program: str, folder: Path, identity: Identity = Identity.PASSWORD, tables: str = "", bridge: str = ""
+    ) -> None:
         self.folder, self.identity, self.config = folder, identity, folder / "perch.toml"
-        for name in ("server", "lobby"):
+        for name in ("server", "lobby", "edge"):
             (folder / name).write_text(f"the password of {name}")
         (folder / "hq.toml").write_text(site_toml(more_agents("pi-2", "pi-3", "pi-4") + SPACE, "hq"))
         (folder / "annex.toml").write_text(site_toml("", "annex"))
         ports = {"own": free_port(), "tls": free_port(), "desk": free_port()}
         more = f"password_port = {free_port()}\n" if identity is Identity.CERTIFICATE else ""
-        self.config.write_text(PERCH_TOML.format(**ports, identity=identity, more=more))
+        self.config.write_text(PERCH_TOML.format(**ports, identity=identity, more=more) + tables)
         settings = load_server(self.config, {})
         assert settings.enrolment is not None
         self.server, self.enrolment = settings.broker, settings.enrolment
         self.files = BrokerFiles(self.enrolment, self.server, settings.sites)
         self.members = Members(self.files, self.enrolment, self.server)
         self.members.prepare("Perch tests", now_utc())
-        self.mosquitto = Secured(program, folder, configuration(self.enrolment, self.server.port), self.server.port)
+        text = configuration(self.enrolment, self.server.port) + bridge
+        self.mosquitto = Secured(program, folder, text, self.server.port)
 
     def enrol(self, agent: str, site: str = "hq", now_s: int = NOW_S) -> Broker:
         """Give an agent its credential, as its enrolment does; gives how it reaches the broker."""
@@ -109,9 +112,9 @@ class Venue:
 
 
 @contextmanager
-def venue(program: str, folder: Path, identity: Identity) -> Iterator[Venue]:
-    """Run a venue's broker."""
-    made = Venue(program, folder, identity)
+def venue(program: str, folder: Path, identity: Identity, tables: str = "", bridge: str = "") -> Iterator[Venue]:
+    """Run a venue's broker, with further tables in its configuration and lines of a bridge in the broker's."""
+    made = Venue(program, folder, identity, tables, bridge)
     made.mosquitto.start()
     try:
         yield made
