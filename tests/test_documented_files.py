@@ -52,7 +52,9 @@ def test_the_brokers_rights_on_the_operators_page_are_those_that_are_written() -
 
 
 def test_the_demos_page_shows_what_it_prints() -> None:
-    (shown,) = blocks_of("docs/demo.md", "text")
+    """What its command does is in test_demo."""
+    (command,), (shown,) = blocks_of("docs/demo.md", "sh"), blocks_of("docs/demo.md", "text")
+    assert command.text == "perch demo\n"
     assert re.fullmatch("\n".join(FIRST_LINES).format(port=8080), shown.text.strip())
 
 

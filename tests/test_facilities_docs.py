@@ -1,10 +1,13 @@
 """Every command of the page for facilities people does what it says, on the demo's site and eight weeks up to now."""
 
 import json
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,7 +22,7 @@ from perch.history.told import Marked, Stated, Told
 from perch.model import Dating, Reason, Site, State
 from perch.settings import load_agent, load_server, load_site
 from perch.venue import network
-from tests.parts import free_port
+from tests.parts import Broker, answers, free_port, until, without_proxy
 from tests.serving import EPOCH, Served, server_settings, serving
 
 PAGE = Path(__file__).parent.parent / "docs" / "facilities.md"
@@ -147,3 +150,30 @@ def test_a_simulated_venue_has_the_files_with_which_the_page_puts_it_into_a_serv
         {space.id for space in site.spaces}
     )
     assert Path("venue/readings.csv.gz").exists()
+
+
+@pytest.mark.long
+def test_a_simulated_venue_is_lived_through_as_the_page_says(tmp_path: Path, mosquitto: Broker) -> None:
+    """A small one, and two weeks of it instead of four."""
+    api, perch = free_port(), tmp_path / "bin" / "perch"
+    perch.parent.mkdir()
+    perch.write_text(f'#!/bin/sh\nexec {sys.executable} -m perch.commands "$@"\n')
+    perch.chmod(0o755)
+    ports = {"PERCH_BROKER_PORT": str(mosquitto.port), "PERCH_API_PORT": str(api)}
+    environment = os.environ | ports | {"PATH": f"{perch.parent}:{os.environ['PATH']}"}
+    small = TO_TRY.replace("--spaces 24 --days 28", "--spaces 6 --days 14").replace("28 days ago", "14 days ago")
+    first = (datetime.now(UTC) - timedelta(days=14)).date()
+    asked = f"http://127.0.0.1:{api}/api/v1/history/coverage?site=venue&from={first}&to={first + timedelta(days=12)}"
+    command = ["bash", "-euc", f"{small}\nwait"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True) as it:
+        try:
+            until(lambda: it.poll() is None and answers(api), 60)
+            until(lambda: coverage(f"{asked}&hours=all") > 0.8, 240)
+        finally:
+            os.killpg(it.pid, signal.SIGTERM)
+
+
+def coverage(address: str) -> float:
+    with without_proxy.open(address, timeout=10) as answer:
+        (row,) = json.load(answer)["rows"]
+    return float(row["value"] or 0)
