@@ -182,16 +182,28 @@ class Machine:
             self._children.append(subprocess.Popen([PERCH, *words], stderr=log))
 
     def state(self, space: str) -> str:
-        """Give what the page shows."""
+        """Give what the API answers."""
         return str(self.get(f"/api/v1/spaces/hq/{space}")["state"])
 
     def get(self, path: str) -> Any:
         """Ask the API; None while it does not answer."""
+        answer = self.fetch(path, "application/json")
+        return answer and json.loads(answer)
+
+    def fetch(self, path: str, kind: str) -> str | None:
+        """Get a page or an answer; None while there is none."""
         try:
-            with urllib.request.urlopen(API + path, timeout=5) as answer:
-                return json.load(answer)
+            with urllib.request.urlopen(
+                urllib.request.Request(API + path, headers={"Accept": kind}), timeout=5
+            ) as answer:
+                return str(answer.read().decode())
         except OSError:
             return None
+
+    def shown(self, space: str) -> str:
+        """Give the state that a space's own page shows."""
+        page = self.fetch(f"/spaces/hq/{space}", "text/html") or ""
+        return " ".join(re.findall(r"\b(Free|Occupied|Unknown)\b", page))
 
     def is_ready(self) -> bool:
         """Tell whether every part is well."""
@@ -222,11 +234,13 @@ def scenario(machine: Machine) -> None:
         machine.sense(agent)
     for space in ("d01", "d02"):
         until(lambda space=space: machine.state(space) == "occupied", 60)  # type: ignore[misc]
+        assert "Occupied" in machine.shown(space)
     print("both desks are seen occupied", flush=True)  # noqa: T201
 
     machine.perch("agents", "revoke", "hq/pi-2", "--config", CONFIG)
     until(lambda: machine.state("d02") == "unknown", WORD_LASTS_S)
     assert machine.state("d01") == "occupied"
+    assert "Unknown" in machine.shown("d02")
     print("the revoked agent is off, the other one is not", flush=True)  # noqa: T201
 
     until(lambda: len(machine.transitions("d01")) >= 2, 30)

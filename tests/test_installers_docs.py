@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perch import commands
+from perch import __version__, commands
 from perch.adapters.outbox import Outbox
 from perch.contract import AliveEvent
 from perch.contract.rights import agent_rights, mosquitto_acl
@@ -125,8 +125,11 @@ def test_an_agent_is_tried_out_by_hand_as_the_page_says(tmp_path: Path, mosquitt
     with subprocess.Popen(["bash", "-euc", script], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as runs:
         try:
             until((tmp_path / "data" / "agent.json").exists, 30)
+            listen = [program("mosquitto_sub"), "-p", f"{mosquitto.port}", "-t", "perch/v1/hq/pi-1/status", "-C", "1"]
+            status = subprocess.run([*listen, "-W", "30"], capture_output=True, text=True, check=True).stdout
         finally:
             runs.terminate()
+    assert f'"version":"{__version__}"' in status
     called = (tmp_path / "called").read_text()
     assert "--system-site-packages perch" in called
     assert "install perch-occupancy[agent]" in called
