@@ -5,21 +5,25 @@ what it throws away. So the server and the attacked agent go on talking, and aft
 to arrive, as the first that arrives at all.
 """
 
+import re
+import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from perch.adapters.broker_files import READERS_SEATS, SEATS, configuration
 from perch.contract import Publication
 from perch.model import Identity
 from perch.settings import Broker
 from tests import parts
 from tests.certificates import Authority
-from tests.enrolled import Client5, Heard, Venue, comes_in, venue
-from tests.parts import LOOPBACK
+from tests.enrolled import Client5, Heard, Secured, Venue, comes_in, venue
+from tests.parts import LOOPBACK, free_port
 
 VICTIM = "perch/v1/hq/pi-1"
 NUMBERS = count(1)
@@ -180,6 +184,40 @@ def test_old_tls_is_not_spoken(scene: Scene, version: str, is_spoken: bool) -> N
 def test_in_the_clear_nothing_is_answered(scene: Scene) -> None:
     assert refused(replace(scene.insider, ca=None, certificate=None, key=None))
     scene.unharmed()
+
+
+def test_a_crowd_of_strangers_leaves_the_servers_own_entrance_open(scene: Scene, tmp_path: Path) -> None:
+    """They say nothing and stay; who was in stays in, and what is urgent is done: putting an agent out."""
+    assert SEATS + 2 * READERS_SEATS < 1_024
+    program, text = parts.find_mosquitto(), configuration(scene.place.enrolment, scene.place.server.port)
+    assert text.count("max_connections") == (1 if scene.by_password else 2)
+    few = re.sub(r"max_connections \d+", "max_connections 10", text)
+    with small(program or "", tmp_path, scene.place, few) as (own, agents):
+        assert comes_in(agents)
+        crowd = [socket.create_connection((LOOPBACK, agents.port)) for _ in range(40)]
+        try:
+            assert refused(agents), "no seat is left there"
+            assert comes_in(own)
+        finally:
+            for one in crowd:
+                one.close()
+
+
+@contextmanager
+def small(program: str, folder: Path, place: Venue, text: str) -> Iterator[tuple[Broker, Broker]]:
+    """Run a second broker with the venue's files; gives the ways to its two entrances."""
+    own, agents = free_port(), free_port()
+    moved = text.replace(f"listener {place.server.port} ", f"listener {own} ")
+    moved = moved.replace(f"listener {place.enrolment.port}\n", f"listener {agents}\n")
+    if place.enrolment.password_port is not None:
+        moved = moved.replace(f"listener {place.enrolment.password_port}\n", f"listener {free_port()}\n")
+    way = place.enrol("pi-4")
+    broker = Secured(program, folder, moved, own)
+    broker.start()
+    try:
+        yield replace(place.server, port=own), replace(way, port=agents)
+    finally:
+        broker.stop()
 
 
 # What an insider may say.

@@ -42,7 +42,7 @@ from tests import parts
 from tests.acknowledging import Acknowledging
 from tests.enrolled import NOW_S, Heard, Venue, comes_in, venue
 from tests.parts import LOOPBACK, free_port, until
-from tests.serving import EPOCH, serving_connected, wall_ms
+from tests.serving import EPOCH, OTHER_EPOCH, serving_connected, wall_ms
 from tests.test_collector import entries
 from tests.test_projection_history import append, event
 
@@ -202,13 +202,13 @@ def test_an_agent_is_invited_delivers_is_given_another_credential_and_is_put_out
 
 
 def test_what_a_revoked_agent_stated_last_is_believed_no_more(either: Venue, tmp_path: Path) -> None:
-    """Nor by who comes later; it said that it would be valid for 90 seconds."""
+    """Nor by who comes later; it said that it would be valid for a day, and under another start than its status."""
     settings = load_server(either.config, {})
     way, api = either.enrol("pi-1"), replace(settings.api, port=free_port())
     now_ms = wall_ms()
     state = LiveState(
-        v=1, epoch=EPOCH, state=State.FREE, probability=0.03, count=None, reason=Reason.QUIET,
-        since_ms=now_ms, sent_ms=now_ms, clock=Clock.OK,
+        v=1, epoch=OTHER_EPOCH, state=State.FREE, probability=0.03, count=None, reason=Reason.QUIET,
+        since_ms=now_ms, sent_ms=now_ms, clock=Clock.OK, valid_for_ms=86_400_000,
     )  # fmt: skip
     with Heard(way, "x") as agent, serving_connected(replace(settings, data=tmp_path, api=api)) as served:
         agent.connection.publish(build_status("hq", "pi-1", Status(v=1, online=True, epoch=EPOCH, run=7)))

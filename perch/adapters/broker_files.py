@@ -37,6 +37,8 @@ It may say of agents that were revoked that they are gone, and nothing else."""
 
 RENEW_BEFORE = timedelta(days=30)
 OWN = 0o600
+SEATS, READERS_SEATS = 700, 100
+"""How many may come at once where agents do, and where readers do; a process has 1,024 files unless told otherwise."""
 
 
 class BrokerFiles:
@@ -115,7 +117,7 @@ class BrokerFiles:
         return is_other
 
     def _configure(self) -> bool:
-        path, text = self.folder / CONFIGURATION, configuration(self._enrolment, self._broker.port)
+        path, text = self.folder / CONFIGURATION, configuration(self._enrolment, self._broker.port, len(self._agents()))
         is_other = not path.exists() or path.read_text() != text
         self._write(CONFIGURATION, text.encode())
         return is_other
@@ -148,18 +150,22 @@ class BrokerFiles:
         write_whole(self.folder / name, body, "run this as root", mode=0o640 if hands_on else OWN)
 
 
-def configuration(enrolment: Enrolment, own_port: int) -> str:
-    """Give what mosquitto is to be configured with: in the clear for this machine, TLS for agents, nobody unnamed."""
+def configuration(enrolment: Enrolment, own_port: int, agents: int = 0) -> str:
+    """Give what mosquitto is to be configured with: in the clear for this machine, TLS for agents, nobody unnamed.
+
+    Who comes is counted before he is known, so a crowd of strangers takes seats: never those of the server's entrance.
+    """
     folder = enrolment.folder.absolute()
     by_password = f"password_file {folder / AGENTS}\n"
     by_certificate = (
         f"cafile {folder / 'ca.pem'}\ncrlfile {folder / REVOKED}\n"
         "require_certificate true\nuse_identity_as_username true\n"
     )
-    shown = f"certfile {folder / CERTIFICATE}\nkeyfile {folder / CERTIFICATE}\n"
+    shown = "allow_anonymous false\ntls_version tlsv1.2\n"
+    shown += f"certfile {folder / CERTIFICATE}\nkeyfile {folder / CERTIFICATE}\n"
     rights = f"use_username_as_clientid true\nacl_file {folder / ACL}\n"
     readers = (
-        f"\nlistener {enrolment.password_port}\nallow_anonymous false\ntls_version tlsv1.2\n"
+        f"\nlistener {enrolment.password_port}\nmax_connections {READERS_SEATS}\n"
         f"{shown}password_file {folder / READERS}\n{rights}"
     )
     return (
@@ -168,7 +174,7 @@ def configuration(enrolment: Enrolment, own_port: int) -> str:
         "max_queued_messages 10000\nmax_packet_size 65536\n"
         f"\nlistener {own_port} 127.0.0.1\nallow_anonymous false\n"
         f"password_file {folder / SERVER}\nacl_file {folder / ACL}\n"
-        f"\nlistener {enrolment.port}\nallow_anonymous false\ntls_version tlsv1.2\n"
+        f"\nlistener {enrolment.port}\nmax_connections {max(SEATS, agents + READERS_SEATS)}\n"
         + shown
         + (by_certificate if enrolment.identity is Identity.CERTIFICATE else by_password)
         + rights

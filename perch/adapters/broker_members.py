@@ -4,7 +4,7 @@ import threading
 from contextlib import suppress
 from datetime import datetime
 
-from perch.adapters.broker_farewell import last_status, say_gone
+from perch.adapters.broker_farewell import last_starts, say_gone
 from perch.adapters.broker_files import BrokerFiles
 from perch.adapters.broker_reload import READ_S, await_reading, put_out, tell
 from perch.contract.credentials import is_kept
@@ -63,12 +63,11 @@ class Members:
         """Take an agent's credential back, end its connection, and let readers know; the files say so in any case."""
         user = user_name(site, agent)
         with self._files.alone():
-            last = last_status(self._broker, site, agent)  # afterwards nobody is shown what it had said
+            starts = last_starts(self._broker, site, agent)  # afterwards nobody is shown what it had said
             self._files.write(without_member(self._files.roster(), user, now_s))
             self.read_by_broker()
             put_out(self._broker, user)
-            if last is not None:
-                say_gone(self._files.proof, site, agent, last)
+            say_gone(self._files.proof, site, agent, starts)
 
     def _change(self, before: Roster, after: Roster) -> None:
         self._files.write(after)

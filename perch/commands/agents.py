@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from perch.adapters.broker_files import CONFIGURATION, BrokerFiles, now_utc
+from perch.adapters.broker_files import CONFIGURATION, READERS_SEATS, SEATS, BrokerFiles, now_utc
 from perch.adapters.broker_members import Members
 from perch.adapters.credential_ends import agents_ending, end_of, files_ending
 from perch.adapters.instants import wall_ms
@@ -57,6 +57,11 @@ def prepare(config: Path) -> None:
     is_other = place.members.prepare(_named(place), now_utc())
     written = place.files.folder / CONFIGURATION
     click.echo(f"Written: {shortened(str(written.absolute()))}, and what it names.")
+    many = sum(len(site.agents) for site in place.settings.sites)
+    if many + READERS_SEATS > SEATS:
+        warn(
+            f"{many} agents are more than a broker has files for", "give it LimitNOFILE=65536: systemctl edit mosquitto"
+        )
     if is_other:
         click.echo("The broker has another configuration now: start it, or start it anew.")
         return
