@@ -1,32 +1,41 @@
-"""What members may ask of history: zones and wider, hours and longer, a day late, shared spaces alone; told in bands.
+"""What members may ask of history: groups of whole cells, hours and longer, a day late; told in bands.
 
-What could be put together to a single space's hour is refused: windows begin and end at full hours, and what a session
-is cannot be chosen.
+No two groups differ by fewer than five spaces (`perch.history.cells`), and no two windows by less than one of their own
+kind (`api.windows_for_members`). What a session is cannot be chosen.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from fastapi import HTTPException
 
 from api.access import NOT_INCLUDED, Matter
 from api.history import History
 from api.history_of_groups import observed_site
-from api.moments import zone_of
 from api.problems import ParametersError
 from api.shapes import ProblemCause
+from api.windows_for_members import told_until
 from perch.history.bands import in_bands
-from perch.history.question import Answer, Question, Resolution, Scope, SessionRules
-from perch.model import DAY_MS, Purpose, Site
-
-LATE_MS = DAY_MS
-METRICS = frozenset(
-    {
-        *("coverage", "time_used_ratio", "capacity_used_ratio", "fill_when_used", "peak_concurrent", "peak_ratio"),
-        *("avg_daily_peak", "min_surplus", "time_full_ratio", "sessions", "turnover", "dwell_median_seconds"),
-    }
+from perch.history.cells import (
+    Piece,
+    Reach,
+    by_cell,
+    of_observed,
+    pieces_of,
+    reach_of,
+    site_of,
+    within_reach,
+    without_silent,
 )
-"""What tells of places; the others tell how people behave."""
+from perch.history.question import Answer, Question, Resolution, Scope, SessionRules
+from perch.model import Site
+
+METRICS = frozenset({"coverage", "time_used_ratio", "peak_concurrent", "avg_daily_peak", "min_surplus", "sessions"})
+"""What tells of places, and is the same whichever space of a cell it was.
+
+Others tell how people behave, weigh spaces by their seats, or have a number only where somebody came, or where all were
+taken at once: that is known of each single space then.
+"""
 
 
 def answer_for_members(history: History, question: Question, site: Site, now_ms: int) -> Answer:
@@ -35,30 +44,31 @@ def answer_for_members(history: History, question: Question, site: Site, now_ms:
         raise HTTPException(403, f"{NOT_INCLUDED}: {Matter.HISTORY_OF_SPACES}")
     if question.metric not in METRICS:
         raise HTTPException(403, f"members read {', '.join(sorted(METRICS))}; not {question.metric}")
-    until_ms = hour_before(now_ms - LATE_MS, site)
-    causes = [*_of_window(question, site, until_ms), *_of_shape(question)]
+    causes = _of_shape(question)
     if causes:
         raise ParametersError(causes)
-    shared = replace(site, spaces=tuple(space for space in site.spaces if space.purpose is Purpose.SHARED))
-    observed = observed_site(history, shared, [(question.from_ms, question.to_ms)])
-    return in_bands(history.answer(question, shared, until_ms), observed)
+    until_ms = told_until(question, site, history.calendar(site.id), now_ms)
+    whole = History(history.store, history.calendar, history.feeds)  # what is of cells is of no single space
+    pieces, observed = _cells(history, site, reach_of(question.scope, question.zone), [(question.from_ms, until_ms)])
+    told = site_of(site, pieces)
+    cells, how_much = by_cell(site, question, pieces)
+    answer = whole.answer(question, told, until_ms)
+    answer = without_silent(answer, told, whole.answer(how_much, cells, until_ms), cells)
+    return in_bands(answer, replace(told, spaces=tuple(space for space in told.spaces if space.id in observed)))
 
 
-def hour_before(ms: int, site: Site) -> int:
-    """Give the last full hour of a site's clocks."""
-    local = datetime.fromtimestamp(ms // 1000, zone_of(site.time_zone))
-    return (ms // 1000 - local.minute * 60 - local.second) * 1000
+def cells_observed(history: History, site: Site, reach: Reach, windows: Sequence[tuple[int, int]]) -> tuple[Piece, ...]:
+    """Give the cells that are part of groups so wide, and of which enough spaces were observed in some windows."""
+    return _cells(history, site, reach, windows)[0]
 
 
-def _of_window(question: Question, site: Site, until_ms: int) -> list[ProblemCause]:
-    causes = [
-        ProblemCause(name, "members' windows begin and end at full hours; write 2026-03-02T08:00")
-        for name, ms in (("from", question.from_ms), ("to", question.to_ms))
-        if hour_before(ms, site) != ms
-    ]
-    if question.from_ms >= until_ms:
-        causes.append(ProblemCause("from", "what is younger than a day is not for members yet; ask for an earlier day"))
-    return causes
+def _cells(
+    history: History, site: Site, reach: Reach, windows: Sequence[tuple[int, int]]
+) -> tuple[tuple[Piece, ...], frozenset[str]]:
+    """Give the same, and which spaces were observed."""
+    pieces = within_reach(pieces_of(site), reach)
+    observed = frozenset(space.id for space in observed_site(history, site_of(site, pieces), windows).spaces)
+    return of_observed(pieces, observed), observed
 
 
 def _of_shape(question: Question) -> list[ProblemCause]:

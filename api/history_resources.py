@@ -223,7 +223,7 @@ def _history(answer: Answer, site: Site) -> HistoryAnswer | HourOfWeekAnswer:
     )
     parameters = {name: value_ms / 1000 for name, value_ms in answer.parameters.items()} or UNSET
     if asked.resolution is Resolution.HOUR_OF_WEEK:
-        hours = tuple(HourOfWeekRow(*row) for row in answer.rows if isinstance(row, HourRow))
+        hours = tuple(HourOfWeekRow(*row[:-1]) for row in answer.rows if isinstance(row, HourRow))
         return HourOfWeekAnswer(*head, hours, answer.warnings, parameters)
     rows = tuple(_row(row, zone) for row in answer.rows if isinstance(row, Row))
     return HistoryAnswer(*head, rows, answer.warnings, parameters)

@@ -5,17 +5,22 @@ least. A change may not name a single space. What is left of an answer says of e
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from fastapi import HTTPException
 
-from api.history_for_members import LATE_MS, METRICS, hour_before
+from api.history import History
+from api.history_for_members import METRICS, cells_observed
 from api.moments import zone_of
 from api.problems import ParametersError, wrong
 from api.shapes import ProblemCause
-from perch.history.bands import FEWEST_SPACES, large_enough
+from api.windows_for_members import LATE_MS, hour_before
+from perch.history.bands import fewest, large_enough
+from perch.history.cells import FEWEST_SPACES, reach_of, site_of
 from perch.history.layout import standings
 from perch.history.planning.changes import Add, Change, Open
+from perch.history.question import Scope
 from perch.model import DAY_MS, OpenSpan, Site, SpaceKind
 
 USUAL_SHARE = 0.95
@@ -24,6 +29,15 @@ LEAST_MS = 27 * DAY_MS
 
 Window = tuple[int, int]
 _MONDAY = "members ask planning of whole weeks; begin and end on a Monday, such as 2026-03-02"
+
+
+def site_for_members(history: History, site: Site, windows: Sequence[Window], zone: str | None = None) -> Site:
+    """Give of a site the cells that members are told of, of the whole site or of zones.
+
+    How many seats a space has is left out: nothing may hang on which space of a cell it was.
+    """
+    told = site_of(site, cells_observed(history, site, reach_of(Scope.SITE, zone), windows))
+    return replace(told, spaces=tuple(replace(space, capacity=None) for space in told.spaces))
 
 
 def members_now_ms(site: Site, now_ms: int) -> int:
@@ -69,6 +83,12 @@ def require_many(
     rows = [row for row in standings(site) if kind in (None, row.space.kind) and zone in (None, row.space.zone)]
     if not all(large_enough(rows, *window) for window in windows):
         raise wrong(where, f"there are fewer than {FEWEST_SPACES} shared spaces at some moment; ask for a larger group")
+
+
+def fewest_of(site: Site, windows: Iterable[Window], zone: str | None) -> int:
+    """Say how many spaces stand there at least, at any moment of some windows."""
+    rows = [row for row in standings(site) if zone in (None, row.space.zone)]
+    return min(fewest(rows, *window) for window in windows)
 
 
 def require_changes(changes: Sequence[Change]) -> None:

@@ -81,9 +81,9 @@ def _from_below(number: float | None, bounds: tuple[float, float | None]) -> tup
     return _around(number, NUMBERS) or (_band(bounds[0], NUMBERS)[0], None)
 
 
-def comparison_in_bands(of: ComparisonAnswer) -> ComparisonAnswer:
-    """Coarsen what changed between two periods."""
-    edges = edges_of(of.definitions[0].unit)
+def comparison_in_bands(of: ComparisonAnswer, spaces: int) -> ComparisonAnswer:
+    """Coarsen what changed between two periods of at least so many spaces."""
+    edges = edges_of(of.definitions[0].unit, spaces * min(period.coverage or 0.0 for period in of.periods))
     before, after = (_period(period, edges) for period in of.periods)
     return replace(
         of,

@@ -28,6 +28,7 @@ from api.planning_answers import comparison_answer, scenario_answer, sizing_answ
 from api.planning_body import LARGEST_BYTES, read_changes, read_scenario
 from api.planning_for_members import (
     LEAST_MS,
+    fewest_of,
     kinds_of_many,
     members_now_ms,
     require_changes,
@@ -35,6 +36,7 @@ from api.planning_for_members import (
     require_metric,
     require_usual_share,
     require_weeks,
+    site_for_members,
 )
 from api.planning_in_bands import comparison_in_bands, scenario_in_bands, sizing_in_bands
 from api.planning_shapes import ComparisonAnswer, ScenarioAnswer, ScenarioAsked, SizingAnswer
@@ -73,6 +75,7 @@ def how_many(
     if _in_bands(reader):
         require_usual_share(share)
         require_weeks(site, {("from", "to"): span}, now_ms, LEAST_MS)
+        site = site_for_members(history, site, [span])
     observed = observed_site(history, site, [span])
     if _in_bands(reader):
         require_many(observed, [span], "kind", kind=kind)
@@ -99,6 +102,7 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
     if _in_bands(reader):
         require_weeks(site, {("from", "to"): (from_ms, to_ms)}, now_ms, LEAST_MS)
         require_changes(changes)
+        site = await in_turn(site_for_members, history, site, [(from_ms, to_ms)])
     observed = await in_turn(observed_site, history, site, [(from_ms, to_ms)])
     if _in_bands(reader):
         many = kinds_of_many(observed, (from_ms, to_ms), changes)
@@ -167,12 +171,15 @@ def before_and_after(
         require_metric(metric)
         named = {("before_from", "before_to"): of.before, ("after_from", "after_to"): of.after}
         require_weeks(site, named, now_ms)
+        site = site_for_members(history, site, [of.before, of.after], of.zone)
     observed = observed_site(history, site, [of.before, of.after])
     if _in_bands(reader):
         for where, zone_id in _zones_of(of):
             require_many(observed, [of.before, of.after], where, zone=zone_id)
     answer = comparison_answer(compared(history, of, site, observed, now_ms), of, site)
-    return _json(comparison_in_bands(answer) if _in_bands(reader) else answer)
+    if not _in_bands(reader):
+        return _json(answer)
+    return _json(comparison_in_bands(answer, fewest_of(observed, [of.before, of.after], of.zone)))
 
 
 def _in_bands(reader: Reader) -> bool:

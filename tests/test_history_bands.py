@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.application import with_routes
 from perch.adapters.keys import Role
-from perch.history.bands import BANDS, FEW, in_bands, large_enough
+from perch.history.bands import BANDS, FEW, band, edges_of, in_bands, large_enough
 from perch.history.definitions import DEFINITIONS, OF_BOOKINGS
 from perch.history.layout import Standing
 from perch.history.question import Answer, HourRow, Peak, Question, Resolution, Row, Scope
@@ -84,7 +84,7 @@ def test_assigned_spaces_count_for_nothing(keyed: Keyed, tmp_path: Path) -> None
     shown = tuple(one for one in TOLD if not (isinstance(one, Stated) and one.space in ("d90", "p1")))
     other = Keyed(tmp_path, told=shown, routes=with_routes())
     other.hands.wall_ms = NOW_MS
-    for query in (DAY, f"{DAY}&resolution=hour", f"{DAY}&scope=zone&resolution=hour-of-week"):
+    for query in (DAY, f"{DAY}&resolution=hour", f"{DAY}&scope=zone&resolution=day"):
         for metric in ("time_used_ratio", "peak_concurrent", "sessions", "coverage"):
             assert rows(keyed, query, metric=f"/api/v1/history/{metric}") == rows(
                 other, query, metric=f"/api/v1/history/{metric}"
@@ -109,8 +109,14 @@ def test_history_is_a_day_late_for_members(keyed: Keyed) -> None:
 @pytest.mark.parametrize(
     ("query", "where"),
     [
-        ("from=2026-09-14T08:30&to=2026-09-15", ["from"]),
-        ("from=2026-09-14&to=2026-09-14T09:00:01", ["to"]),
+        ("from=2026-09-14T08:00&to=2026-09-15&resolution=hour", ["from"]),
+        ("from=2026-09-14&to=2026-09-14T09:00&resolution=day", ["to"]),
+        ("from=2026-09-14&to=2026-09-14T09:00", ["to"]),
+        ("from=2026-09-12&to=2026-09-14", ["to"]),
+        ("from=2026-09-14&to=2026-09-21", ["to"]),
+        ("from=2026-09-08&to=2026-09-15&resolution=week", ["from", "to"]),
+        ("from=2026-08-01&to=2026-08-31&resolution=month", ["to"]),
+        ("from=2026-08-03&to=2026-08-10&resolution=hour-of-week", ["to"]),
         (f"{DAY}&resolution=15min", ["resolution"]),
         (f"{DAY}&merge_seconds=299", ["merge_seconds"]),
         (f"{DAY}&min_seconds=0&resolution=15min", ["resolution", "min_seconds"]),
@@ -131,7 +137,7 @@ def test_peaks_have_no_moment_for_members(keyed: Keyed) -> None:
     exact, band = (rows(keyed, DAY, role, "/api/v1/history/peak_concurrent")[0] for role in (Role.MANAGER, Role.MEMBER))
     assert "at" in exact
     assert set(band) == {"start", "end", "scope", "value", "coverage", "low", "high"}
-    assert (band["low"], band["high"]) == (0, 5)
+    assert (band["low"], band["high"]) == (0, 10)  # of six
 
 
 def test_a_file_for_members_holds_the_same_bands(keyed: Keyed) -> None:
@@ -167,9 +173,18 @@ def test_hours_of_the_week_are_told_in_bands_too() -> None:
     question = Question("peak_concurrent", 0, HOUR_MS, Resolution.HOUR_OF_WEEK)
     row = HourRow(1, 9, "hq", 3.5, 0.97, 3.0, 4.0, 3.0, 4.0, 6.0, 8)
     answer = Answer(DEFINITIONS["peak_concurrent"], question, HOUR_MS, (row,), (), {})
-    assert in_bands(answer, SITE).rows == (HourRow(1, 9, "hq", 2.5, 0.9, 0.0, 5.0, 2.5, 2.5, 7.5, 8),)
+    assert in_bands(answer, SITE).rows == (HourRow(1, 9, "hq", 5.0, 0.9, 0.0, 10.0, 5.0, 5.0, 5.0, 8),)
     few = replace(SITE, spaces=SPACES[:4])
     assert in_bands(answer, few).rows == ()
+
+
+@given(st.integers(5, 300))
+def test_no_band_of_a_number_of_spaces_says_that_it_was_none_or_all(spaces: int) -> None:
+    """Where all are taken, or all are free, that is known of each: four others at least share their band."""
+    edges = edges_of("spaces", spaces)
+    assert band(0, edges) == band(4, edges)
+    assert band(spaces, edges) == band(spaces - 5, edges)
+    assert edges[-1] >= spaces
 
 
 def test_a_group_must_be_large_enough_at_every_moment() -> None:

@@ -162,7 +162,7 @@ def questions(random: Random) -> Iterator[tuple[str, str]]:
             for week in (first, random.randrange(first + 1, last), last)
         )
         window = {"site": "hq", "from": str(begin), "to": str(end)}
-        metric = random.choice(["time_used_ratio", "peak_concurrent", "sessions", "dwell_median_seconds", "coverage"])
+        metric = random.choice(["time_used_ratio", "peak_concurrent", "sessions", "min_surplus", "coverage"])
         yield f"{SIZING}?site=hq&from={begin}&to={end}", ""
         yield (
             f"{COMPARISON}?site=hq&metric={metric}&before_from={begin}&before_to={middle}"
@@ -172,6 +172,7 @@ def questions(random: Random) -> Iterator[tuple[str, str]]:
         hours = {"hours": {"mon": f"{random.randrange(8, 12):02}:00-{random.randrange(13, 20)}:00"}}
         change = random.choice([{"add": {"kind": "desk", "count": random.randrange(1, 30)}}, hours])
         yield SCENARIOS, json.dumps({**window, "changes": [change]})
+        window |= {"resolution": random.choice(["hour", "day", "week"])}
         yield f"/api/v1/history/{metric}?{'&'.join(f'{k}={v}' for k, v in window.items())}&hours=all&scope=zone", ""
 
 
@@ -266,7 +267,8 @@ def test_differences_are_told_in_bands_on_both_sides_of_nothing(
             ComparisonBounds(None, None, None),
             ("d01",),
             definition,
-        )
+        ),
+        40,
     )
     assert answer.bounds.difference is not None
     assert answer.bounds.difference[0] <= gap <= answer.bounds.difference[1]

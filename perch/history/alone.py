@@ -55,21 +55,23 @@ def without_few(answer: Answer, site: Site, fewest: int) -> Answer:
     about = {name: _about(answer.question, site, rows) for name, rows in groups.items()}
     window = (answer.question.from_ms, answer.to_ms)
     told: list[Row | HourRow] = list(answer.rows)
-    few = [_spaces_known(row, about.get(row.scope, ()), window) <= fewest + _NEARLY for row in told]
+    few = [spaces_known(row, about.get(row.scope, ()), window) <= fewest + _NEARLY for row in told]
     if not any(is_few and row.value is not None for row, is_few in zip(told, few, strict=True)):
         return answer
-    rows: Any = tuple(_emptied(row) if is_few else row for row, is_few in zip(told, few, strict=True))
+    rows: Any = tuple(emptied(row) if is_few else row for row, is_few in zip(told, few, strict=True))
     return replace(answer, rows=rows, warnings=(*answer.warnings, FEW_KNOWN))
 
 
-def _spaces_known(row: Row | HourRow, standing: Iterable[Standing], window: tuple[int, int]) -> float:
+def spaces_known(row: Row | HourRow, standing: Iterable[Standing], window: tuple[int, int]) -> float:
     """Give how many spaces would have as much known time as those of a row have together."""
     from_ms, to_ms = (row.start_ms, row.end_ms) if isinstance(row, Row) else window
     stood_ms = sum(max(0, min(of.to_ms, to_ms) - max(of.from_ms, from_ms)) for of in standing)
-    return (row.coverage or 0.0) * stood_ms / max(to_ms - from_ms, 1)
+    at_most = (row.coverage or 0.0) * stood_ms / max(to_ms - from_ms, 1)
+    return at_most if row.spaces_known is None else min(at_most, row.spaces_known)
 
 
-def _emptied(row: Row | HourRow) -> Row | HourRow:
+def emptied(row: Row | HourRow) -> Row | HourRow:
+    """Take the number from a row."""
     if isinstance(row, Row):
         return row._replace(value=None, low=None, high=None, peak=None)
     return row._replace(value=None, low=None, high=None, p50=None, p90=None, max=None)

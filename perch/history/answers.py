@@ -70,12 +70,13 @@ def transitions(site: Site, space: str, from_ms: int, to_ms: int, source: Histor
 
 def _rows(about: Asked, metric: Metric, measured: Measured) -> Iterator[Row]:
     of, steps_ms = metric.formula(measured), about.steps_ms.tolist()
-    columns = np.stack((of.value, ratio(measured.known_ms, measured.inventory_ms), of.low, of.high))
+    spaces = ratio(measured.known_ms, np.broadcast_to(about.counted_ms, measured.known_ms.shape))
+    columns = np.stack((of.value, ratio(measured.known_ms, measured.inventory_ms), of.low, of.high, spaces))
     for name, group in about.groups.items():
         for step, numbers in enumerate(columns[:, group].T.tolist()):
-            value, observed, low, high = map(number_of, numbers)
+            value, observed, low, high, known = map(number_of, numbers)
             peak = _peak(measured, group, step)
-            yield Row(steps_ms[step], steps_ms[step + 1], name, value, observed, low, high, peak)
+            yield Row(steps_ms[step], steps_ms[step + 1], name, value, observed, low, high, peak, known)
 
 
 def _rows_missing(groups: Mapping[str, int], steps_ms: Integers) -> Iterator[Row]:

@@ -85,6 +85,11 @@ class Asked:
         changes = (np.diff(column, prepend=column[:1] - 1) != 0 for column in (self.step_of, self.day_of, utc_day))
         return np.flatnonzero(np.logical_or.reduce(list(changes)))
 
+    @property
+    def counted_ms(self) -> Integers:
+        """How much of each step is within the hours asked for."""
+        return self.by_step(np.diff(self.cut.bounds_ms))
+
     def part(self, first: int, last: int) -> "Asked":
         """Give some runs, from the first to the last (exclusive), as the steps of a smaller question."""
         edges = np.append(self.first_of_run, len(self.counts))[first : last + 1]

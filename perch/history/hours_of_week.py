@@ -39,13 +39,15 @@ def hour_rows(about: Asked, metric: Metric, measured: Measured) -> Iterator[Hour
     by_week = [_by_week(column, bins) for column in hours]
     of = [_means(column) for column in by_week] if metric.averaged else metric.formula(week)
     spread = _spread(by_week[0])
-    columns = np.stack((*of, ratio(week.known_ms, week.inventory_ms), spread.p50, spread.p90, spread.max))
+    counted_ms = np.bincount(bins, weights=about.counted_ms, minlength=BINS).astype(np.int64)
+    spaces = ratio(week.known_ms, np.broadcast_to(counted_ms, week.known_ms.shape))
+    columns = np.stack((*of, ratio(week.known_ms, week.inventory_ms), spread.p50, spread.p90, spread.max, spaces))
     for name, group in about.groups.items():
         for hour_of_week in np.flatnonzero(week.inventory_ms[group]).tolist():
-            value, low, high, coverage, p50, p90, most = map(number_of, columns[:, group, hour_of_week].tolist())
+            value, low, high, coverage, p50, p90, most, known = map(number_of, columns[:, group, hour_of_week].tolist())
             weekday, hour = divmod(hour_of_week, 24)
             weeks = int(spread.weeks[group, hour_of_week])
-            yield HourRow(weekday + 1, hour, name, value, coverage, low, high, p50, p90, most, weeks)
+            yield HourRow(weekday + 1, hour, name, value, coverage, low, high, p50, p90, most, weeks, known)
 
 
 def _bins(about: Asked) -> Integers:

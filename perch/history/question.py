@@ -79,7 +79,10 @@ class Peak(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One number with its coverage and bounds; None where nothing was observed or nothing stood there."""
+    """One number with its coverage and bounds; None where nothing was observed or nothing stood there.
+
+    `spaces_known` are as many spaces as would have the known time of this row if they were known all the time.
+    """
 
     start_ms: int
     end_ms: int
@@ -89,6 +92,7 @@ class Row(NamedTuple):
     low: float | None
     high: float | None
     peak: Peak | None = None
+    spaces_known: float | None = None
 
 
 class HourRow(NamedTuple):
@@ -105,6 +109,7 @@ class HourRow(NamedTuple):
     p90: float | None
     max: float | None
     weeks: int
+    spaces_known: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

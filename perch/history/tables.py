@@ -278,7 +278,7 @@ def _place(site: Site, space: Space) -> tuple[str, ...]:
 
 def _cells(metric: str, row: Row | HourRow) -> tuple[Any, ...]:
     if isinstance(row, HourRow):
-        return metric, row.scope, row.weekday, row.hour, *row[3:]
+        return metric, row.scope, row.weekday, row.hour, *row[3:-1]
     start, end = row.start_ms, row.end_ms
     return metric, row.scope, start, start, end, end, *row[3:7], *_peak(row.peak)
 
