@@ -6,6 +6,7 @@ called when something falls due and before each answer, so that no answer is old
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -42,10 +43,6 @@ class Shown:
         """Give the item as a reader sees it, without any age."""
         return self.item if reader.may_read(Matter.EXACT_TIMES) else self.coarse
 
-    def occupancy_to(self, reader: Reader) -> Occupancy:
-        """Give the state as a reader sees it."""
-        return self.occupancy if reader.may_read(Matter.EXACT_TIMES) else items.coarsened(self.occupancy)
-
 
 class Live:
     """Live states of a network; `now` is the reader's clock, `version` grows with each change that can be seen."""
@@ -59,7 +56,6 @@ class Live:
         self.feeds = Feeds(begin.wall_ms * 1000)
         self.version = 0
         self._versions = Counter[tuple[str, Matter]]()
-        self.misheard = 0
         self._stalls = 0
         self._settled_ms = begin.mono_ms
         self._board = Board(self.directory.homes)
@@ -73,18 +69,16 @@ class Live:
         return self._now()
 
     def hear(self, received: Received) -> None:
-        """Take in a message; one that breaks the contract or is not of the layout is counted and left."""
+        """Take in a message; one that breaks the contract or is not of the layout is left: the collector counts it."""
         self.wake()
-        try:
+        with suppress(ContractError):
             address = parse_topic(received.topic)
             if (address.site, address.agent) not in self.directory.spaces_of:
-                self.misheard += 1
-            elif address.space is not None:
+                return
+            if address.space is not None:
                 self._hear_state(address, address.space, received)
             else:
                 self._hear_status(address, received)
-        except ContractError:
-            self.misheard += 1
 
     def _hear_state(self, address: Address, space: str, received: Received) -> None:
         state = parse_state(received.payload)

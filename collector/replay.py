@@ -14,7 +14,6 @@ from perch.adapters.quarantine import Quarantine, Quarantined
 
 STEP = 50
 DISCARDED_AT_ONCE = 500
-REFUSALS_TOLD = 1_000
 
 
 class Replaying:

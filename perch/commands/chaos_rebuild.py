@@ -21,8 +21,6 @@ from perch.history.source import BEGINNING_MS, END_MS, Stretch
 from perch.model import Site
 from perch.settings.values import Influx, ServerSettings
 
-LINES_AT_ONCE = 5_000
-
 
 class Rebuilt(NamedTuple):
     """What projections hold beside what they hold when made anew."""

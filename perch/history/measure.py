@@ -31,15 +31,6 @@ class Sums(NamedTuple):
     inventory_ms: Integers
     people_ms: Integers
 
-    @staticmethod
-    def zero(spans: int) -> "Sums":
-        """Give nothing, over a number of spans."""
-        return Sums(*(np.zeros(spans, dtype=np.int64) for _ in Sums._fields))
-
-    def plus(self, other: "Sums") -> "Sums":
-        """Add up span by span."""
-        return Sums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
-
 
 @dataclass(frozen=True, slots=True)
 class Grid:

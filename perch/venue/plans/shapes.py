@@ -52,11 +52,6 @@ def arc(x1: float, y1: float, x2: float, y2: float, radius: float, clockwise: bo
     return path(f"M{number(x1)} {number(y1)}{turn}", width)
 
 
-def polygon(points: Iterable[Point], width: float = LINE, **paint: str) -> str:
-    """Draw a closed outline."""
-    return path(outline(points), width, **paint)
-
-
 def outline(points: Iterable[Point]) -> str:
     """Give the path data of a closed outline."""
     return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points) + "Z"

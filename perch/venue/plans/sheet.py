@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from perch.venue.plans import furniture
-from perch.venue.plans.shapes import FINE, Point, box, circle, number, outline, placed, words
+from perch.venue.plans.shapes import FINE, Point, box, number, outline, placed, words
 
 
 def desk(
@@ -32,12 +32,6 @@ def room(
     """Draw a room, booth or lounge over its whole floor, given by its corners."""
     area = f'<path class="area" d="{outline(corners)}" stroke="none"/>'
     return _group(space, name, kind, [area, *inside, words(*label, name, size, class_="name")])
-
-
-def round_lounge(space: str, name: str, x: float, y: float, radius: float, inside: Iterable[str], label: Point) -> str:
-    """Draw a lounge around a middle."""
-    area = circle(x, y, radius, 0, class_="area")
-    return _group(space, name, "lounge", [area, *inside, words(*label, name, 26, class_="name")])
 
 
 def rectangle(x: float, y: float, w: float, h: float) -> list[Point]:
