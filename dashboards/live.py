@@ -71,6 +71,7 @@ def _all_now() -> Json:
 
 
 def now_by_site() -> Json:
+    """Show how many spaces of each site are what at this moment."""
     text = "The same by site. Free, occupied and unknown add up to the inventory of the site."
     query = target(zones.now_by(("site",)), table=True)
     return bars("Now by site", text, [query], over="site", none=NO_LIVE, overrides=coloured(COLOURS))
