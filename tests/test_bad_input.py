@@ -2,22 +2,25 @@
 
 import shutil
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.mqtt import Connection
 from perch.commands import run
 from perch.contract import Publication
+from perch.delivery.watermark import Watermark
 from perch.errors import InputError
 from perch.settings import Broker, load_agent, load_server, load_site
 from tests import parts
 from tests.configurations import agent_toml, site_toml
 from tests.parts import LOOPBACK, until
-from tests.test_collector import Agent, Running, collecting, settings
+from tests.test_collector import Agent, Running, collecting, settings, state
 
 SERVER = 'data = "data"\nsites = ["hq.toml"]\n[broker]\nport = {port}\nusername = "server"\npassword_file = "server"\n'
 
@@ -127,6 +130,37 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What was logged of a rival."""
     told = (record.getMessage() for record in caplog.records if record.name.startswith("collector"))
     return [one for one in told if "another client" in one]
+
+
+# Another one's journal.
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        "UPDATE stream SET have = x'ff'",
+        "UPDATE stream SET upto = 'many'",
+        "UPDATE run SET body = 'words'",
+        "UPDATE run SET stream = 99",
+        "UPDATE run SET position = 9223372036854775807",
+        "UPDATE word SET word = word + 100",
+    ],
+)
+def test_a_journal_that_no_collector_wrote_is_refused_with_what_to_do(
+    spoilt: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = Stream("hq", "pi-1", "e" * 32)
+    with Journal.open(tmp_path / "old.db") as source:
+        source.append([Run(stream, "b" * 16, None, 0, (state(1),))], {stream: Watermark(1)})
+    with closing(sqlite3.connect(tmp_path / "old.db")) as db, db:
+        db.execute(spoilt)
+    (tmp_path / "hq.toml").write_text(site_toml("", "hq"))
+    (tmp_path / "perch.toml").write_text('data = "data"\nsites = ["hq.toml"]\n')
+    words = ["journal", "take-over", str(tmp_path / "old.db"), "--site", "hq"]
+    assert run([*words, "--config", str(tmp_path / "perch.toml")]) == 1
+    [what, remedy] = capsys.readouterr().err.splitlines()
+    assert "old.db holds what no collector stores" in what
+    assert "perch restore" in remedy
 
 
 # How much is said of it.

@@ -1,14 +1,17 @@
 """`perch journal`: what a collector's journal holds, and handing a site over to another collector."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 
 from perch.adapters.journal import Journal, JournalReader
 from perch.adapters.journal_merge import merge
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.progress import Progress
-from perch.errors import Complaint, InputError
+from perch.errors import Complaint, DamagedError, InputError
 from perch.settings import load_server
 
 
@@ -38,10 +41,22 @@ def take_over(source: Path, site: str, config: Path) -> None:
     if path.exists() and path.samefile(source):
         raise InputError((Complaint("JOURNAL.db", "is this collector's own", "name the other collector's"),))
     settings.data.mkdir(parents=True, exist_ok=True)
-    with JournalReader(source) as reader, Journal.open(path) as target, Progress() as progress:
+    with _believed(source), JournalReader(source) as reader, Journal.open(path) as target, Progress() as progress:
         total = reader.end()
         done = merge(
             reader, target, site, lambda at: progress.say(f"{100 * at // max(total, 1)} % of {total:,} events")
         )
     click.echo(f"{done.stored:,} events of {site} are in {path} now; {done.known:,} were there before.")
     click.echo("Start its collector with this site, and the other one without.")
+
+
+@contextmanager
+def _believed(source: Path) -> Iterator[None]:
+    """Read another one's file: it may hold anything, as one does that was damaged or made by hand."""
+    try:
+        yield
+    except (TypeError, LookupError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+        what = f"{source} holds what no collector stores ({type(error).__name__}: {error})"
+        raise DamagedError(
+            what[:300], "take the journal of a backup instead: perch restore looks at each of its bytes"
+        ) from error
