@@ -86,8 +86,6 @@ def export(
     )
     history = history_of(settings)
     with closing(history.store):
-        if what in (TRANSITIONS, SESSIONS):
-            _require_history(history, question, of)
         table, warnings = _table(what, _Asked(question, of), history)
         with Progress() as progress:
             rows = write_table(table, output, lambda all_: progress.counted(all_, table.number, "pieces", 1))
@@ -148,6 +146,7 @@ def _table(what: str, asked: _Asked, history: History) -> tuple[Table, tuple[str
     if what not in (TRANSITIONS, SESSIONS):
         answer = history.answer(question, site, now_ms)
         return answer_table(answer, site), answer.warnings
+    _require_history(history, question, site)
     source, warnings = history.source(), history.caveats(question.from_ms)
     if what == TRANSITIONS:
         table = transition_table(question, site, source, now_ms)
