@@ -289,6 +289,11 @@ def test_what_is_no_request_is_answered_in_words(place: Venue) -> None:
         nothing = encode(Request(v=1, user="hq_pi-1", secret="s" * 43, kept="server:x"))
         assert client.post(f"{url}{CREDENTIAL_PATH}", content=nothing).json()["what"].startswith("the server could not")
         assert client.put(f"{url}{CREDENTIAL_PATH}").status_code == 501
+        for length in ("9" * 5_000, "-1", "1e3", "", "0"):
+            wire = socket.create_connection((LOOPBACK, place.enrolment.desk_port), 5)
+            with wire, ca.wrap_socket(wire, server_hostname=LOOPBACK) as secure:
+                secure.sendall(f"POST {CREDENTIAL_PATH} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n".encode())
+                assert secure.recv(100).startswith(b"HTTP/1.0 413 "), length[:9]
 
 
 def test_a_lost_answer_is_given_again(place: Venue) -> None:
