@@ -77,6 +77,16 @@ def test_every_page_is_listed_for_a_reader_once() -> None:
     assert sorted(listed) == sorted({page.stem for page in DOCS.glob("*.md")} - {"index"} | {"decisions/index"})
 
 
+def test_every_page_begins_with_whom_it_is_for() -> None:
+    begins = {page.name: page.read_text()[:400].partition("\n\n") for page in DOCS.glob("*.md")}
+    others = {
+        name
+        for name, (title, _, text) in begins.items()
+        if not (title[2:].startswith("For ") or text.startswith("For "))
+    }
+    assert others == {"index.md"}
+
+
 def test_a_page_that_fetches_from_elsewhere_is_found(tmp_path: Path) -> None:
     found = runpy.run_path(str(DOCS / "conf.py"))["fetched_from_elsewhere"]
     (tmp_path / "a.html").write_text(
