@@ -207,7 +207,7 @@ class Sensor:
 
 @dataclass(frozen=True, slots=True)
 class SensedSpace:
-    """A space as its agent knows it; `hold_ms` is None where the preference decides."""
+    """A space as its agent knows it; `hold_ms` is None where the preference decides, `is_sensed` the off switch."""
 
     id: str
     kind: SpaceKind
@@ -216,6 +216,7 @@ class SensedSpace:
     hold_ms: int | None = None
     quiet_limit_ms: int = 168 * 3_600_000
     learned: LearnedSpace | None = None
+    is_sensed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,13 +94,13 @@ name = "Room, small"
 zone = "quiet"
 kind = "room"
 capacity = 4
-purpose = "private"
+purpose = "assigned"
 features = ["screen", "window"]
 agent = "pi-3"
 valid_from = 2026-01-01
 valid_until = "2026-05-01"
 """
-    row = 'r1,"Room, small",,quiet,room,4,private,screen; window,pi-3,2026-01-01,2026-05-01\n\n'
+    row = 'r1,"Room, small",,quiet,room,4,assigned,screen; window,pi-3,2026-01-01,2026-05-01\n\n'
     (tmp_path / "other").mkdir()
     assert site_of(tmp_path, HEAD + inline).spaces == site_of(tmp_path / "other", HEAD, COLUMNS + row).spaces
 

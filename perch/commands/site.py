@@ -1,7 +1,7 @@
 """`perch site`: is a site's configuration right, and what does another one change?"""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
@@ -13,9 +13,10 @@ from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json
 from perch.commands.site_bridge import bridge
 from perch.commands.site_plan import plan
+from perch.errors import Complaint, InputError
 from perch.history.differences import Becomes, Changed, Difference, SpaceChange, difference
-from perch.model import Site, SpaceKind
-from perch.settings import load_site
+from perch.model import Purpose, Site, SpaceKind
+from perch.settings import load_sensing, load_site
 
 
 @click.group(cls=ExampleGroup)
@@ -32,14 +33,19 @@ site.add_command(bridge)
 
 @site.command(cls=ExampleCommand)
 @click.argument("path", metavar="SITE.toml", type=click.Path(path_type=Path))
+@click.option(
+    "--agent", "agents", multiple=True, type=click.Path(path_type=Path), help="An agent.toml of this site; any number."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
-def check(path: Path, as_json: bool) -> None:
-    """Example: perch site check hq/site.toml
+def check(path: Path, agents: Sequence[Path], as_json: bool) -> None:
+    """Example: perch site check hq/site.toml --agent hq/pi-3.toml
 
     Check a site.toml with the spaces.csv and floor plans beside it: every complaint at once, each with what to do.
-    When all is well, say what the site holds today.
+    With the configuration of its agents, also that none has a sensor in a private space. When all is well, say what
+    the site holds today.
     """
     found = load_site(path)
+    refuse_private(found, agents)
     spaces = _spaces_by_kind(found)
     parts = {"floors": len(found.floors), "zones": len(found.zones), "agents": len(found.agents)}
     if as_json:
@@ -67,6 +73,23 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
         return
     for line in _lines(found):
         click.echo(line)
+
+
+def refuse_private(site: Site, agents: Sequence[Path]) -> None:
+    """Refuse agents with sensors in what is, or was, or will be private; raises InputError with every one."""
+    private = {space.id for space in site.spaces if space.purpose is Purpose.PRIVATE}
+    complaints = [
+        Complaint(
+            str(path),
+            f"sensor {sensor.id} is in {sensor.space}, and {sensor.space} is private: nobody is sensed there",
+            "take the sensor away",
+        )
+        for path in agents
+        for sensor in load_sensing(path).sensors
+        if sensor.space in private
+    ]
+    if complaints:
+        raise InputError(tuple(complaints))
 
 
 def _as_json(found: Difference) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What judges a space: the estimator, or the hold time that somebody has set."""
+"""What judges a space: the estimator, or the hold time that somebody has set; nothing where it is switched off."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 from perch.model import Occupancy, Reading, Reason, SensedSpace, Sensor
 from perch.sensing.estimator import Estimator
 from perch.sensing.hold import Hold
+from perch.sensing.off import Off
 
 
 class Believed(Protocol):
@@ -77,9 +78,11 @@ class Judge(Protocol[B]):
 
 def deaf(spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]) -> tuple[str, ...]:
     """Name the spaces that stay `unknown`, since no sensor of theirs can ever say that they are empty."""
-    return tuple(space.id for space in spaces if not judge(space, sensors).can_vouch)
+    return tuple(space.id for space in spaces if space.is_sensed and not judge(space, sensors).can_vouch)
 
 
 def judge(space: SensedSpace, sensors: Sequence[Sensor]) -> Judge[Any]:
-    """Give what judges a space: the estimator, or the hold time that somebody has set."""
+    """Give what judges a space: the estimator, or the hold time that somebody has set; nothing where it is off."""
+    if not space.is_sensed:
+        return Off()
     return Estimator(space, sensors) if space.hold_ms is None else Hold(space, sensors)

@@ -90,6 +90,9 @@ def _space(table: Table, places: Places) -> Space:
         valid_until=table.take("valid_until", day, None),
     )
     _check_places(table, space, places)
+    if space.purpose is Purpose.PRIVATE and space.agent is not None:
+        what = f"{space.id} is private, and nobody is sensed in a private space"
+        table.complain("agent", what, "leave the agent out, and take its sensors away; or say whom the space is for")
     if space.valid_from and space.valid_until and space.valid_until <= space.valid_from:
         table.complain("valid_until", "is not after valid_from", "write the first day on which it no longer stood so")
     table.finish()

@@ -1,9 +1,12 @@
-"""`sensing.toml`, and the same part of `agent.toml`: spaces, and the sensors in them."""
+"""`sensing.toml`, and the same part of `agent.toml`: spaces, and the sensors in them.
+
+The sensors of a space whose sensing is switched off are read from the file and checked, and are given to nobody.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from perch.model import EDGE_KINDS, Preference, SensedSpace, Sensor, SensorKind, SpaceKind
+from perch.model import EDGE_KINDS, Preference, Purpose, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.settings.files import open_toml
 from perch.settings.learned import read_learned_sensor, read_learned_space
 from perch.settings.reading import choice, flag, identifier, milliseconds, text, whole
@@ -43,7 +46,21 @@ def read_sensing(table: Table) -> SensingSettings:
     for at, sensor in zip(sensor_tables, sensors, strict=True):
         if sensor.space and sensor.space not in known:
             at.complain("space", f"there is no space {sensor.space}", "add a [[space]] of that id, or name another")
-    return SensingSettings(spaces, sensors)
+    _refuse_in_private(space_tables, sensor_tables, spaces, sensors)
+    off = {space.id for space in spaces if not space.is_sensed}
+    return SensingSettings(spaces, tuple(sensor for sensor in sensors if sensor.space not in off))
+
+
+def _refuse_in_private(
+    space_tables: Sequence[Table], tables: Sequence[Table], spaces: Sequence[SensedSpace], sensors: Sequence[Sensor]
+) -> None:
+    """Refuse sensors in spaces that are said to be private, even if they are switched off."""
+    purposes = [table.take("purpose", choice(Purpose), Purpose.SHARED) for table in space_tables]
+    private = {space.id for space, purpose in zip(spaces, purposes, strict=True) if purpose is Purpose.PRIVATE}
+    for table, sensor in zip(tables, sensors, strict=True):
+        if sensor.space in private:
+            what = f"{sensor.space} is private, and nobody is sensed in a private space"
+            table.complain("space", what, "take this sensor away")
 
 
 def _refuse_shared_pins(tables: Sequence[Table], sensors: Sequence[Sensor]) -> None:
@@ -84,7 +101,9 @@ def _space(table: Table) -> SensedSpace:
         hold_ms=table.take("hold_seconds", milliseconds(1000, 86_400), None),
         quiet_limit_ms=table.take("quiet_limit_hours", milliseconds(HOUR_MS, 8_760), 168 * HOUR_MS),
         learned=learned,
+        is_sensed=table.take("sensing", flag, True),
     )
+    table.ignore("purpose")
     table.finish()
     return space
 
