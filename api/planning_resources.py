@@ -43,9 +43,10 @@ from api.planning_shapes import ComparisonAnswer, ScenarioAnswer, ScenarioAsked,
 from api.problems import wrong
 from api.turns import in_turn, taking_turns
 from perch.history.definitions import DEFINITIONS
+from perch.history.planning.changes import Change
 from perch.history.planning.comparison import Compared, Comparison, compare
 from perch.history.planning.scenario import scenario
-from perch.history.planning.sizing import sizing
+from perch.history.planning.sizing import Sizing, sizing
 from perch.history.question import Question
 from perch.model import Site, SpaceKind
 
@@ -56,6 +57,7 @@ router = APIRouter(
     dependencies=[required(Matter.HISTORY)],
 )
 _encoder = msgspec.json.Encoder()
+Span = tuple[int, int]
 Edge = Annotated[str, Query(max_length=64, description="RFC 3339; without offset: the site's own time")]
 
 
@@ -70,8 +72,7 @@ def how_many(
     share: Annotated[float, Query(ge=0.5, le=0.99, description="of days, and of time")] = 0.95,
 ) -> Response:
     """Say how many spaces of a kind would do on a share of days and of open time, and what fewer would mean."""
-    site, calendar = window.site, history.calendar(window.site.id)
-    now_ms, span = live.now().wall_ms, (window.from_ms, window.to_ms)
+    site, span, now_ms = window.site, (window.from_ms, window.to_ms), live.now().wall_ms
     if _in_bands(reader):
         require_usual_share(share)
         require_weeks(site, {("from", "to"): span}, now_ms, LEAST_MS)
@@ -80,12 +81,18 @@ def how_many(
     if _in_bands(reader):
         require_many(observed, [span], "kind", kind=kind)
         now_ms = members_now_ms(site, now_ms)
-    history.require_begun(site, window.to_ms)
-    require_groups(history, observed, span, now_ms, [kind])
-    found = sizing(site, kind, window.from_ms, window.to_ms, share, history.source(), calendar, now_ms)
-    found = replace(found, warnings=(*found.warnings, *history.caveats(window.from_ms)))
-    answer = sizing_answer(found, site, window.from_ms, kind, share)
+    answer = sizing_answer(sized(history, site, observed, span, kind, share, now_ms), site, span[0], kind, share)
     return _json(sizing_in_bands(answer) if _in_bands(reader) else answer)
+
+
+def sized(
+    history: History, site: Site, observed: Site, window: Span, kind: SpaceKind, share: float, now_ms: int
+) -> Sizing:
+    """Size the spaces of a kind of a site as far as this reader may know; raises QuestionError."""
+    history.require_begun(site, window[1])
+    require_groups(history, observed, window, now_ms, [kind])
+    found = sizing(site, kind, *window, share, history.source(), history.calendar(site.id), now_ms)
+    return replace(found, warnings=(*found.warnings, *history.caveats(window[0])))
 
 
 @router.post("/scenarios", **{**answers(ScenarioAnswer, 403, 413, 415, 503), **takes(ScenarioAsked)})
@@ -95,26 +102,32 @@ async def what_if(request: Request, history: TheHistory, live: TheLive, reader: 
     known_site(live, reader, asked.site)
     site = site_to(reader, live.directory.sites[asked.site])
     zone = zone_of(site.time_zone)
-    from_ms, to_ms = moment_in("from", asked.from_, zone), moment_in("to", asked.to, zone)
-    changes, now_ms = tuple(read_changes(asked, site)), live.now().wall_ms
+    span = moment_in("from", asked.from_, zone), moment_in("to", asked.to, zone)
+    changes = tuple(read_changes(asked, site))
     if not changes:
         raise wrong("changes", "there are none; name at least one")
+    return _json(await in_turn(_replayed, history, reader, site, span, changes, live.now().wall_ms))
+
+
+def _replayed(
+    history: History, reader: Reader, site: Site, window: Span, changes: Sequence[Change], now_ms: int
+) -> ScenarioAnswer:
+    """Replay a window as far as this reader may know; raises QuestionError and ParametersError."""
     if _in_bands(reader):
-        require_weeks(site, {("from", "to"): (from_ms, to_ms)}, now_ms, LEAST_MS)
+        require_weeks(site, {("from", "to"): window}, now_ms, LEAST_MS)
         require_changes(changes)
-        site = await in_turn(site_for_members, history, site, [(from_ms, to_ms)])
-    observed = await in_turn(observed_site, history, site, [(from_ms, to_ms)])
+        site = site_for_members(history, site, [window])
+    observed = observed_site(history, site, [window])
     if _in_bands(reader):
-        many = kinds_of_many(observed, (from_ms, to_ms), changes)
+        many = kinds_of_many(observed, window, changes)
         site, observed = _of_kinds(site, many), _of_kinds(observed, many)
         now_ms = members_now_ms(site, now_ms)
-    await in_turn(history.require_begun, site, to_ms)
-    source, calendar = history.source(), history.calendar(site.id)
-    site, told = groups_to_replay(history, site, observed, (from_ms, to_ms), now_ms, changes)
-    found = await in_turn(scenario, site, from_ms, to_ms, changes, source, calendar, now_ms)
-    caveats = await in_turn(history.caveats, from_ms)
-    answer = scenario_answer(replace(found, warnings=(*found.warnings, *told, *caveats)), site, from_ms)
-    return _json(scenario_in_bands(answer) if _in_bands(reader) else answer)
+    history.require_begun(site, window[1])
+    site, told = groups_to_replay(history, site, observed, window, now_ms, changes)
+    found = scenario(site, *window, changes, history.source(), history.calendar(site.id), now_ms)
+    warnings = (*found.warnings, *told, *history.caveats(window[0]))
+    answer = scenario_answer(replace(found, warnings=warnings), site, window[0])
+    return scenario_in_bands(answer) if _in_bands(reader) else answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +135,8 @@ class Periods:
     """A site and two windows of it."""
 
     site: Site
-    before: tuple[int, int]
-    after: tuple[int, int]
+    before: Span
+    after: Span
 
 
 async def periods_of(

@@ -1,7 +1,6 @@
 """Planning: how many would have done, and what another number would mean."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import Matter
 from api.history import History
-from api.history_of_groups import require_groups
 from api.history_resources import TheHistory
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
@@ -20,9 +18,10 @@ from api.planners.frame import answered, api_address, definitions, form
 from api.planners.numbers import observed
 from api.planners.what_if import NAMES, SEVERAL, read_changes, told
 from api.planners.wording import say
+from api.planning_resources import sized
 from api.turns import taking_turns
 from perch.history.planning.definitions import PLANS
-from perch.history.planning.sizing import Shortfall, Sizing, sizing
+from perch.history.planning.sizing import Shortfall, Sizing
 
 router = APIRouter(include_in_schema=False)
 USUAL_SHARE = 0.95
@@ -69,11 +68,7 @@ def _context(asked: Asked, history: History) -> dict[str, Any]:
 
 def size(wish: Wish, share: float, history: History) -> Sizing:
     """Ask how many would have done."""
-    history.require_begun(wish.site, wish.to_ms)
-    require_groups(history, wish.site, (wish.from_ms, wish.to_ms), wish.now_ms, [wish.kind])
-    source, calendar = history.source(), history.calendar(wish.site.id)
-    found = sizing(wish.site, wish.kind, wish.from_ms, wish.to_ms, share, source, calendar, wish.now_ms)
-    return replace(found, warnings=(*found.warnings, *history.caveats(wish.from_ms)))
+    return sized(history, wish.site, wish.site, (wish.from_ms, wish.to_ms), wish.kind, share, wish.now_ms)
 
 
 def heading(wish: Wish, found: Sizing, share: float) -> str:
