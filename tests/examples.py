@@ -2,7 +2,14 @@
 
 from hypothesis import settings
 
+_IN_EACH_RUN = settings.get_profile("perch").max_examples
+
 
 def one_in(number: int) -> settings:
     """Give a property one in so many of the examples that others get: a few in each run, many in the long one."""
     return settings(max_examples=max(1, settings().max_examples // number))
+
+
+def usually(number: int) -> settings:
+    """Give a property so many examples in each run, and in the long one as many times more as others get there."""
+    return settings(max_examples=max(1, number * settings().max_examples // _IN_EACH_RUN))

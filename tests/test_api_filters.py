@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
@@ -22,6 +22,7 @@ from perch.adapters.mqtt import Received
 from perch.contract import LiveState
 from perch.delivery.liveness import Instant
 from perch.model import Clock, Purpose, Reason, SpaceKind, State
+from tests.examples import usually
 from tests.serving import EPOCH, a_site, a_space
 
 NOW = Instant(1_790_000_000_000, 5_000_000)
@@ -131,7 +132,7 @@ def usual_order(item: dict[str, Any]) -> Any:
     return ["free", "unknown", "occupied"].index(item["state"]), item["probability"], item["site"], item["id"]
 
 
-@settings(max_examples=15)
+@usually(15)
 @given(networks(), FILTERS, st.integers(1, 5), st.sampled_from(["", "id", "free-first"]))
 def test_pages_of_filtered_spaces_are_what_a_plain_filter_gives(
     network: Asked, filters: dict[str, Any], limit: int, order: str
@@ -154,7 +155,7 @@ def test_pages_of_filtered_spaces_are_what_a_plain_filter_gives(
     assert paged == expected
 
 
-@settings(max_examples=15)
+@usually(15)
 @given(networks(), st.sampled_from(["", *SpaceKind]))
 def test_a_summary_always_adds_up(network: Asked, kind: str) -> None:
     answer = network.get(f"/api/v1/summary?kind={kind}" if kind else "/api/v1/summary")
@@ -175,7 +176,7 @@ KEYS = st.lists(st.tuples(NAMES, NAMES), unique=True, max_size=12)
 ASKED = question("/spaces", {"kind": "desk"})
 
 
-@settings(max_examples=30)
+@usually(30)
 @given(KEYS, st.data())
 def test_pages_neither_repeat_nor_skip_what_stays_while_spaces_come_and_go(
     keys: list[tuple[str, str]], data: st.DataObject
@@ -193,7 +194,7 @@ def test_pages_neither_repeat_nor_skip_what_stays_while_spaces_come_and_go(
     assert stay <= set(seen)
 
 
-@settings(max_examples=30)
+@usually(30)
 @given(KEYS, st.data())
 def test_pages_of_an_order_that_moves_neither_repeat_nor_skip_what_stays(
     keys: list[tuple[str, str]], data: st.DataObject

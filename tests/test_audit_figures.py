@@ -3,7 +3,7 @@
 from math import sqrt
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.history.accuracy import ENOUGH, ENOUGH_DAYS, Figures, figures, shortfalls
@@ -13,6 +13,7 @@ from perch.history.looks import SETTLED_MS, Compared, Look, Said, compare, said_
 from perch.history.memory import MemoryHistory
 from perch.history.told import Marked, Stated
 from perch.model import DAY_MS, QUARTER_MS, Dating, Reason, SpaceKind, State
+from tests.examples import usually
 from tests.history_cases import Case, cases
 from tests.serving import EPOCH, a_site, a_space
 
@@ -67,7 +68,7 @@ def test_students_quantiles_are_those_of_the_tables(degrees: int, quantile: floa
 STATES = st.sampled_from(list(State))
 
 
-@settings(max_examples=60)
+@usually(60)
 @given(st.lists(st.tuples(st.integers(0, 3), STATES, st.integers(0, 1000), st.integers(0, 500)), max_size=120))
 def test_figures_are_what_counting_one_by_one_gives(looks: list[tuple[int, State, int, int]]) -> None:
     made = [
@@ -143,7 +144,7 @@ def test_only_what_the_whole_interval_shows_is_called_too_bad() -> None:
     assert "0.6 (" in shortfalls(bad)[0]
 
 
-@settings(max_examples=25)
+@usually(25)
 @given(st.data())
 def test_what_history_says_of_a_moment_is_what_its_timeline_says(data: st.DataObject) -> None:
     case: Case = data.draw(cases())

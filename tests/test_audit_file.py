@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.adapters.audit_file import NAME, AuditFile, Outcome, Tapped
 from perch.errors import DamagedError, StorageError
 from perch.history.looks import Look
 from perch.model import DAY_MS
+from tests.examples import usually
 
 NOW_MS = 1_793_620_800_000
 
@@ -90,7 +91,7 @@ def test_neither_ids_nor_their_order_are_written_down(audit: AuditFile, tmp_path
     assert [name for (name,) in columns] == ["key", "site", "space", "seen_s", "people"]
 
 
-@settings(max_examples=20)
+@usually(20)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), max_size=8))
 def test_stored_twice_is_stored_once_whatever_came_between(looks: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

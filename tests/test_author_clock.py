@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perch.adapters.outbox import Outbox
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
 from perch.model import QUARTER_MS, STEP_MS, Clock, Reason, SensedSpace, Sensor, SensorKind, SpaceKind
 from sensor_agent.author import GAP_MS, MARK_EVERY_MS, Author
+from tests.examples import usually
 
 BOOT = "b" * 16
 TRUE_OFFSET_MS = 1_760_001_234_567
@@ -140,7 +141,7 @@ deeds = st.lists(
 )
 
 
-@settings(max_examples=50)
+@usually(50)
 @example(begun_wrong=0, done=[("wander", -TRUE_OFFSET_MS)])
 @example(begun_wrong=-TRUE_OFFSET_MS, done=[("wander", HOUR_MS), ("wander", -14 * 60_000)])
 @given(begun_wrong=jumps, done=deeds)

@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.commands import run
 from perch.commands.doubtful import complaints
 from perch.model import Reading, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.sensing.doubts import Doubts, Hole
+from tests.examples import usually
 
 CONFIG = """
 [[space]]
@@ -264,7 +265,7 @@ readings = st.lists(
 )
 
 
-@settings(max_examples=60)
+@usually(60)
 @given(readings)
 def test_whatever_passes_is_passed_on_and_counted(recorded: list[Reading]) -> None:
     recorded = sorted(recorded, key=lambda one: one.time_ms)

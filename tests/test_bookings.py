@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.adapters.booking_feeds import KEPT_S, BookingFeeds
@@ -30,6 +30,7 @@ from perch.history.question import Hours, Question, Resolution, Row, Scope
 from perch.model import BookingFeed, Reason, State
 from perch.settings import load_site
 from tests.bookings_oracle import MINUTE_MS, numbers
+from tests.examples import usually
 from tests.history_cases import HOUR_MS, Case, cases, day_ms, marked, seated, site, space, stated
 from tests.parts import free_port
 from tests.serving import a_site, server_settings, serving
@@ -73,7 +74,7 @@ def assert_as_worked_out(case: Case, booked: Booked, words: tuple[str, Resolutio
     assert not expected
 
 
-@settings(max_examples=40, deadline=None)
+@usually(40)
 @given(cases() | seated(), BOOKED, WORDS)
 def test_what_became_of_bookings_equals_what_is_worked_out_moment_by_moment(
     case: Case, booked: Booked, words: tuple[str, Resolution, Scope, Hours]

@@ -6,10 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.planners.charts import STEPS, WIDTH, Bar, Cell, Curve, Piece, Strip, bars, heat_map, shade, shortfall, timeline
+from tests.examples import usually
 
 HOUR_MS = 3_600_000
 HOSTILE = "<script>alert(1)</script>&\"'"
@@ -37,7 +38,7 @@ shares = st.none() | st.floats(0, 1)
 hours = st.dictionaries(st.tuples(st.integers(1, 7), st.integers(0, 23)), shares, min_size=1)
 
 
-@settings(max_examples=40)
+@usually(40)
 @given(hours)
 def test_each_hour_that_there_is_has_its_cell_at_its_place(found: dict[tuple[int, int], float | None]) -> None:
     cells = {key: Cell(f"{key[0]}/{key[1]}", share, False, False) for key, share in found.items()}
@@ -89,7 +90,7 @@ def test_a_bar_shows_its_bounds_only_where_there_are_any() -> None:
     assert whisker.attrib["d"].startswith(f"M{WIDTH / 4:.1f} 24H{WIDTH * 3 / 4:.1f}")
 
 
-@settings(max_examples=40)
+@usually(40)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=300), st.integers(0, 2_000), st.data())
 def test_the_curve_falls_within_its_frame_and_marks_its_numbers(
     found: list[float], first: int, data: st.DataObject

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.model import Preference, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
@@ -12,6 +12,7 @@ from perch.sensing.belief import due_ms
 from perch.sensing.estimator import Estimator
 from perch.sensing.evidence import BEAMS
 from perch.sensing.watch import Watch
+from tests.examples import usually
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -58,7 +59,7 @@ def mixes(draw: st.DrawFn, kinds: tuple[SensorKind, ...] = tuple(SensorKind)) ->
     return Mix(space, tuple(sensors), tuple(rows[:600]))
 
 
-@settings(max_examples=80)
+@usually(80)
 @given(mixes())
 def test_no_deadline_is_later_than_the_first_moment_at_which_a_sensors_silence_speaks(mix: Mix) -> None:
     judge = Estimator(mix.space, mix.sensors)

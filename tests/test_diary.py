@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.adapters.csv_files import read_readings
@@ -19,6 +19,7 @@ from sensor_agent import replay
 from sensor_agent.diary import FOLDER, MOST_FILES, Diary
 from tests import parts
 from tests.acknowledging import Acknowledging
+from tests.examples import usually
 
 T0 = 1_760_001_200_000
 DAY_START = T0 // DAY_MS * DAY_MS
@@ -101,7 +102,7 @@ def test_after_a_clock_that_went_back_the_bound_holds_and_what_is_newest_stays(t
     steps=st.lists(st.tuples(st.integers(-90_000, 90_000), st.integers(1, 40)), max_size=20),
     starts=st.sets(st.integers(0, 20)),
 )
-@settings(max_examples=40, deadline=None)
+@usually(40)
 def test_whatever_the_clock_does_the_bound_holds_and_no_file_goes_back(
     most: int, steps: list[tuple[int, int]], starts: set[int]
 ) -> None:

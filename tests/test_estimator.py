@@ -6,7 +6,7 @@ from itertools import pairwise, permutations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.model import Occupancy, Preference, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
@@ -19,6 +19,7 @@ from perch.sensing.settled import PACES, THRESHOLDS
 from perch.sensing.space_model import SpaceModel
 from perch.sensing.watch import Change, Watch
 from tests import sensing_oracle
+from tests.examples import usually
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -364,7 +365,7 @@ def test_changes_come_in_order_of_time_and_no_row_repeats_what_was_said(
         assert all((a.state, a.count) != (b.state, b.count) for a, b in pairwise(rows[1:]))
 
 
-@settings(max_examples=25)
+@usually(25)
 @given(steps)
 def test_when_all_sensors_fall_silent_the_space_is_unknown_in_the_end(recorded: list[tuple[int, str, float]]) -> None:
     watch = Watch([replace(space, quiet_limit_ms=30 * HOUR_MS) for space in SPACES], SENSORS)
@@ -415,7 +416,7 @@ rates4 = st.tuples(*[st.floats(1e-5, 0.5)] * 4)
 paces = st.sampled_from([*PACES.values(), DESK_PACE.through_doors()])
 
 
-@settings(max_examples=40)
+@usually(40)
 @given(paces, rates4, weights4, st.floats(0.01, 20_000))
 def test_silence_weighs_as_the_exponential_of_its_generator_says(
     pace: Pace, rates: Rates, weights: Weights, seconds: float
@@ -424,7 +425,7 @@ def test_silence_weighs_as_the_exponential_of_its_generator_says(
     assert Flow(pace, rates).after(weights, seconds) == pytest.approx(expected, abs=1e-6)
 
 
-@settings(max_examples=40)
+@usually(40)
 @given(st.lists(st.tuples(st.floats(1.0, 3000), st.floats(1.0, 1.9)), min_size=1, max_size=15))
 def test_a_motion_sensor_is_followed_as_by_a_filter_written_a_second_time(pulses: list[tuple[float, float]]) -> None:
     watch, edges, at_ms = started([DESK], [PIR]), [], 0

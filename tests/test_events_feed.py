@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Generator
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.feed import KEEP_ALIVE_S, QUEUE_EVENTS, WINDOW_EVENTS, Feed, Subscription, frame
+from tests.examples import usually
 
 FIRST = 1_000
 
@@ -150,7 +151,7 @@ class Line:
         self.written += [int(line[4:]) for line in chunk.decode().splitlines() if line.startswith("id: ")]
 
 
-@settings(max_examples=50)
+@usually(50)
 @given(st.lists(st.sampled_from(["publish", "turn", "ready", "busy", "sent"]), max_size=60))
 def test_what_is_pushed_and_what_is_queued_comes_once_and_in_order(steps: list[str]) -> None:
     async def run() -> list[int]:

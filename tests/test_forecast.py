@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.errors import QuestionError
@@ -32,6 +32,7 @@ from perch.history.forecast.silence import Silence, Why
 from perch.history.forecast.ties import LEADS, Lead, mix
 from perch.history.memory import MemoryHistory
 from perch.model import QUARTER_MS, OpenSpan, Purpose, Site, SpaceKind, State
+from tests.examples import usually
 from tests.forecast_cases import MONDAY, OPEN, weeks
 from tests.history_cases import Case, cases, day_ms, marked, site, space, stated
 
@@ -65,7 +66,7 @@ def number(of: float | None) -> float:
 
 
 @given(day=st.integers(0, 14), hour=st.integers(8, 19), occupied=st.integers(0, DESKS), now=st.integers(0, 23))
-@settings(max_examples=40)
+@usually(40)
 def test_a_chance_is_a_chance_and_no_more_are_expected_than_there_are(
     taught: Lesson, day: int, hour: int, occupied: int, now: int
 ) -> None:
@@ -239,7 +240,7 @@ def test_the_past_and_the_far_future_are_refused(days: int, hour: int, what: str
 
 
 @given(cases())
-@settings(max_examples=20)
+@usually(20)
 def test_levels_are_those_of_each_moment(case: Case) -> None:
     first, oracle = case.calendar.day_of(case.from_ms), case.oracle
     found = levels(case.site, SpaceKind.DESK, first, case.to_ms, MemoryHistory(case.told), case.calendar)
@@ -323,7 +324,7 @@ def test_leads_between_those_that_are_learned_are_mixed(lead: Lead) -> None:
 
 
 @given(st.floats(-6, 6), st.floats(0.1, 5), st.integers(1, 20))
-@settings(max_examples=50)
+@usually(50)
 def test_the_normal_distribution_is_the_normal_distribution(x: float, spread: float, most: int) -> None:
     exact = NormalDist()
     assert below(np.array([x]))[0] == pytest.approx(exact.cdf(x), abs=1e-6)

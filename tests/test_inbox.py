@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.inbox import GROUP, Inbox
@@ -12,6 +12,7 @@ from collector.queues import MESSAGE_BYTES, THROTTLED_ROOM, TRAFFIC_OF_AN_AGENT
 from perch.adapters.mqtt import Received
 from perch.delivery import allowance as tokens
 from perch.delivery.allowance import Allowance, Bucket
+from tests.examples import usually
 from tests.parts import until
 
 KIB = 1024
@@ -79,7 +80,7 @@ def test_a_neighbour_waits_for_no_more_than_its_turn() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(4, 3_000)), max_size=80), st.integers(4, 40))
-@settings(max_examples=40)
+@usually(40)
 def test_an_inbox_holds_no_more_than_it_has_room_for_and_always_has_some_for_a_newcomer(
     coming: list[tuple[int, int]], room_kib: int
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.intake import Intake
@@ -20,6 +20,7 @@ from perch.delivery.liveness import Instant
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError
 from perch.model import Clock, Reason, State
+from tests.examples import usually
 
 EPOCH, OTHER = "a" * 32, "b" * 32
 BOOT = "c" * 16
@@ -182,7 +183,7 @@ def test_ranges_may_come_in_any_order(desk: Desk) -> None:
     assert desk.codes() == []
 
 
-@settings(max_examples=40)
+@usually(40)
 @given(order=st.permutations(range(1, 13)), cuts=st.lists(st.integers(1, 4), min_size=12, max_size=12))
 def test_any_order_and_any_repetition_store_each_event_once(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], cuts: list[int]
@@ -335,7 +336,7 @@ def test_a_bad_message_is_quarantined_and_the_next_good_one_is_unharmed(
     assert [event for event in desk.events() if event.seq < 2**50] == [state(1), state(2)]
 
 
-@settings(max_examples=60)
+@usually(60)
 @given(payload=st.binary(max_size=200) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(

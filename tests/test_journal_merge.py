@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
@@ -14,6 +14,7 @@ from perch.contract import AliveEvent
 from perch.delivery.watermark import Watermark
 from perch.errors import PerchError
 from perch.model import Clock
+from tests.examples import usually
 from tests.network import SITE, perch
 
 MINE = (Stream("hq", "pi-1", "a" * 32), Stream("hq", "pi-2", "b" * 32))
@@ -47,7 +48,7 @@ def entries(path: Path, site: str = "hq") -> list[Entry]:
         return [entry._replace(position=0) for entry in reader.read(0, 10_000) if entry.site == site]
 
 
-@settings(max_examples=15)  # each writes two files to the disk
+@usually(15)  # each writes two files to the disk
 @given(TOLD, TOLD, st.lists(st.tuples(st.sampled_from(MINE), st.integers(1, 40)), max_size=3))
 def test_each_event_is_there_once_and_nothing_else_has_changed(
     there: list[Told], here: list[Told], lost: list[tuple[Stream, int]]

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.model import Reading, SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind, State
@@ -13,6 +13,7 @@ from perch.sensing.health import STUCK_ON_MS
 from perch.sensing.ward import Learned
 from perch.sensing.watch import Watch
 from sensor_agent import keepsakes
+from tests.examples import usually
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -143,7 +144,7 @@ told = st.lists(
 )
 
 
-@settings(max_examples=50)
+@usually(50)
 @given(told, told)
 def test_what_a_restart_reads_back_makes_no_difference(
     before: list[tuple[int, str, float]], after: list[tuple[int, str, float]]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.adapters.outbox import Outbox
@@ -18,6 +18,7 @@ from perch.sensing.watch import Change
 from sensor_agent.author import Author
 from sensor_agent.clock import RecordedClock
 from sensor_agent.ledger import FIRST_RETRY_MS, LAST_RETRY_MS
+from tests.examples import usually
 
 T0 = 1_760_001_200_000
 EPOCH = "e" * 32
@@ -189,7 +190,7 @@ deeds = st.lists(
 )
 
 
-@settings(max_examples=50)
+@usually(50)
 @given(done=deeds)
 def test_every_number_is_kept_or_confessed_and_after_each_loss_every_space_is_stated(
     done: list[tuple[str, float | None]],

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from perch.adapters.mqtt_wire import Message, PacketSocket, QuickClient, packet_length, read_message
+from tests.examples import usually
 
 PINGRESP = b"\xd0\x00"
 
@@ -79,7 +80,7 @@ class Listening:
         return b"".join(queued["packet"] for queued in self.client._out_packet)
 
 
-@settings(max_examples=60)
+@usually(60)
 @given(st.lists(messages, max_size=8), protocols, st.data())
 def test_messages_come_out_whole_whatever_pieces_they_came_in(
     sent: list[Message], protocol: MQTTProtocolVersion, data: st.DataObject

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.adapters.outbox import KEEP_SETTLED_MS, RECEIPT_MS, Outbox
@@ -20,6 +20,7 @@ from perch.delivery.sender import Lane
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError
 from perch.model import Clock
+from tests.examples import usually
 
 EPOCH, BOOT = "a" * 32, "b" * 16
 KEPT_MS = KEEP_SETTLED_MS + RECEIPT_MS
@@ -147,7 +148,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_its_name(tmp_path: Path) 
         Outbox.open(tmp_path / "file" / "outbox.db")
 
 
-@settings(max_examples=15)
+@usually(15)
 @given(ranges=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5)), max_size=8))
 def test_what_the_sender_starts_from_is_what_was_settled(
     ranges: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory

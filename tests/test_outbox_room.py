@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.adapters.lost_spans import confessed
@@ -19,6 +19,7 @@ from perch.delivery.hearing import Settled
 from perch.delivery.lost import LossReason, Moment, Span, joined
 from perch.errors import PerchError, StorageError
 from perch.model import Clock
+from tests.examples import usually
 
 EPOCH, LATER, BOOT, OTHER_BOOT = "a" * 32, "c" * 32, "b" * 16, "d" * 16
 DISK_KIB = 24 * 1024
@@ -148,7 +149,7 @@ def test_clock_events_are_given_up_last_and_the_newest_of_a_boot_never(outbox: O
     assert numbers(outbox, LATER)[-1] == 130
 
 
-@settings(max_examples=30)
+@usually(30)
 @given(
     acts=st.lists(
         st.one_of(
@@ -273,7 +274,7 @@ def test_a_write_that_fails_for_a_full_disk_leaves_nothing_and_works_once_there_
         assert numbers(outbox)[-1] == written + 5
 
 
-@settings(max_examples=20)
+@usually(20)
 @given(events=st.lists(st.sampled_from(["alive", "clock"]), min_size=1, max_size=6))
 def test_an_outbox_never_waits_for_room_it_cannot_make(
     events: list[str], tmp_path_factory: pytest.TempPathFactory

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.plan_check import check_plans, remarks
@@ -18,6 +18,7 @@ from perch.errors import InputError
 from perch.model import Floor, Site, Space, SpaceKind, Zone
 from perch.settings import load_site
 from perch.settings.draft import draft_plan
+from tests.examples import usually
 from tests.serving import PLAN, a_site, a_space
 from tests.test_page import HOSTILE_NAME
 
@@ -83,7 +84,7 @@ def a_floor(kinds: list[tuple[SpaceKind, str, int]]) -> tuple[Site, list[Space]]
     return replace(a_site(spaces=tuple(spaces)), zones=zones), spaces
 
 
-@settings(max_examples=30)
+@usually(30)
 @given(st.lists(st.tuples(KINDS, NAMES, st.integers(0, 2)), max_size=60))
 def test_a_plan_that_is_begun_has_each_space_once_and_no_two_overlap(kinds: list[tuple[SpaceKind, str, int]]) -> None:
     site, spaces = a_floor(kinds)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date, time, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.errors import QuestionError
@@ -22,6 +22,7 @@ from perch.history.planning.sizing import LEAST_DAYS, sizing
 from perch.history.planning.weekdays import Day, compared_days
 from perch.history.told import Marked, Stated, Told
 from perch.model import OpenSpan, Reason, Site, SpaceKind, State
+from tests.examples import usually
 from tests.history_cases import HOUR_MS, day_ms, marked, site, space, stated
 
 DAY_MS = 24 * HOUR_MS
@@ -126,7 +127,7 @@ def test_a_full_house_is_said_to_hide_demand_which_is_estimated_with_its_assumpt
     assert 11 <= found.unseen.desks_for_days <= 13  # 8 + 1.645 · 2
 
 
-@settings(max_examples=60)
+@usually(60)
 @given(
     st.lists(st.integers(0, 50), min_size=1, max_size=400),
     st.lists(st.integers(0, 5), min_size=400, max_size=400),
@@ -225,7 +226,7 @@ def stays(draw: st.DrawFn) -> list[Stay]:
     return sorted(Stay(start, start + lasts, SpaceKind(kind), seats) for start, lasts, kind, seats in made)
 
 
-@settings(max_examples=80)
+@usually(80)
 @given(stays(), st.lists(st.none() | st.integers(1, 5), max_size=4), st.integers(0, 3))
 def test_a_replay_equals_one_done_minute_by_minute(made: list[Stay], rooms: list[int | None], desks: int) -> None:
     """Who comes takes the smallest free space that is large enough; those who leave have left before."""

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.history_projection import HistoryProjection
@@ -29,6 +29,7 @@ from perch.history.memory import MemoryHistory
 from perch.history.source import Moved, StateRow, Stretch, WordSource
 from perch.history.told import Lost, LostSpan, Marked, Told, Unplaced
 from perch.model import Clock, Reason, State
+from tests.examples import usually
 from tests.history_cases import AGENTS, EPOCHS, SPACES
 from tests.parts import until
 from tests.placing_cases import journals
@@ -205,7 +206,7 @@ def test_a_retold_epoch_leaves_nothing_behind(
     assert_follows(tmp_path / "history.db", log)
 
 
-@settings(max_examples=25)
+@usually(25)
 @given(
     entries=journals(T, T + 30 * 3_600_000, most=8),
     cuts=st.lists(st.integers(1, 20), max_size=5),

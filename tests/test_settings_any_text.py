@@ -6,11 +6,12 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perch.errors import Complaint, InputError
 from perch.settings import load_agent, load_sensing, load_server, load_site
+from tests.examples import usually
 
 HEADERS = (
     "[site] [hours] [broker] [influx] [api] [retention] [enrolment] [[reader]] [[space]] [[sensor]] [[floor]] [[zone]]"
@@ -70,7 +71,7 @@ def is_whole(complaint: Complaint) -> bool:
 
 
 @pytest.mark.parametrize("load", LOADERS, ids=["agent", "sensing", "site", "server"])
-@settings(max_examples=150)
+@usually(150)
 @given(content=TEXTS)
 @example(content="[" * 100_000)
 @example(content="x = " + "[" * 100_000)
@@ -86,7 +87,7 @@ def test_any_text_loads_or_is_an_input_error(load: Callable[[Path], object], con
     assert all(map(is_whole, complaints_of(load, path)))
 
 
-@settings(max_examples=150)
+@usually(150)
 @given(rows=st.lists(CELLS, max_size=6), tail=st.binary(max_size=40))
 def test_any_table_of_spaces_loads_or_is_an_input_error(rows: list[list[str]], tail: bytes, folder: Path) -> None:
     head = '[site]\nid = "hq"\ntime_zone = "UTC"\n[hours]\n[[floor]]\nid = "f"\n[[zone]]\nid = "quiet"\nfloor = "f"\n'

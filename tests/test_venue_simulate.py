@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from perch.adapters.csv_files import read_readings, read_states, read_truth, survey_readings
@@ -22,6 +21,7 @@ from perch.venue.made import made_site
 from perch.venue.rig import PINS, sensing
 from perch.venue.simulation import Simulation
 from perch.venue.written import sensing_toml, site_toml, spaces_csv
+from tests.examples import usually
 from tests.history_cases import day_ms
 
 FILES = (
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path, capsy
     assert "Traceback" not in error
 
 
-@limits(max_examples=20)
+@usually(20)
 @given(st.integers(1, 200), st.integers())
 def test_a_made_up_site_of_any_size_loads_without_complaint(spaces: int, seed: int) -> None:
     from tempfile import TemporaryDirectory
