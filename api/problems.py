@@ -1,6 +1,7 @@
 """Every error as `application/problem+json` (RFC 9457): what is wrong, where, and what to do about it."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.access import Matter, Reader
 from api.shapes import Problem, ProblemCause
 from perch.errors import InputError, PerchError, QuestionError
 
@@ -28,6 +30,31 @@ _DETAILS = {
     HTTPStatus.NOT_FOUND: "there is nothing at this address; /api/v1/openapi.json lists what there is",
     HTTPStatus.METHOD_NOT_ALLOWED: "this address knows other methods; the Allow header names them",
 }
+
+
+UNTOLD = "what this answer is made of cannot be read at the moment; whoever looks after the server is told why"
+OVER_S = 600.0
+"""What was not said for so long is an incident of its own when it comes again."""
+
+_MOST_INCIDENTS = 100
+
+
+class Incidents:
+    """Remembers what was said in the log, so that an outage is one line there and not one a request."""
+
+    def __init__(self) -> None:
+        self._last_s: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"<Incidents, {len(self._last_s)} told>"
+
+    def is_new(self, what: str, now_s: float) -> bool:
+        """Tell whether something did not happen lately, and note that it has."""
+        before_s = self._last_s.pop(what, None)
+        self._last_s[what] = now_s
+        if len(self._last_s) > _MOST_INCIDENTS:
+            del self._last_s[next(iter(self._last_s))]
+        return before_s is None or now_s - before_s > OVER_S
 
 
 class ParametersError(Exception):
@@ -71,6 +98,7 @@ def declare_problems(app: FastAPI) -> None:
         PerchError: _on_perch_error,
         Exception: _on_bug,
     }
+    app.state.incidents = Incidents()
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
 
@@ -102,15 +130,26 @@ async def _on_parameters(_request: Request, error: ParametersError) -> Response:
     return _unprocessable(error.causes)
 
 
-async def _on_perch_error(_request: Request, error: PerchError) -> Response:
-    """What a request asks wrongly is the reader's to mend; an unreadable file or database is not."""
+async def _on_perch_error(request: Request, error: PerchError) -> Response:
+    """What a request asks wrongly is the reader's to mend; an unreadable file or database is not.
+
+    Where that lies is for whoever may know how the server does.
+    """
     if isinstance(error, QuestionError):
         what = f"{error.what}; {error.remedy}" if error.remedy else error.what
         return _unprocessable((ProblemCause(error.parameter, what),))
     if isinstance(error, InputError):
         return _unprocessable(ProblemCause(complaint.where, complaint.what) for complaint in error.complaints)
-    _log.warning("cannot answer: %s", error.what)
-    return problem(503, f"{error.what}: {error.remedy}" if error.remedy else error.what, headers={"Retry-After": "10"})
+    incidents: Incidents = request.app.state.incidents
+    if incidents.is_new(error.what, time.monotonic()):
+        _log.warning("cannot answer: %s", error.what)
+    told = f"{error.what}: {error.remedy}" if error.remedy else error.what
+    return problem(503, told if _may_know(request) else UNTOLD, headers={"Retry-After": "10"})
+
+
+def _may_know(request: Request) -> bool:
+    reader: Reader | None = request.scope["state"].get("reader")
+    return reader is not None and reader.may_read(Matter.FLEET)
 
 
 async def _on_bug(_request: Request, _error: Exception) -> Response:

@@ -8,6 +8,7 @@ import pytest
 from api.application import serving, with_routes
 from api.entrance import LOGINS_PER_MINUTE, TRIES_PER_MINUTE
 from api.operations import KEPT_MS
+from api.problems import OVER_S, Incidents
 from perch.adapters.keys import Role
 from perch.settings import Api
 from tests.keyed import Answer, Keyed, asked
@@ -131,3 +132,24 @@ def test_a_public_summary_names_no_site_to_who_may_not_list_them(tmp_path: Path)
     answers = [keyed.get("/api/v1/summary?site=nope", role) for role in (None, Role.MEMBER)]
     assert [answer.status for answer in answers] == [422, 422]
     assert [b"lab" in answer.body for answer in answers] == [False, True]
+
+
+def test_an_outage_is_one_line_in_the_log_and_tells_those_alone_who_may_know_where_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keyed = Keyed(tmp_path)
+    (tmp_path / "history.db").unlink()
+    address = "/api/v1/history/coverage?site=hq&from=2026-01-05&to=2026-01-12&resolution=day&scope=zone"
+    answers = [keyed.get(address, role) for role in (Role.MEMBER, Role.MANAGER, Role.FACILITIES) for _ in range(5)]
+    assert [answer.status for answer in answers] == [503] * 15
+    assert [str(tmp_path) in answer.body.decode() for answer in answers] == [False] * 5 + [True] * 10
+    assert len([one for one in caplog.records if "cannot answer" in one.getMessage()]) == 1
+
+
+def test_what_comes_again_after_long_is_told_again_and_what_is_remembered_is_bounded() -> None:
+    incidents = Incidents()
+    assert [incidents.is_new("away", at_s) for at_s in (0, 1, 500, 1_000, 1_000 + OVER_S + 1)] == [
+        True, False, False, False, True
+    ]  # fmt: skip
+    assert all(incidents.is_new(f"another {number}", 0) for number in range(1_000))
+    assert len(incidents._last_s) <= 100
