@@ -1,5 +1,6 @@
 """What a projection that is made from history asks of it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from perch.adapters.cursor import Cursor
@@ -16,6 +17,10 @@ class FollowedHistory(WordSource, Protocol):
 
     def moves_forgotten(self) -> int:
         """Give the position up to which it is not known any more what moved."""
+        ...
+
+    def erased(self, site: str) -> Sequence[tuple[str, int, int]]:
+        """Give what was erased at a site: spaces, each from one moment until before another."""
         ...
 
     def boots(self, site: str, agent: str) -> Boots:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from collector.followed_history import FollowedHistory
 from collector.influx_changes import NOTHING, Deleted, Eras, Filled, all_deleted, changed, filled
+from collector.influx_eras import KnownEras
 from collector.influx_reach import Reach
 from collector.influx_rows import Ground, lines_of_all
 from collector.influx_writing import write_lines
@@ -24,7 +25,7 @@ from perch.adapters.influx_cursor import DeadLetters, Progress, ProgressFile
 from perch.adapters.influx_query import Bucket, of_sites
 from perch.adapters.journal import Entry
 from perch.errors import UnavailableError
-from perch.history.eras import eras, quarters_of
+from perch.history.eras import quarters_of
 from perch.history.source import BEGINNING_MS, Moved
 from perch.history.spans import Epoch, latest, touched, vouchers
 from perch.history.told import Lost, Marked, Stated, Told
@@ -67,6 +68,7 @@ class InfluxProjection:
         self._refused = DeadLetters(data / "influx.refused")
         self._progress: Progress | None = None
         self._reach: dict[str, Reach] = {}
+        self._eras = KnownEras(history)
         self._heard: dict[Epoch, int] = {}
 
     def __repr__(self) -> str:
@@ -85,6 +87,7 @@ class InfluxProjection:
             return None
         if self._progress is None:
             self._heard.clear()
+            self._eras.forget()
             self._reach = {site: Reach(empty=False) for site in self._grounds}
         self._progress = progress
         self._adopt_layouts(progress)
@@ -107,6 +110,7 @@ class InfluxProjection:
         self._file.forget()
         self._progress = None
         self._heard.clear()
+        self._eras.forget()
         store, come, lived = self._connected(), self._come(), self._lived()
         for site in self._grounds:
             self._delete(all_deleted({"site": site}, self._kept_ms(site)))
@@ -176,7 +180,7 @@ class InfluxProjection:
                 self._delete(change.deleted)
                 write_lines(change.lines(ground, has, self._history), self._store_lines)
             finally:  # A part of the rows may stand there after a failure, too.
-                self._extend_reach(site, come)
+                self._extend_reach(site, come, change.agents_of(ground))
 
     def _remember(self, words: Iterable[Told]) -> None:
         """Note the newest moment at which each epoch is known to have lived: rows hold what it vouched for by then."""
@@ -264,7 +268,7 @@ class InfluxProjection:
         self._save(replace(progress, layouts=digests, lived={**kept, **lived}, tried={**tried, **lived}))
 
     def _lived(self) -> Lived:
-        return {site: found for site in self._grounds if (found := eras(site, self._history))}
+        return self._eras.at(self._come(), self._grounds)
 
     def _digests(self) -> dict[str, str]:
         return {site: ground.digest for site, ground in self._grounds.items()}
@@ -279,11 +283,14 @@ class InfluxProjection:
         lines = lines_of_all(ground, lived.get(site, ()), self._history, self._kept_ms(site))
         write_lines(lines, self._store_lines)
         self._reach[site] = Reach(empty=True)
-        self._extend_reach(site, come)
+        self._extend_reach(site, come, ())
 
     def _kept_ms(self, site: str) -> int:
         """Say from when on rows of a site can be made: history has let go of the words before."""
         return self._history.tiers(site).words_ms
 
-    def _extend_reach(self, site: str, position: int) -> None:
-        self._reach[site].extend(position, latest(self._history.epochs(site)))
+    def _extend_reach(self, site: str, position: int, agents: Collection[str]) -> None:
+        """Note how far the rows of some agents reach now; the first time, of all."""
+        reach = self._reach[site]
+        known = latest(self._history.epochs(site)) if reach.is_unknown else self._history.last_evidence(site, agents)
+        reach.extend(position, known)

@@ -16,6 +16,10 @@ def _parsed(line: str) -> Parsed:
     return parse(line)
 
 
+_LATER = (
+    r"SELECT carried FROM occupancy WHERE site = '([a-z0-9-]+)' AND space = '([a-z0-9-]+)'"
+    r" AND time >= (\d+)ms AND carried = 0 LIMIT 1"
+)
 Series = tuple[str, frozenset[tuple[str, str]]]
 
 
@@ -59,6 +63,16 @@ class MemoryInflux:
 
     def query(self, influxql: str, bucket: Bucket) -> list[JsonRow]:
         self._count()
+        if later := re.fullmatch(_LATER, influxql):
+            site, space, from_ms = later.groups()
+            of = {("site", site), ("space", space)}
+            found = sorted(
+                ns
+                for (where, (name, tags), ns), row in self.rows.items()
+                if (where, name) == (bucket, "occupancy") and of <= tags
+                if ns >= int(from_ms) * 10**6 and not row["carried"]
+            )
+            return [{"time": ns} for ns in found[:1]]
         asked = re.fullmatch(r"SELECT mark FROM alive WHERE (site = '[a-z0-9-]+'(?: OR )?)+ LIMIT 1", influxql)
         assert asked, influxql
         sites = {("site", site) for site in re.findall(r"'([a-z0-9-]+)'", influxql)}

@@ -44,6 +44,10 @@ class StoredInMemory(MemoryHistory):
     def let_go(self, words_day: int, sums_day: int) -> None:
         raise AssertionError(f"words before {words_day} and sums before {sums_day} are to go")
 
+    def erased(self, site: str) -> list[tuple[str, int, int]]:
+        del site
+        return []
+
     def moves_forgotten(self) -> int:
         return self.forgotten
 

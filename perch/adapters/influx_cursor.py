@@ -102,3 +102,15 @@ class DeadLetters:
                         file.write(json.dumps(asdict(letter), ensure_ascii=False) + "\n")
         except OSError as error:
             raise StorageError(f"{self._path} cannot be written: {error.strerror}", _RIGHTS) from error
+
+    def erase(self, space: str) -> None:
+        """Let the lines that name a space go; raises StorageError."""
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+            left = [line for line in lines if f"space={space}," not in line and f"space={space} " not in line]
+            if len(left) < len(lines):
+                self._path.write_text("".join(left), encoding="utf-8")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be written: {error.strerror}", _RIGHTS) from error
