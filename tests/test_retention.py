@@ -113,7 +113,7 @@ def question_of(case: Case, words: tuple[object, ...]) -> Question:
     return Question("coverage", *window, resolution, scope, hours, kind, zone)  # type: ignore[arg-type]
 
 
-def check_equal(case: Case, words: tuple[object, ...], days: int) -> None:
+def assert_equally_told(case: Case, words: tuple[object, ...], days: int) -> None:
     case = even(case)
     about = ready(case, question_of(case, words))
     with aged(case.told, case.to_ms // DAY_MS + days) as (reader, _):
@@ -125,17 +125,17 @@ def check_equal(case: Case, words: tuple[object, ...], days: int) -> None:
 @settings(max_examples=15, deadline=None)
 @given(lively(), st.tuples(*WORDS), st.integers(-1, 2))
 def test_quarter_hours_tell_of_time_what_words_told(case: Case, words: tuple[object, ...], days: int) -> None:
-    check_equal(case, words, days)
+    assert_equally_told(case, words, days)
 
 
 @pytest.mark.long
 @settings(max_examples=1_000, deadline=None)
 @given(lively(), st.tuples(*WORDS), st.integers(-1, 2))
 def test_quarter_hours_tell_of_time_what_words_told_at_length(case: Case, words: tuple[object, ...], days: int) -> None:
-    check_equal(case, words, days)
+    assert_equally_told(case, words, days)
 
 
-def check_honest(case: Case, words: tuple[object, ...], days: int, odd_ms: int) -> None:
+def assert_honest(case: Case, words: tuple[object, ...], days: int, odd_ms: int) -> None:
     question = question_of(case, words)
     about = ready(case, replace(question, from_ms=question.from_ms + odd_ms))
     with aged(case.told, case.to_ms // DAY_MS + days) as (reader, _):
@@ -154,7 +154,7 @@ def test_what_quarter_hours_cannot_tell_counts_as_unobserved(
     case: Case, words: tuple[object, ...], days: int, odd_ms: int
 ) -> None:
     """Windows and opening hours at odd minutes, agents that come and go: never more than was, so bounds hold."""
-    check_honest(case, words, days, odd_ms)
+    assert_honest(case, words, days, odd_ms)
 
 
 @pytest.mark.long
@@ -163,7 +163,7 @@ def test_what_quarter_hours_cannot_tell_counts_as_unobserved(
 def test_what_quarter_hours_cannot_tell_counts_as_unobserved_at_length(
     case: Case, words: tuple[object, ...], days: int, odd_ms: int
 ) -> None:
-    check_honest(case, words, days, odd_ms)
+    assert_honest(case, words, days, odd_ms)
 
 
 def a_fortnight() -> Case:

@@ -72,7 +72,7 @@ QUESTIONS = (
 )
 
 
-def check(case: Case, words: tuple[object, ...], cuts: Sequence[int]) -> None:
+def assert_told_alike(case: Case, words: tuple[object, ...], cuts: Sequence[int]) -> None:
     resolution, scope, hours, zone, kind, before, after = words
     window = case.from_ms - before, case.to_ms - after  # type: ignore[operator]
     question = Question("coverage", *window, resolution, scope, hours, kind, zone)  # type: ignore[arg-type]
@@ -88,14 +88,14 @@ def check(case: Case, words: tuple[object, ...], cuts: Sequence[int]) -> None:
 @settings(max_examples=15, deadline=None)
 @given(cases(), st.tuples(*QUESTIONS), st.lists(st.integers(0, 99), max_size=4))
 def test_sheets_tell_what_statements_tell(case: Case, words: tuple[object, ...], cuts: list[int]) -> None:
-    check(case, words, cuts)
+    assert_told_alike(case, words, cuts)
 
 
 @pytest.mark.long
 @settings(max_examples=500, deadline=None)
 @given(cases(), st.tuples(*QUESTIONS), st.lists(st.integers(0, 99), max_size=4))
 def test_sheets_tell_what_statements_tell_at_length(case: Case, words: tuple[object, ...], cuts: list[int]) -> None:
-    check(case, words, cuts)
+    assert_told_alike(case, words, cuts)
 
 
 def days_of(reader: HistoryReader, case: Case) -> dict[int, object]:
