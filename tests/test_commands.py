@@ -144,6 +144,17 @@ def test_a_missing_package_is_named_with_the_extra_that_has_it() -> None:
     assert "is not installed\n  install it with: pip install 'perch-occupancy[agent]'" in done.stderr
 
 
+def test_what_only_the_demos_processes_import_is_missed_before_they_start() -> None:
+    script = (
+        "import sys\nclass Gone:\n def find_spec(self, name, *_):\n"
+        "  if name == 'gpiozero': raise ModuleNotFoundError(name=name)\n"
+        "sys.meta_path.insert(0, Gone())\nfrom perch.commands import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "demo"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "gpiozero, which is not installed\n  install it with: pip install 'perch-occupancy[demo]'" in done.stderr
+
+
 def test_tables_line_up(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("space", "people"), [("d01", 12), ("meeting", None), ("x", 3)])
     assert capsys.readouterr().out == "space    people\nd01          12\nmeeting  –\nx             3\n"

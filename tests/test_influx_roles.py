@@ -35,7 +35,9 @@ def commands(url: str, secret: Path) -> list[list[str]]:
     """Give the page's two commands, for 2.x and for 1.8, as they are for a server of the tests."""
     block = PAGE.partition("## A login for each")[2].partition("```sh\n")[2].partition("```")[0]
     meant = {"http://localhost:8086": url, "operator.token": str(secret), "admin.password": str(secret)}
-    return [[meant.get(word, word) for word in line.split()] for line in block.splitlines()]
+    two = [[meant.get(word, word) for word in line.split()] for line in block.splitlines()]
+    assert len(two) == 2
+    return two
 
 
 def version_1(folder: Path) -> Iterator[Server]:

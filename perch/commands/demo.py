@@ -2,6 +2,8 @@
 
 import shutil
 import signal
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -32,6 +34,7 @@ def demo(port: int | None, data: Path | None, open_page: bool, seed: int, first_
     """
     api_port = free_port(HTTP_PORT) if port is None else untaken(port)
     mosquitto = shutil.which("mosquitto")
+    require(("gpiozero", "paho", "fastapi") if mosquitto else ("gpiozero", "paho", "fastapi", "amqtt"))
     place = Place(api_port, MQTT_PORT, "5" if mosquitto else "3.1.1", "perch-server")
     stop = stop_on_signals()
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a closed terminal ends it too, unless nohup was asked for
@@ -45,6 +48,13 @@ def demo(port: int | None, data: Path | None, open_page: bool, seed: int, first_
             show.loop()
         finally:
             show.shut_down()
+
+
+def require(packages: Iterable[str]) -> None:
+    """Raise ModuleNotFoundError for a package that is not there and that only the demo's processes would miss."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
 
 
 def untaken(port: int) -> int:
