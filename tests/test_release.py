@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from perch import __version__
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "releasing.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -116,3 +118,17 @@ def test_every_target_that_the_page_names_is_there() -> None:
     named = set(map("".join, re.findall(r"^ *make ([a-z][a-z-]+)|`make ([a-z-]+)", PAGE, re.MULTILINE)))
     assert named >= {"release", "audit", "test-long", "test-pythons", "lock"}
     assert named <= set(re.findall(r"^([a-z][a-z-]+):", MAKEFILE, re.MULTILINE))
+
+
+NAMED = (
+    ("docs/tutorial.md", r"^perch (\d\S+)$"),
+    ("docs/installers.md", r"perch_occupancy-(\d[^-]*)-py3"),
+    ("docs/releasing.md", r"perch_occupancy-(\d[^-]*)-py3"),
+    ("deploy/agent/setup", r"perch_occupancy-(\d[^-]*)-py3"),
+    ("deploy/compose/compose.yaml", r"PERCH_VERSION:-([^}]+)\}"),
+)
+
+
+@pytest.mark.parametrize(("file", "pattern"), NAMED)
+def test_the_version_that_a_page_names_is_this_one(file: str, pattern: str) -> None:
+    assert {*re.findall(pattern, (ROOT / file).read_text(), re.MULTILINE)} == {__version__}
