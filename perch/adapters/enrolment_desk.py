@@ -7,15 +7,15 @@ that is too long or too slow, is turned away; at most `MOST_AT_ONCE` are listene
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from perch.adapters.seated_server import SeatedServer
 from perch.contract.enrolment import MAX_BYTES
 from perch.errors import StorageError, UnavailableError
 
@@ -75,18 +75,16 @@ class DeskServer:
         self._thread.join(SLOWEST_S)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(SeatedServer):
     allow_reuse_address = True
 
     def __init__(self, port: int, context: ssl.SSLContext, answering: Answering, longest_s: float) -> None:
         self.address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
         self._longest_s = longest_s
         self._context = context
-        self._seats = threading.Semaphore(MOST_AT_ONCE)
         self.answering = answering
         self.turn = threading.Lock()
-        super().__init__(("", port), _Visitor)
+        super().__init__(("", port), _Visitor, MOST_AT_ONCE)
 
     def server_bind(self) -> None:
         """Listen to both kinds of addresses, and ask nobody for a name."""
@@ -94,20 +92,7 @@ class _Server(ThreadingHTTPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         TCPServer.server_bind(self)
 
-    def finish(self, wait_s: float) -> None:
-        """Wait until everybody who is being heard has an answer, but not for long."""
-        deadline = time.monotonic() + wait_s
-        for _ in range(MOST_AT_ONCE):
-            self._seats.acquire(timeout=max(0.0, deadline - time.monotonic()))
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Hear somebody on a thread of its own; nobody where all seats are taken."""
-        if self._seats.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def hear(self, request: Any, client_address: Any) -> None:
         """Hear somebody, slow as he may be, for no longer than anybody needs."""
         try:
             request.settimeout(SLOWEST_S)
@@ -117,7 +102,6 @@ class _Server(ThreadingHTTPServer):
                 self.finish_request(secure, client_address)
         finally:
             self.shutdown_request(request)
-            self._seats.release()
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
 from prometheus_client import Metric, ProcessCollector, generate_latest
 from prometheus_client.registry import Collector
 
 from perch import __version__
+from perch.adapters.seated_server import SeatedServer
 from perch.errors import UnavailableError
 from perch.settings.values import MetricsAt
 
@@ -88,7 +89,7 @@ class MetricsPort:
 
     def __init__(self, at: MetricsAt, families: Callable[[], Iterable[Family]]) -> None:
         try:
-            self._server = _Server((at.host, at.port), _handler(families))
+            self._server = _Server((at.host, at.port), _handler(families), ASKING_AT_ONCE)
         except OSError as error:
             place = f"{at.host}:{at.port}"
             raise UnavailableError(
@@ -108,26 +109,8 @@ class MetricsPort:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(SeatedServer):
     request_queue_size = 128
-
-    def server_activate(self) -> None:
-        self._seats = threading.BoundedSemaphore(ASKING_AT_ONCE)
-        super().server_activate()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._seats.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._seats.release()
 
     def handle_error(self, *_: Any) -> None:
         """Say nothing of somebody who went away in the midst."""
