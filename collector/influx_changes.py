@@ -22,7 +22,7 @@ from perch.adapters.influx_cursor import Spans
 from perch.adapters.influx_query import Bucket
 from perch.history.calendar import ceil_quarter, floor_quarter
 from perch.history.eras import quarters_of
-from perch.history.served import Group, Served, group_of
+from perch.history.served import Group, Served
 from perch.history.source import BEGINNING_MS, END_MS, WordSource
 from perch.history.spans import Span, Touched, common, joined, latest, without
 from perch.model import DAY_MS, QUARTER_MS
@@ -94,6 +94,11 @@ class Changed:
         ]
         return Changed(spaces, agents, _among(self.groups, later), deleted)
 
+    def agents_of(self, ground: Ground) -> set[str]:
+        """Name the agents of which rows are written."""
+        tenures = ground.served.tenures
+        return {*self.agents, *(tenure.agent for space in self.spaces for tenure in tenures.get(space, ()))}
+
     def lines(self, ground: Ground, lived: Eras, history: WordSource) -> Iterator[Lines]:
         """Give the rows."""
         yield from space_lines(ground, self.spaces, lived, history)
@@ -111,7 +116,7 @@ def changed(
     after: Eras,
     history: WordSource,
 ) -> Changed:
-    """Work out what changed; `late` names agents whose words may contradict rows that stand.
+    """Work out what changed; `late` names agents whose words may contradict rows that stand, as those that moved do.
 
     `before` and `after` are the site's eras as they are in the rows, and as they are now. What a failed try may have
     deleted it had deleted of all spaces.
@@ -120,14 +125,15 @@ def changed(
     grown = [span for span in _rows_between(after, before.surely) if _has_quarter(span)]
     gone_quarters = without(quarters_of(before.perhaps), quarters_of(after))
     grown_quarters = without(quarters_of(after), quarters_of(before.surely))
-    spaces = _by_space(served, touched)
+    spaces = _by_space(served, touched, late)
+    concerned: Iterable[str] = ()
     if gone or grown:
         concerned = served.rows if gone or common(grown, before.perhaps) else _alive(served, grown, history)
         spaces = {**spaces, **{space: joined((*spaces.get(space, ()), *gone, *grown)) for space in concerned}}
     return Changed(
         spaces,
         touched.agents,
-        _by_group(served, spaces, joined((*gone_quarters, *grown_quarters))),
+        _by_group(served, touched, concerned, (*gone, *grown), joined((*gone_quarters, *grown_quarters))),
         (
             *_stale_of_spaces(served, spaces, late),
             *_stale_of_agents(served, touched.agents),
@@ -151,16 +157,25 @@ def _whole(span: Span) -> Span:
     return Span(floor_quarter(span.from_ms), floor_quarter(span.to_ms - 1) + QUARTER_MS)
 
 
-def _by_space(served: Served, touched: Touched) -> dict[str, list[Span]]:
-    """Give what changed of each space, whichever agents ever served it."""
+def _by_space(served: Served, touched: Touched, late: Collection[str]) -> dict[str, list[Span]]:
+    """Give what changed of each space, whichever agents ever served it.
+
+    An agent that says something of one space vouches for all of its others: that shows in rows at full quarter hours
+    alone, and most such spans have none.
+    """
     spans: dict[str, list[Span]] = {}
     for agent, of_agent in touched.agents.items():
-        for space in served.by_agent.get(agent, ()):
-            spans.setdefault(space, []).extend(of_agent)
+        shown = of_agent if agent in late else [span for span in of_agent if _has_quarter(span)]
+        for space in served.by_agent.get(agent, ()) if shown else ():
+            spans.setdefault(space, []).extend(shown)
     for (agent, space), of_space in touched.spaces.items():
-        if any(tenure.agent == agent for tenure in served.tenures.get(space, ())):
+        if _is_served(served, agent, space):
             spans.setdefault(space, []).extend(of_space)
     return {space: joined(of_space) for space, of_space in spans.items()}
+
+
+def _is_served(served: Served, agent: str, space: str) -> bool:
+    return any(tenure.agent == agent for tenure in served.tenures.get(space, ()))
 
 
 def _alive(served: Served, spans: Sequence[Span], history: WordSource) -> Iterable[str]:
@@ -174,13 +189,18 @@ def _alive(served: Served, spans: Sequence[Span], history: WordSource) -> Iterab
 
 
 def _by_group(
-    served: Served, spaces: Mapping[str, Sequence[Span]], quarters: Sequence[Span]
+    served: Served, touched: Touched, spaces: Iterable[str], of_spaces: Sequence[Span], quarters: Sequence[Span]
 ) -> dict[Group, list[Span]]:
-    """Give what changed of the quarter hours of each group."""
+    """Give what changed of the quarter hours of each group: some spans of some spaces, and some quarters of all."""
     spans: dict[Group, set[Span]] = {group: set(quarters) for group in served.groups} if quarters else {}
-    for space, of_space in spaces.items():
-        for group in {group_of(row) for row in served.rows[space]}:
+    for agent, of_agent in touched.agents.items():
+        for group in served.groups_by_agent.get(agent, ()):
+            spans.setdefault(group, set()).update(of_agent)
+    for (agent, space), of_space in touched.spaces.items():
+        for group in served.groups_of[space] if _is_served(served, agent, space) else ():
             spans.setdefault(group, set()).update(of_space)
+    for group in {group for space in spaces for group in served.groups_of[space]}:
+        spans.setdefault(group, set()).update(of_spaces)
     return {group: joined(map(_whole, of_group)) for group, of_group in spans.items()}
 
 

@@ -15,28 +15,35 @@ class Reach:
     def __init__(self, *, empty: bool) -> None:
         self._empty = empty
         self._positions: list[int] = []
-        self._until_ms: list[Mapping[str, int]] = []
+        self._until_ms: list[dict[str, int]] = []
 
     def __repr__(self) -> str:
         return f"<Reach {'from nothing' if self._empty else 'from anything'}, {self._positions}>"
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it has heard of no agent yet: the first time, it is to be told of all."""
+        return not self._positions
 
     def is_late(self, agent: str, position: int, time_ms: int) -> bool:
         """Tell whether an entry may contradict rows that stand there."""
         place = bisect_left(self._positions, position) - 1
         if place < 0:
             return not self._empty
-        until_ms = self._until_ms[place].get(agent)
-        return until_ms is not None and time_ms <= until_ms
+        known = (until_ms[agent] for until_ms in self._until_ms[place::-1] if agent in until_ms)
+        return time_ms <= next(known, time_ms - 1)
 
     def extend(self, position: int, until_ms: Mapping[str, int]) -> None:
-        """Rows were written from all entries up to a position, and none later than each agent's last evidence."""
+        """Rows of some agents were written from all entries up to a position, none later than its last evidence."""
         if self._positions and self._positions[-1] == position:
-            self._until_ms[-1] = until_ms
+            self._until_ms[-1].update(until_ms)
         else:
             self._positions.append(position)
-            self._until_ms.append(until_ms)
+            self._until_ms.append(dict(until_ms))
 
     def settle(self, position: int) -> None:
         """No entry at or before this position will be asked about again."""
         spent = max(bisect_left(self._positions, position + 1) - 1, 0)
-        del self._positions[:spent], self._until_ms[:spent]
+        for until_ms in self._until_ms[1 : spent + 1]:
+            self._until_ms[0].update(until_ms)
+        del self._positions[:spent], self._until_ms[1 : spent + 1]

@@ -156,11 +156,12 @@ def subscriptions(settings: ServerSettings) -> list[str]:
 
 def places(sites: Sequence[Site]) -> dict[tuple[str, str], frozenset[str]]:
     """Give the spaces that the layout has ever given to an agent, by (site, agent)."""
-    return {
-        (site.id, agent): frozenset(space.id for space in site.spaces if space.agent == agent)
-        for site in sites
-        for agent in site.agents
-    }
+    homes: dict[tuple[str, str], set[str]] = {(site.id, agent): set() for site in sites for agent in site.agents}
+    for site in sites:
+        for space in site.spaces:
+            if space.agent is not None and (home := homes.get((site.id, space.agent))) is not None:
+                home.add(space.id)
+    return {agent: frozenset(spaces) for agent, spaces in homes.items()}
 
 
 def _let_go(_lines: Iterable[str]) -> None:

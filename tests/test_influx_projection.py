@@ -333,19 +333,21 @@ class Computed:
 
 @settings(max_examples=300)
 @given(
-    steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=8),
+    steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.booleans()), max_size=8),
     asked=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 40)), min_size=1, max_size=10),
     empty=st.booleans(),
 )
 def test_an_entry_is_late_where_rows_computed_without_it_may_lie_at_or_after_it(
-    steps: list[tuple[int, int]], asked: list[tuple[int, int]], empty: bool
+    steps: list[tuple[int, int, bool]], asked: list[tuple[int, int]], empty: bool
 ) -> None:
+    """Of an agent whose rows are not among those that were written, it knows what it knew before."""
     reach, written = Reach(empty=empty), [] if empty else [Computed(0, 10**9)]
     position = until_ms = 0
-    for more, later in steps:
+    for more, later, of_another in steps:
         position, until_ms = position + more, until_ms + later
-        reach.extend(position, {"pi-1": until_ms})
-        written.append(Computed(position, until_ms))
+        told_of_it = reach.is_unknown or not of_another
+        reach.extend(position, {"pi-2": 10**8} | ({"pi-1": until_ms} if told_of_it else {}))
+        written += [Computed(position, until_ms)] if told_of_it else []
     for at, ms in asked:
         stale = any(rows.position < at and rows.until_ms >= ms for rows in written if rows.until_ms < 10**9)
         unknown = not empty and all(rows.position >= at for rows in written[1:])

@@ -75,8 +75,11 @@ class Folding:
     def fold_some(self) -> bool:
         """Fold the latest days that wait for it; tells whether there were any."""
         for (site,) in self._db.execute("SELECT id FROM site ORDER BY id").fetchall():
+            end = self._settled_day(site)
+            if end is None or self._done.get(site) == end:
+                continue
             series = spoken(self._db, site)
-            days = self._waiting(site, len(series))
+            days = self._waiting(site, end, len(series)) if series else ()
             if not days:
                 continue
             for sheet in fold(site, series, days[0], days[-1] + 1, self._words):
@@ -85,14 +88,13 @@ class Folding:
             return True
         return False
 
-    def _waiting(self, site: str, series: int) -> Sequence[int]:
-        """Give days that have no sheet yet, the latest, one after the other."""
+    def _settled_day(self, site: str) -> int | None:
+        """Give the first day that is not to be folded yet; None where nothing was heard of a site."""
         horizon = self._words.horizon(site)
-        if horizon is None or not series:
-            return ()
-        end = (horizon.last_ms - SETTLED_MS) // DAY_MS
-        if self._done.get(site) == end:
-            return ()
+        return None if horizon is None else (horizon.last_ms - SETTLED_MS) // DAY_MS
+
+    def _waiting(self, site: str, end: int, series: int) -> Sequence[int]:
+        """Give days before one that have no sheet yet, the latest, one after the other."""
         have = {day for (day,) in self._db.execute("SELECT day FROM sheet WHERE site = ?", (site,))}
         kept = self._db.execute("SELECT words_day FROM kept").fetchone()
         lacking = (day for day in self._lived(site, end) if day not in have and (kept is None or day >= kept[0]))

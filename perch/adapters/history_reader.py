@@ -1,7 +1,7 @@
 """Reading `history.db` while the collector writes it."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -158,6 +158,13 @@ class HistoryReader:
                 "SELECT agent, id, first_ms, until_ms FROM epoch WHERE site = ? ORDER BY agent, first_ms, id", (site,)
             )
             return [EpochSpan(*row) for row in rows]
+
+    def last_evidence(self, site: str, agents: Collection[str]) -> dict[str, int]:
+        """Give the last evidence of some agents."""
+        asked = "SELECT max(until_ms) FROM epoch WHERE site = ? AND agent = ?"
+        with self._snapshot() as db:
+            found = {agent: db.execute(asked, (site, agent)).fetchone()[0] for agent in agents}
+            return {agent: until_ms for agent, until_ms in found.items() if until_ms is not None}
 
     def unplaced(self, site: str) -> dict[str, int]:
         """Give for each agent how many of its events wait to be placed in history, for nobody knows when they were."""

@@ -1,6 +1,6 @@
 """History in memory: the plainest source there is, for tests, invented days, and to compare others with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -114,6 +114,14 @@ class MemoryHistory:
                 times.setdefault((word.agent, word.epoch), []).append(word.time_ms)
         spans = [EpochSpan(agent, epoch, min(of), max(of)) for (agent, epoch), of in times.items()]
         return sorted(spans, key=lambda span: (span.agent, span.first_ms, span.epoch))
+
+    def last_evidence(self, site: str, agents: Collection[str]) -> dict[str, int]:
+        """Give the last evidence of some agents."""
+        until_ms: dict[str, int] = {}
+        for span in self.epochs(site):
+            if span.agent in agents:
+                until_ms[span.agent] = max(span.until_ms, until_ms.get(span.agent, span.until_ms))
+        return until_ms
 
     def _columns(self, told: Iterable[Told], site: str, stretch: Stretch) -> Columns:
         rows = sorted(self._stated(told, site, stretch.agent, stretch.space), key=lambda row: (row.time_ms, row.seq))

@@ -10,7 +10,7 @@ from perch.history.calendar import Calendar, ceil_quarter
 from perch.history.eras import eras, quarters_of
 from perch.history.layout import Standing, Tenure
 from perch.history.measure import ONE_PERSON_KINDS, Grid, Sums, grid
-from perch.history.served import Group, Served, group_of
+from perch.history.served import Group, Served
 from perch.history.source import HistorySource, Integers, WordSource
 from perch.history.spans import Span, common
 from perch.history.together import Flags, HeldTogether, Window, hold_together
@@ -98,10 +98,10 @@ def _summed(
     number = {group: place for place, group in enumerate(groups)}
     spaces = list(dict.fromkeys(space for group in groups for space in served.groups.get(group, ())))
     stood = [
-        (number[group_of(row)], row)
+        (number[group], row)
         for space in spaces
-        for row in served.rows[space]
-        if group_of(row) in number and row.from_ms < window.to_ms and window.from_ms < row.to_ms
+        for row, group in zip(served.rows[space], served.groups_of[space], strict=True)
+        if group in number and row.from_ms < window.to_ms and window.from_ms < row.to_ms
     ]
     tenures = [of for space in spaces for of in served.tenures[space] if _meets(of, window)]
     sums, stands = _sums(served, window, tenures, stood, number, cut, source)
@@ -176,10 +176,9 @@ def _added(shape: tuple[int, int], groups: Sequence[int], rows: npt.NDArray[Any]
 
 def _parts(served: Served, tenures: Sequence[Tenure], number: Mapping[Group, int], window: Window) -> Iterator[_Part]:
     for place, of in enumerate(tenures):
-        for row in served.rows[of.space]:
-            group = number.get(group_of(row))
-            if group is not None and row.from_ms < window.to_ms and window.from_ms < row.to_ms:
-                yield _Part(place, group, row)
+        for row, group in zip(served.rows[of.space], served.groups_of[of.space], strict=True):
+            if group in number and row.from_ms < window.to_ms and window.from_ms < row.to_ms:
+                yield _Part(place, number[group], row)
 
 
 def _in_force(rows: Sequence[Standing], cut: Grid) -> Flags:

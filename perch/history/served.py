@@ -15,6 +15,7 @@ Group = tuple[str, str, str]
 class Served:
     """Rows of a layout and tenures by space; spaces by the group in which they ever stood, and by agent.
 
+    `groups_of` has the group of each row of a space, `groups_by_agent` those of all spaces that an agent ever served.
     `dated` has each span once over which any row of the layout is in force.
     """
 
@@ -24,17 +25,21 @@ class Served:
     tenures: Mapping[str, Sequence[Tenure]]
     groups: Mapping[Group, Sequence[str]]
     by_agent: Mapping[str, Sequence[str]]
+    groups_of: Mapping[str, Sequence[Group]]
+    groups_by_agent: Mapping[str, Sequence[Group]]
     dated: Sequence[Standing]
 
     @classmethod
     def of(cls, site: Site, calendar: Calendar) -> "Served":
         """Read a layout."""
         rows = by_space(standings(site))
+        groups_of = {space: tuple(map(group_of, of_space)) for space, of_space in rows.items()}
         groups: dict[Group, dict[str, None]] = {}
         agents: dict[str, dict[str, None]] = {}
         for space, of_space in rows.items():
+            for group in groups_of[space]:
+                groups.setdefault(group, {})[space] = None
             for row in of_space:
-                groups.setdefault(group_of(row), {})[space] = None
                 if row.space.agent is not None:
                     agents.setdefault(row.space.agent, {})[space] = None
         return cls(
@@ -44,6 +49,11 @@ class Served:
             {space: tenures(of_space) for space, of_space in rows.items()},
             {group: tuple(spaces) for group, spaces in sorted(groups.items())},
             {agent: tuple(spaces) for agent, spaces in agents.items()},
+            groups_of,
+            {
+                agent: tuple(dict.fromkeys(group for space in spaces for group in groups_of[space]))
+                for agent, spaces in agents.items()
+            },
             tuple({(row.from_ms, row.to_ms): row for of_space in rows.values() for row in of_space}.values()),
         )
 

@@ -4,7 +4,7 @@ A store keeps words, not answers. It knows nothing of layouts, calendars or metr
 space), whoever serves that space today, and what a row is worth is decided at the moment of asking.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -270,6 +270,10 @@ class WordSource(HistorySource, Protocol):
 
     def epochs(self, site: str) -> list["EpochSpan"]:
         """Give every epoch of every agent of the site, by agent and first evidence."""
+        ...
+
+    def last_evidence(self, site: str, agents: Collection[str]) -> dict[str, int]:
+        """Give the last evidence of some agents, of those that left any: the latest of their epochs' last moments."""
         ...
 
 

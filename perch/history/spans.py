@@ -120,7 +120,7 @@ def _touched_at(
     runs = [*_stated(told), *_of_all_spaces(site, of_all, source, homes)]
     return Touched(
         _collected((*_vouched(site, told, source, heard), *_moved(moves))),
-        _collected(_all_around(site, runs, latest(source.epochs(site)), source)),
+        _collected(_all_around(site, runs, source.last_evidence(site, {run.agent for run in runs}), source)),
     )
 
 
