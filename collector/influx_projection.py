@@ -14,6 +14,7 @@ from pathlib import Path
 from collector.followed_history import FollowedHistory
 from collector.influx_changes import NOTHING, Deleted, Eras, Filled, all_deleted, changed, filled
 from collector.influx_eras import KnownEras
+from collector.influx_erasing import Period, erased_rows
 from collector.influx_reach import Reach
 from collector.influx_rows import Ground, lines_of_all
 from collector.influx_writing import write_lines
@@ -24,6 +25,8 @@ from perch.adapters.influx import RowStore
 from perch.adapters.influx_cursor import DeadLetters, Progress, ProgressFile
 from perch.adapters.influx_query import Bucket, of_sites
 from perch.adapters.journal import Entry
+from perch.adapters.journal_codec import ErasureEvent
+from perch.adapters.line_protocol import NS_PER_MS
 from perch.errors import UnavailableError
 from perch.history.eras import quarters_of
 from perch.history.source import BEGINNING_MS, Moved
@@ -118,6 +121,8 @@ class InfluxProjection:
             self._delete(all_deleted({}, max(map(self._kept_ms, self._grounds), default=BEGINNING_MS)))
         for ground in self._grounds.values():
             self._write_anew(ground, lived)
+        for site in self._grounds:
+            self._delete_erased(site, self._history.erased(site))
         self._require(come)
         self._save(Progress(journal, come, store.target, self._digests(), lived, lived))
 
@@ -135,6 +140,7 @@ class InfluxProjection:
             moves = self._moves(progress, new[-1].position)
             words = self._words(new)
             before = self._note_try(replace(progress, journal=journal), lived, moves)
+            self._erase(new)
             self._project(words, moves, before, lived)
         self._save(replace(progress, journal=journal, position=new[-1].position, lived=lived, tried=lived, moved=()))
         self._remember(word for _, word in words)
@@ -181,6 +187,28 @@ class InfluxProjection:
                 write_lines(change.lines(ground, has, self._history), self._store_lines)
             finally:  # A part of the rows may stand there after a failure, too.
                 self._extend_reach(site, come, change.agents_of(ground))
+
+    def _erase(self, new: Iterable[Entry]) -> None:
+        """Delete what is erased and history cannot write anew; the rest has moved in history."""
+        for entry in new:
+            of = entry.event
+            if isinstance(of, ErasureEvent):
+                self._refused.erase(of.space)
+                if entry.site in self._grounds:
+                    self._delete_erased(entry.site, [(of.space, of.from_ms, of.to_ms)])
+
+    def _delete_erased(self, site: str, periods: Sequence[Period]) -> None:
+        rows, kept_ms = self._grounds[site].served.rows, self._kept_ms(site)
+        old = [period for period in periods if period[1] < kept_ms]
+        self._delete(erased_rows(site, rows, old, kept_ms, self._next_row))
+
+    def _next_row(self, site: str, space: str, from_ms: int) -> int | None:
+        asked = (
+            f"SELECT carried FROM occupancy WHERE site = '{site}' AND space = '{space}'"  # noqa: S608 - ids
+            f" AND time >= {from_ms}ms AND carried = 0 LIMIT 1"
+        )
+        rows = self._connected().query(asked, Bucket.SPACES)
+        return int(rows[0]["time"]) // NS_PER_MS if rows else None
 
     def _remember(self, words: Iterable[Told]) -> None:
         """Note the newest moment at which each epoch is known to have lived: rows hold what it vouched for by then."""
