@@ -79,7 +79,7 @@ def write(where: Path, spaces: int, days: int) -> Written:
     with HistoryStore.open(where / "history.db") as store:
         store.reset("0" * 16)
         for day in range(days):
-            space, ms, occupied = _day(chance, spaces, day)
+            space, ms, occupied = days_transitions(chance, spaces, day)
             total += len(ms)
             frames.append(pl.DataFrame({"space": space.astype(np.int32), "time_ms": ms, "occupied": occupied}))
             thousandths = chance.integers(0, 1001, len(ms))
@@ -95,7 +95,7 @@ def write(where: Path, spaces: int, days: int) -> Written:
     return Written(total, telling_s, folding_s)
 
 
-def _day(chance: np.random.Generator, spaces: int, day: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def days_transitions(chance: np.random.Generator, spaces: int, day: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give the transitions of a day by space and time."""
     visits = VISITS_AT_WEEKENDS if day % 7 > 4 else VISITS
     times = np.sort(chance.integers(*OPEN_MS, (spaces, 2 * visits)), axis=1) + START_MS + day * DAY_MS
