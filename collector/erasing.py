@@ -7,6 +7,8 @@ makes anything of the journal erases it there. Should the collector die, the nex
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from collector.follower import Follower
 from collector.forgetting import Forgetting
 from perch.adapters.errands import Answer, Erase
@@ -65,6 +67,32 @@ class Erasing:
             rows=sum(one.tally().rows for one in self._followers),
             waits=None if behind is None else _why(behind),
         )
+
+
+class InTurn:
+    """Several erasures under way, one after the other."""
+
+    def __init__(self, works: Sequence[Erasing]) -> None:
+        self._works = list(works)
+        self._erased = 0
+
+    def __repr__(self) -> str:
+        return f"<InTurn, {len(self._works)} are left>"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is more to be done at once."""
+        return self._works[0].is_busy
+
+    def step(self, mono_ms: int) -> Answer:
+        """Do a piece of the first; raises StorageError."""
+        answer = self._works[0].step(mono_ms)
+        told = msgspec.structs.replace(answer, erased=self._erased + answer.erased)
+        if answer.done and len(self._works) > 1:
+            self._works.pop(0)
+            self._erased = told.erased
+            return msgspec.structs.replace(told, done=False)
+        return told
 
 
 def _why(behind: Follower) -> str:

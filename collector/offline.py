@@ -2,10 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 
+from collector.ageing import FOR_EVER
 from collector.chores import Means, Work, begin
+from collector.erasing import Erasing, InTurn
 from collector.follower import Follower
 from collector.followers import followers_of
 from collector.forgetting import Forgetting
@@ -17,8 +21,9 @@ from perch.adapters.history_store import HistoryReader
 from perch.adapters.instants import now
 from perch.adapters.journal import Journal
 from perch.adapters.quarantine import Quarantine
+from perch.delivery.erasing import Erasure
 from perch.errors import PerchError
-from perch.settings import ServerSettings
+from perch.settings import Broker, ServerSettings
 
 LOOK_S = 0.1
 
@@ -28,6 +33,26 @@ def carry_out(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
 
     Raises StorageError where a collector runs after all or a file fails, and PerchError where it cannot be done.
     """
+    with _means(settings) as (means, stopping):
+        work = begin(errand, means)
+        if isinstance(work, str):
+            raise PerchError(work, "see [influx] in perch.toml")
+        yield from _done(work, means.followers, stopping)
+
+
+def erase_again(data: Path, erasures: Iterable[Erasure]) -> int:
+    """Erase in a data folder what was erased elsewhere; gives how many events lost their content. Raises PerchError."""
+    nowhere = ServerSettings(data, (), (), Broker("localhost"), retention=replace(FOR_EVER, journal_days=0))
+    with _means(nowhere) as (means, stopping):
+        works = [
+            Erasing(of, means.journal, means.quarantine, means.followers, means.forgetting, data) for of in erasures
+        ]
+        answers = list(_done(InTurn(works), means.followers, stopping)) if works else []
+    return answers[-1].erased if answers else 0
+
+
+@contextmanager
+def _means(settings: ServerSettings) -> Iterator[tuple[Means, threading.Event]]:
     with ExitStack() as files:
         journal = files.enter_context(Journal.open(settings.data / "journal.db"))
         quarantine = files.enter_context(Quarantine.open(settings.data / "quarantine.db"))
@@ -37,10 +62,7 @@ def carry_out(settings: ServerSettings, errand: Errand) -> Iterator[Answer]:
         followers = followers_of(settings, files, stopping)
         history = files.enter_context(HistoryReader(settings.data / "history.db"))
         forgetting = Forgetting(journal, history, followers, settings.retention)
-        work = begin(errand, Means(journal, intake, quarantine, followers, forgetting, settings.data))
-        if isinstance(work, str):
-            raise PerchError(work, "see [influx] in perch.toml")
-        yield from _done(work, followers, stopping)
+        yield Means(journal, intake, quarantine, followers, forgetting, settings.data), stopping
 
 
 def _done(work: Work, followers: Sequence[Follower], stopping: threading.Event) -> Iterator[Answer]:

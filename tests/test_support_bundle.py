@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from perch import commands
+from perch.adapters.journal_reader import SCHEMA_VERSION
 from perch.adapters.keys import KeysFile, Role
 from perch.adapters.scrubbing import Scrubber
 from tests.configurations import agent_toml
@@ -53,7 +54,7 @@ def test_it_says_what_runs_how_it_is_and_how_large(parts: dict[str, bytes]) -> N
     findings = {one["part"]: one for one in json.loads(parts["perch/doctor.json"])}
     assert findings["journal"]["what"] == "40 events; whole"
     sizes = json.loads(parts["perch/sizes.json"])
-    assert sizes["schemas"]["journal.db"] == 1
+    assert sizes["schemas"]["journal.db"] == SCHEMA_VERSION
     assert sizes["files"]["journal.db"]["bytes"] > 0
     assert b"INFO ready" in parts["logs/api.log"]
     assert b'id = "s0"' in parts["perch/site-1.toml"]

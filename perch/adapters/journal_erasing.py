@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from perch.adapters import journal_codec
 from perch.adapters.journal_codec import ErasedEvent, ErasureEvent, Kept
-from perch.adapters.journal_reader import Stream, erasures_of
+from perch.adapters.journal_reader import JournalReader, Stream, erasures_of
 from perch.adapters.journal_words import Words
 from perch.contract import StateEvent
 from perch.delivery.erasing import Erasure, falls, told_ms
@@ -95,6 +95,19 @@ def walk(db: sqlite3.Connection, words: Words, when: When) -> Walked | None:
     erased = sum(_strike(db, words, erasure, run, when) for run in _runs(db, words, erasure, walked, upto))
     db.execute("UPDATE erasure SET walked = ? WHERE position = ?", (upto, position))
     return Walked(erasure, upto, position, erased)
+
+
+def count(journal: JournalReader, erasure: Erasure) -> int:
+    """Count the events that an erasure would strike, by all that came with them."""
+    position = events = 0
+    while entries := journal.read(position, POSITIONS_AT_ONCE):
+        position = entries[-1].position
+        for entry in entries:
+            event = entry.event
+            if type(event) is StateEvent and (entry.site, event.space) == (erasure.site, erasure.space):
+                arrived = Arrived(Stream(*entry[1:4]), entry.boot, entry.sent_mono_ms, entry.received_ms)
+                events += falls((erasure,), when_told(arrived, event), entry.received_ms)
+    return events
 
 
 def _runs(

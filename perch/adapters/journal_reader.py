@@ -100,6 +100,17 @@ class JournalReader:
         with reported(self._path):
             return erasures_of(self._db)
 
+    def is_erased(self, position: int) -> bool:
+        """Tell whether the erasure that is written at a position is carried out in all rows."""
+        with reported(self._path):
+            row = self._db.execute("SELECT walked >= position FROM erasure WHERE position = ?", (position,)).fetchone()
+            return bool(row and row[0])
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a space or boot is mentioned."""
+        with reported(self._path):
+            return self._db.execute("SELECT 1 FROM word WHERE text = ?", (word,)).fetchone() is not None
+
     def read(self, after: int, limit: int) -> list[Entry]:
         """Give up to `limit` entries whose positions are larger than `after`, those that are there."""
         entries: list[Entry] = []

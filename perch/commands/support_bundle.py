@@ -22,6 +22,8 @@ import click
 from perch import __version__
 from perch.adapters.agent_health import FILE_NAME as AGENT_HEALTH
 from perch.adapters.collector_health import FILE_NAME as COLLECTOR_HEALTH
+from perch.adapters.journal_last import NAME as JOURNAL
+from perch.adapters.journal_reader import JournalReader
 from perch.adapters.scrubbing import Scrubber, secrets_of, without_secrets
 from perch.adapters.sqlite import open_reader
 from perch.adapters.whole_file import write_whole
@@ -87,6 +89,8 @@ def _parts(configs: dict[Path, dict[str, Any]]) -> Iterator[Part]:
             for number, site in enumerate(values.get("sites", ()), start=1):
                 yield f"{kind}/site-{number}.toml", partial(_site, path.parent / str(site))
         yield f"{kind}/sizes.json", partial(_sizes, data)
+        if (data / JOURNAL).exists():
+            yield f"{kind}/erased.json", partial(_erased, data / JOURNAL)
         for health in (COLLECTOR_HEALTH, AGENT_HEALTH):
             if (data / health).exists():
                 yield f"{kind}/{health}", (data / health).read_bytes
@@ -151,6 +155,12 @@ def _sizes(data: Path) -> bytes:
     }
     schemas = {path.name: _schema(path) for path in sorted(data.glob("*.db")) if not path.name.startswith("outbox")}
     return _json({"free_bytes": disk.f_bavail * disk.f_frsize, "files": files, "schemas": schemas})
+
+
+def _erased(journal: Path) -> bytes:
+    """Give what was erased: of which space, over which period, and when; nothing of what was there."""
+    with JournalReader(journal) as reader:
+        return _json([erasure._asdict() for _, erasure in reader.erasures()])
 
 
 def _schema(path: Path) -> object:
