@@ -1,23 +1,13 @@
-"""The way to history where there is only an InfluxDB: the collector and its files are on another machine."""
+"""History where there is only an InfluxDB: the collector and its files are on another machine."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from api.history import History
-from api.history_files import history_in_files
 from api.operations import Check
 from perch.adapters.influx_history import InfluxHistory
 from perch.history.source import HistorySource
 from perch.model import Site
-from perch.settings import HistoryFrom, Influx, ServerSettings
-
-
-def history_of(settings: ServerSettings) -> History:
-    """Give the way to history that a configuration names: the collector's files, or an InfluxDB."""
-    sites = {site.id: site for site in settings.sites}
-    if settings.api.history is HistoryFrom.INFLUX and settings.influx is not None:
-        return History.of(sites, HistoryInInflux(sites, settings.influx))
-    return history_in_files(sites, settings.data)
+from perch.settings import Influx
 
 
 class HistoryInInflux:

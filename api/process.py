@@ -18,9 +18,9 @@ from starlette.types import ASGIApp
 from api.access import is_own_name
 from api.application import build
 from api.audit_taps import PURGE_S, Taps
+from api.configured_history import configured_history
 from api.entrance import Entrance
 from api.history import History
-from api.history_influx import history_of
 from api.keys import Keys
 from api.live import SUBSCRIPTIONS, Live
 from api.origins import Names
@@ -119,7 +119,7 @@ class _Server(uvicorn.Server):
 
 async def _serve(settings: ServerSettings, listening: socket.socket, stop: threading.Event) -> None:
     """Start up, loop until told to stop, shut down."""
-    live, history = Live(settings.sites, now), history_of(settings)
+    live, history = Live(settings.sites, now), configured_history(settings)
     connection = _connection(settings, live, asyncio.get_running_loop())
     app, works = await _application(settings, live, history, connection)
     server = _Server(_config(app))

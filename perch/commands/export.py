@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from api.configured_history import configured_history
 from api.history import History
-from api.history_influx import history_of
 from api.moments import parse_moment
 from perch.adapters.instants import wall_ms
 from perch.adapters.table_files import check_target, write_table
@@ -84,7 +84,7 @@ def export(
         kind,
         zone,
     )
-    history = history_of(settings)
+    history = configured_history(settings)
     with closing(history.store):
         table, warnings = _table(what, _Asked(question, of), history)
         with Progress() as progress:
