@@ -76,6 +76,9 @@ def _of_fleet(live: Live) -> Iterator[Family]:
     yield Family("perch_agent_clock_ahead_seconds", Kind.GAUGE, told, ahead)
     known = ((f"{site}/{agent}", live.fleet.get((site, agent))) for site, agent in keys)
     said = {name: agent.status for name, agent in known if agent is not None and agent.has_words}
+    troubled = by("agent", {name: status.trouble is not None for name, status in said.items()})
+    told = "Whether an agent says that something is wrong with it."
+    yield Family("perch_agent_says_trouble", Kind.GAUGE, told, troubled)
     waiting = by("agent", {name: status.outbox for name, status in said.items()})
     yield Family("perch_agent_waiting_events", Kind.GAUGE, "Events that wait in an agent.", waiting)
     ill = by(
