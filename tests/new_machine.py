@@ -1,8 +1,9 @@
-"""A new machine within this one: mounts and a network of its own, into which Perch is installed from its wheel.
+"""New machines within this one: mounts and a network of their own, into which Perch is installed from its wheel.
 
 `python -m tests.new_machine WHEEL FOLDER`, as root, under `unshare --mount --net --pid`: /etc and /var are those of
 this machine with changes that stay in FOLDER, /opt is empty, and there is no network but its own. systemd does not run
-in it: a `systemctl` starts what the units say, as whom they say.
+in it: a `systemctl` starts what the units say, as whom they say. It makes two more such machines, in the same network,
+for agents (`… WHEEL FOLDER SPACE`, with the invitation as standard input).
 """
 
 import fcntl
@@ -67,7 +68,7 @@ for name in names:
     if name.endswith(".timer") or verb == "daemon-reload": continue
     if verb == "reload": os.killpg(int(pid_of(name).read_text()), signal.SIGHUP); continue
     if verb in ("stop", "restart"): stop(name)
-    if verb in ("start", "restart", "enable"): start(name)
+    if verb in ("start", "restart") or "--now" in sys.argv: start(name)
 """
 
 SPACES = """
@@ -103,35 +104,34 @@ pin = 17
 class Machine:
     """The new machine; `folder` is where its changes, programs and logs are."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, wheel: Path, folder: Path) -> None:
+        self.wheel, self.folder = wheel, folder
         self.run_folder = folder / "run"
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._agents: dict[str, subprocess.Popen[str]] = {}
 
-    def mount(self) -> None:
-        """Have folders of its own, and a network of its own in which only it is."""
+    def mount(self, original: Path) -> None:
+        """Have folders of its own; those of the machine around are in `original`."""
         for name in ("etc", "var"):
             for part in ("upper", "work"):
                 (self.folder / name / part).mkdir(parents=True)
-            parts = f"lowerdir=/{name},upperdir={self.folder}/{name}/upper,workdir={self.folder}/{name}/work"
+            parts = f"lowerdir={original}/{name},upperdir={self.folder}/{name}/upper,workdir={self.folder}/{name}/work"
             _call("mount", "-t", "overlay", "overlay", "-o", parts, f"/{name}")
         _call("mount", "-t", "tmpfs", "tmpfs", "/opt")
         self.run_folder.mkdir()
-        _bring_up("lo")
         with Path("/etc/hosts").open("a") as hosts:
             hosts.write(f"\n127.0.0.1 {HOST}\n")
         for stale in ("/var/lib/perch", "/etc/perch", "/var/backups/perch"):
             shutil.rmtree(stale, ignore_errors=True)
 
-    def install_wheel(self, wheel: Path) -> None:
-        """Make an environment with the wheel; what it needs comes from this environment, read-only."""
+    def install_wheel(self) -> None:
+        """Make an environment with the wheel; what it needs comes from this environment."""
         for source, place in ((sys.base_prefix, "/opt/python"), (sysconfig.get_paths()["purelib"], "/opt/packages")):
             Path(place).mkdir()
             _call("mount", "--bind", source, place)
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         _call(f"/opt/python/bin/{version}", "-m", "venv", "--without-pip", "/opt/perch")
         packages = Path("/opt/perch/lib", version, "site-packages")
-        with zipfile.ZipFile(wheel) as archive:
+        with zipfile.ZipFile(self.wheel) as archive:
             archive.extractall(packages)  # our own wheel
         (packages / "needed.pth").write_text("/opt/packages\n")
         # The library of a Python that was built elsewhere may lie where nobody else may look.
@@ -139,7 +139,7 @@ class Machine:
         _program(Path(PERCH), f"#!/bin/sh\n{run}\n")
         bin_folder = self.folder / "bin"
         bin_folder.mkdir()
-        for name in ("apt", "pip", "python3"):
+        for name in ("apt", "apt-get", "python3"):
             _program(bin_folder / name, "#!/bin/sh\n")
         _program(Path("/opt/perch/bin/pip"), "#!/bin/sh\n")
         _program(bin_folder / "systemctl", SYSTEMCTL.format(python=sys.executable, run=self.run_folder))
@@ -157,29 +157,38 @@ class Machine:
         return self.sh(shlex.join([PERCH, *words]))
 
     def enrol(self, agent: str, space: str) -> None:
-        """Invite an agent, and have it come."""
+        """Invite an agent, and have a machine of its own made for it, on which it senses from then on."""
         command = [PERCH, "agents", "token", f"hq/{agent}", "--config", CONFIG]
         inviting = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert inviting.stdout is not None
-        invitation = inviting.stdout.readline().strip()
+        invitation = inviting.stdout.readline()
         folder = self.folder / agent
         folder.mkdir()
-        self.perch(
-            "enroll", invitation, "--config", f"{folder}/agent.toml", "--data", f"{folder}/data", "--owner", "root"
-        )
-        assert inviting.wait(30) == 0
-        inviting.stdout.close()
-        with (folder / "agent.toml").open("a") as config:
-            config.write(SENSED.format(space=space))
-
-    def sense(self, agent: str, seconds: int = 400) -> None:
-        """Have somebody move at its desk from now on."""
-        folder = self.folder / agent
-        rows = "".join(f"{1e6 + second:.0f},pir1,{second // 2 % 2}\n" for second in range(0, seconds, 2))
-        (folder / "moves.csv").write_text(f"time,sensor,value\n{rows}")
-        words = ("agent", "--config", f"{folder}/agent.toml", "--replay", f"{folder}/moves.csv", "--shift-to-now")
+        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        words = [sys.executable, "-m", "tests.new_machine", str(self.wheel), str(folder), space]
         with (self.run_folder / f"{agent}.log").open("ab") as log:
-            self._children.append(subprocess.Popen([PERCH, *words], stderr=log))
+            made = subprocess.Popen(
+                [*apart, *words], cwd=ROOT, stdin=subprocess.PIPE, stderr=log, stdout=log, text=True
+            )
+        assert made.stdin is not None
+        made.stdin.write(invitation)
+        made.stdin.close()
+        self._agents[agent] = made
+        assert inviting.wait(60) == 0
+        inviting.stdout.close()
+
+    def sense(self, space: str, seconds: int = 400) -> None:
+        """Say what hangs on which pin, see the service run, then have somebody move at the desk until the end."""
+        config = Path("/etc/perch/agent.toml")
+        config.write_text(config.read_text() + SENSED.format(space=space))
+        self.sh("systemctl start perch-agent")
+        until(Path("/var/lib/perch/agent.json").exists, 60)
+        self.sh("systemctl stop perch-agent")
+        rows = "".join(f"{1e6 + second:.0f},pir1,{second // 2 % 2}\n" for second in range(0, seconds, 2))
+        moves = Path("/var/lib/perch/moves.csv")
+        moves.write_text(f"time,sensor,value\n{rows}")
+        shutil.chown(moves, "perch")
+        self.sh(f"runuser -u perch -- {PERCH} agent --config {config} --replay {moves} --shift-to-now")
 
     def state(self, space: str) -> str:
         """Give what the API answers."""
@@ -215,10 +224,17 @@ class Machine:
         return [(row["time"], row["state"]) for row in told["rows"]] if told else []
 
 
-def blocks(title: str) -> list[str]:
-    """Give the command blocks of a section of the operators' page."""
-    section = (ROOT / "docs" / "operators.md").read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+def blocks(title: str, page: str = "operators.md") -> list[str]:
+    """Give the command blocks of a section of a page."""
+    section = (ROOT / "docs" / page).read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+
+def agent_scenario(machine: Machine, space: str) -> None:
+    """Make a Pi of a fresh machine by the page's own command; the invitation comes by standard input."""
+    shutil.copy(ROOT / "deploy" / "agent" / "setup", machine.folder)
+    machine.sh(blocks("On the Pi", "installers.md")[0])
+    machine.sense(space)
 
 
 def scenario(machine: Machine) -> None:
@@ -231,9 +247,8 @@ def scenario(machine: Machine) -> None:
     until(machine.is_ready, 60)
     for agent, space in (("pi-1", "d01"), ("pi-2", "d02")):
         machine.enrol(agent, space)
-        machine.sense(agent)
     for space in ("d01", "d02"):
-        until(lambda space=space: machine.state(space) == "occupied", 60)  # type: ignore[misc]
+        until(lambda space=space: machine.state(space) == "occupied", 120)  # type: ignore[misc]
         assert "Occupied" in machine.shown(space)
     print("both desks are seen occupied", flush=True)  # noqa: T201
 
@@ -276,13 +291,19 @@ def _call(*words: str) -> None:
     subprocess.run(words, check=True)
 
 
-def main(wheel: Path, folder: Path) -> None:
+def main(wheel: Path, folder: Path, space: str | None) -> None:
     """Carry it out; whatever was started ends with this process."""
-    machine = Machine(folder)
-    machine.mount()
-    machine.install_wheel(wheel)
+    machine = Machine(wheel, folder)
+    original = (folder if space is None else folder.parent) / "original"
+    if space is None:
+        _bring_up("lo")
+        for name in ("etc", "var"):
+            (original / name).mkdir(parents=True)
+            _call("mount", "--bind", f"/{name}", f"{original}/{name}")
+    machine.mount(original)
+    machine.install_wheel()
     try:
-        scenario(machine)
+        scenario(machine) if space is None else agent_scenario(machine, space)
     except BaseException:
         for log in sorted(machine.run_folder.glob("*.log")):
             sys.stderr.write(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}\n")
@@ -290,4 +311,4 @@ def main(wheel: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)

@@ -25,7 +25,7 @@ from tests.serving import Speaker, wall_ms
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "installers.md").read_text()
-SET_UP, BY_HAND, ENROL, LISTEN = (block.text for block in blocks_of("docs/installers.md", "sh"))
+SET_UP, BY_HAND, ENROL, LISTEN = (block.text.splitlines() for block in blocks_of("docs/installers.md", "sh"))
 """`ENROL` is carried out in test_security_docs, where somebody invites."""
 
 DOCTOR, _ = (block.text for block in blocks_of("docs/installers.md", "console"))
@@ -66,14 +66,18 @@ def test_systemd_knows_the_keys_that_are_written_for_it(before: str, name: str, 
 
 
 def test_apt_reads_when_it_may_restart(tmp_path: Path) -> None:
-    (tmp_path / "52perch").write_text(snippet("**Updates of the system**"))
+    text = snippet("**Updates of the system**")
+    assert all(re.fullmatch(r'Unattended-Upgrade::[\w-]+ "[^"]+";', line) for line in text.splitlines())
+    (tmp_path / "52perch").write_text(text)
     told = subprocess.run([program("apt-config"), "-c", tmp_path / "52perch", "dump"], capture_output=True, text=True)
     assert told.returncode == 0, told.stderr
     assert 'Unattended-Upgrade::Automatic-Reboot-Time "03:30";' in told.stdout
 
 
 def test_the_outboxs_partition_is_one_that_mount_takes(tmp_path: Path) -> None:
-    (tmp_path / "fstab").write_text(snippet("**A root that cannot be written**"))
+    [line] = snippet("**A root that cannot be written**").splitlines()
+    assert len(line.split()) == 6
+    (tmp_path / "fstab").write_text(line)
     command = [program("findmnt"), "--tab-file", tmp_path / "fstab", "--noheadings", "--output", "SOURCE,TARGET,FSTYPE"]
     told = subprocess.run(command, capture_output=True, text=True)
     assert told.stdout.split() == ["LABEL=perch", "/var/lib/perch", "ext4"], told.stderr
@@ -81,6 +85,7 @@ def test_the_outboxs_partition_is_one_that_mount_takes(tmp_path: Path) -> None:
 
 def test_the_script_for_a_fresh_card_installs_enrols_and_enables_once(tmp_path: Path) -> None:
     """Programs of the system note how they are called; Perch's own install runs, below a folder."""
+    [setup] = SET_UP
     called, programs, root = tmp_path / "called", tmp_path / "programs", tmp_path / "root"
     perch = root / "opt" / "perch" / "bin"
     for folder in (programs, perch):
@@ -94,12 +99,12 @@ def test_the_script_for_a_fresh_card_installs_enrols_and_enables_once(tmp_path: 
     script = re.sub(r"(?<![\w.])/(opt|etc)/", rf"{root}/\1/", SETUP)
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
     for _ in range(2):
-        command = ["sh", "-c", script, *shlex.split(SET_UP)]
+        command = ["sh", "-c", script, *setup.split()]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
     assert (root / "etc/systemd/system/perch-agent.service").exists()
     lines = called.read_text().splitlines()
-    assert f"pip install {SET_UP.split()[1]}[agent]" in lines
+    assert f"pip install {setup.split()[1]}[agent]" in lines
     assert lines.count("perch enroll") == 1, "an agent that is enrolled stays so"
     assert lines[-1] == "systemctl enable perch-agent"
     nothing = subprocess.run(["sh", "-c", script, "setup"], env=environment, capture_output=True, text=True)
@@ -120,7 +125,8 @@ def test_an_agent_is_tried_out_by_hand_as_the_page_says(tmp_path: Path, mosquitt
     _put(perch / "perch", f'exec {sys.executable} -m perch.commands "$@"')
     (tmp_path / "agent.toml").write_text(agent_toml(mosquitto.port))
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "GPIOZERO_PIN_FACTORY": "mock"}
-    *before, agent = BY_HAND.splitlines()
+    *before, agent = BY_HAND
+    assert "perch/bin/perch agent" in agent
     script = "\n".join((*before, f"exec {agent}"))
     with subprocess.Popen(["bash", "-euc", script], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as runs:
         try:
@@ -137,7 +143,8 @@ def test_an_agent_is_tried_out_by_hand_as_the_page_says(tmp_path: Path, mosquitt
 
 def test_messages_are_seen_as_the_page_says(mosquitto: Broker) -> None:
     program("mosquitto_sub")
-    line = LISTEN.replace("-h BROKER", f"-h 127.0.0.1 -p {mosquitto.port}")
+    [line] = LISTEN
+    line = line.replace("-h BROKER", f"-h 127.0.0.1 -p {mosquitto.port}")
     with Speaker(mosquitto, agent="pi-3") as pi:
         pi.say("d01", State.OCCUPIED)
         with subprocess.Popen(["bash", "-euc", f"exec {line}"], stdout=subprocess.PIPE, text=True) as listens:

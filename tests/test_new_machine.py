@@ -1,4 +1,4 @@
-"""A new machine: from the wheel to a desk on the page, and back after everything was lost, by what the pages say."""
+"""New machines: from the wheel to a desk on the page, and back after everything was lost, by what the pages say."""
 
 import os
 import subprocess
