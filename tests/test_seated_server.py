@@ -10,8 +10,8 @@ import pytest
 from perch.adapters.seated_server import SeatedServer
 from tests.parts import LOOPBACK, until
 
-TOO_LARGE = 2**46
-"""Bytes for the stack of a thread that no machine gives."""
+TOO_LARGE = 2**47
+"""Bytes for the stack of a thread: all that a program can address, which no machine gives."""
 
 
 class Greeting(BaseHTTPRequestHandler):

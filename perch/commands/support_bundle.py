@@ -109,7 +109,9 @@ def _site(path: Path) -> bytes:
 
 
 def _end_of(log: Path) -> bytes:
-    return log.read_bytes()[-LOG_BYTES:]
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_BYTES))
+        return file.read(LOG_BYTES)
 
 
 def _json(value: object) -> bytes:
