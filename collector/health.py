@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -13,11 +12,18 @@ from collector.former import former_journal
 from collector.parts import Parts
 from perch import __version__
 from perch.adapters import age
-from perch.adapters.collector_health import CollectorHealth, LiveRowsHealth, ProjectionHealth, write_health
+from perch.adapters.collector_health import (
+    CollectorHealth,
+    LiveRowsHealth,
+    ProjectionHealth,
+    layouts_of,
+    write_health,
+)
 from perch.adapters.influx_live import BestEffortWriter
 from perch.adapters.mqtt import ONE_NAME, Connection
 from perch.delivery.liveness import Instant
 from perch.errors import UnavailableError
+from perch.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +38,9 @@ AGENTS_NAMED = 100
 class Reporter:
     """Looks at the parts twice a second; writes the file when something changed, and every few seconds anyway."""
 
-    def __init__(self, folder: Path, parts: Parts, begin: Instant) -> None:
-        self._folder = folder
+    def __init__(self, settings: ServerSettings, parts: Parts, begin: Instant) -> None:
+        self._folder = settings.data
+        self._layouts = layouts_of(settings.sites, settings.elsewhere)
         self._parts = parts
         self._started_ms = begin.wall_ms
         self._look_ms = begin.mono_ms
@@ -43,7 +50,7 @@ class Reporter:
         self._troubles: dict[str, str] = {}
         self._connected = False
         self._alarms = Alarms()
-        self._former = former_journal(folder, parts.journal.id, begin.wall_ms)
+        self._former = former_journal(settings.data, parts.journal.id, begin.wall_ms)
 
     def __repr__(self) -> str:
         return f"<Reporter into {str(self._folder)!r}>"
@@ -97,6 +104,7 @@ class Reporter:
             others=parts.intake.others(now.mono_ms),
             pid=os.getpid(),
             former=self._former,
+            layouts=self._layouts,
         )
 
     def _tell_connection(self) -> None:

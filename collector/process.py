@@ -53,7 +53,7 @@ def run(settings: ServerSettings, stop: threading.Event, again_ms: int = AGAIN_M
     with ExitStack() as files:
         stopping = threading.Event()
         parts = startup(settings, files, stopping, again_ms)
-        reporter = Reporter(settings.data, parts, now())
+        reporter = Reporter(settings, parts, now())
         try:
             with _shown(settings, reporter):
                 loop(parts, reporter, stop)

@@ -16,8 +16,14 @@ from pathlib import Path
 import pytest
 
 from collector.former import former_journal
-from perch.adapters.age import Mark
-from perch.adapters.collector_health import CollectorHealth, FormerJournal, ProjectionHealth, write_health
+from perch.adapters.age import Mark, mark
+from perch.adapters.collector_health import (
+    CollectorHealth,
+    FormerJournal,
+    ProjectionHealth,
+    layouts_of,
+    write_health,
+)
 from perch.adapters.history_store import HistoryStore
 from perch.adapters.influx_cursor import Progress, ProgressFile
 from perch.adapters.journal import Journal
@@ -31,7 +37,8 @@ from perch.errors import PerchError
 from perch.settings import Api, Influx, Retention
 from tests import parts
 from tests.parts import LOOPBACK, free_port
-from tests.serving import server_settings, serving
+from tests.serving import a_site, server_settings, serving
+from tests.test_collector import collecting, settings
 
 NOW = Mark("b" * 16, 1_000_000)
 NOW_MS = 1_795_000_000_000
@@ -78,13 +85,13 @@ def health(**changed: object) -> CollectorHealth:
 
 def test_a_collector_that_runs_is_well(tmp_path: Path) -> None:
     write_health(tmp_path, health())
-    assert said(look_at_collector(tmp_path, NOW), Verdict.OK) == [
+    assert said(look_at_collector(tmp_path, NOW, ()), Verdict.OK) == [
         "runs, version 1; 5 events in the journal, as it said 2 s ago"
     ]
 
 
 def test_a_collector_that_never_ran_is_a_fault(tmp_path: Path) -> None:
-    assert faults(look_at_collector(tmp_path, NOW)) == [f"never ran on {tmp_path}"]
+    assert faults(look_at_collector(tmp_path, NOW, ())) == [f"never ran on {tmp_path}"]
 
 
 @pytest.mark.parametrize(
@@ -109,23 +116,52 @@ def test_a_collector_that_never_ran_is_a_fault(tmp_path: Path) -> None:
 )
 def test_a_collector_that_is_not_well_is_a_fault(tmp_path: Path, changed: dict[str, object], what: str) -> None:
     write_health(tmp_path, health(**changed))
-    assert faults(look_at_collector(tmp_path, NOW)) == [what]
+    assert faults(look_at_collector(tmp_path, NOW, ())) == [what]
 
 
 def test_what_did_not_come_in_as_it_should_is_told(tmp_path: Path) -> None:
     seen = {"undecodable": 2}
     strangers = {"strangers": 1, "stranger_spaces": {"hq/pi-1/d9": 1}}
     write_health(tmp_path, health(quarantined=seen, quarantine_kept=1, throttled={"hq/pi-2": 9}, **strangers))
-    assert said(look_at_collector(tmp_path, NOW), Verdict.WARN) == [
+    assert said(look_at_collector(tmp_path, NOW, ()), Verdict.WARN) == [
         "more messages than an agent may send came from hq/pi-2",
         "1 message in quarantine (of all times: 2 undecodable)",
         "events came of spaces that no layout names: hq/pi-1/d9",
     ]
 
 
+def test_a_layout_that_changed_since_the_collector_read_it_asks_for_a_restart(
+    mosquitto: parts.Broker, tmp_path: Path
+) -> None:
+    served = settings(tmp_path, mosquitto)
+    with collecting(served):
+        as_read = said(look_at_collector(served.data, mark(), served.sites), Verdict.WARN)
+        (now,) = (replace(site, agents=(*site.agents, "pi-9")) for site in served.sites)
+        found = [one for one in look_at_collector(served.data, mark(), [now]) if one.verdict is Verdict.WARN]
+    assert as_read == []
+    assert [one.what for one in found] == ["goes by an older layout: hq changed since the collector read it"]
+    assert "systemctl restart perch-collector perch-api" in found[0].remedy
+
+
+def test_events_of_a_space_that_was_named_since_ask_for_a_restart_and_not_for_a_name(tmp_path: Path) -> None:
+    told = {"strangers": 1, "stranger_spaces": {"hq/pi-1/d9": 1}}
+    for read, remedy in ((a_site(spaces=()), "systemctl restart"), (a_site(), "name them in site.toml")):
+        write_health(tmp_path, health(**told, layouts=layouts_of([read])))
+        *_, found = look_at_collector(tmp_path, NOW, [a_site()])
+        assert found.what.startswith("events came of spaces that no layout names")
+        assert remedy in found.remedy
+
+
+def test_a_site_that_another_collector_serves_is_no_change_and_one_that_nobody_serves_is(tmp_path: Path) -> None:
+    write_health(tmp_path, health(layouts=layouts_of([a_site()], ["annex"])))
+    assert said(look_at_collector(tmp_path, NOW, [a_site(), a_site("annex")]), Verdict.WARN) == []
+    (new,) = said(look_at_collector(tmp_path, NOW, [a_site(), a_site("lab")]), Verdict.WARN)
+    assert new.startswith("goes by an older layout: lab")
+
+
 def test_somebody_who_speaks_in_an_agents_name_is_a_fault(tmp_path: Path) -> None:
     write_health(tmp_path, health(conflicts={"hq/pi-1": 3}))
-    (fault,) = faults(look_at_collector(tmp_path, NOW))
+    (fault,) = faults(look_at_collector(tmp_path, NOW, ()))
     assert fault.endswith("in the name of hq/pi-1")
 
 
@@ -133,7 +169,7 @@ def test_a_collector_that_was_stopped_in_its_tracks_is_to_be_ended_first(tmp_pat
     """Whoever starts another one beside it only learns that the journal is in use."""
     write_health(tmp_path, health(written=Mark(NOW.boot, NOW.boot_ms - 60_000), pid=4711))
     with claim(tmp_path / "journal.db"):
-        (found,) = look_at_collector(tmp_path, NOW)
+        (found,) = look_at_collector(tmp_path, NOW, ())
     assert "still has the journal open" in found.what
     assert "kill -KILL 4711" in found.remedy
 
@@ -148,7 +184,7 @@ def test_a_journal_that_vanished_is_told_of_over_restarts_for_a_week(tmp_path: P
     assert began("a" * 16, 0) is None
     assert began("b" * 16, 1) == FormerJournal(id="a" * 16, end=5, missed_ms=NOW_MS + DAY_MS)
     assert began("b" * 16, 8) is not None
-    (warning,) = said(look_at_collector(tmp_path, NOW), Verdict.WARN)
+    (warning,) = said(look_at_collector(tmp_path, NOW, ()), Verdict.WARN)
     assert warning.startswith(f"the journal {'a' * 16} with 5 events is missing since 2026-11-19")
     assert began("b" * 16, 9) is None
 

@@ -139,5 +139,9 @@ def test_a_collector_beside_another_says_so_and_one_alone_does_not(
             until(is_told)
             assert time.monotonic() - began_s >= 1  # one word alone was not enough
         assert collector.health().others == (THEIRS,)
-        faults = [found.what for found in look_at_collector(served.data, age.mark()) if found.verdict is Verdict.FAULT]
+        faults = [
+            found.what
+            for found in look_at_collector(served.data, age.mark(), served.sites)
+            if found.verdict is Verdict.FAULT
+        ]
         assert faults == [f"another collector with journal {THEIRS} answers agents at this broker"]

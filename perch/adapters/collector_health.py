@@ -1,6 +1,8 @@
 """How the collector is doing, as one small file that it writes every few seconds and anybody may read."""
 
+import hashlib
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -9,10 +11,13 @@ from msgspec import Struct
 from perch.adapters.age import Mark, age_seconds
 from perch.adapters.whole_file import write_whole
 from perch.errors import StorageError
+from perch.model import Site
 
 FILE_NAME = "collector.json"
 STALE_S = 15.0
 """A file that is older was left behind by a collector that is gone, or hangs."""
+
+_DIGEST_CHARS = 16
 
 
 class ProjectionHealth(Struct, frozen=True, kw_only=True):
@@ -57,6 +62,7 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     that brought too many new names or gaps (neither is acknowledged, both may be sent again), `conflicts` events with
     other content than is stored under their identity. `others` are the journals of other collectors that answer agents
     at the same broker. `pid` is its process; `former` the journal that was in this folder before, if not long ago.
+    `layouts` are digests of what it knows of its sites (see `layouts_of`), None where its version did not say so yet.
     """
 
     version: str
@@ -85,6 +91,7 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
     pid: int = 0
     former: FormerJournal | None = None
+    layouts: dict[str, str] | None = None
 
     def silent_s(self, now: Mark) -> float:
         """Tell for how long its collector has written nothing; for ever, where the machine was started anew since."""
@@ -94,6 +101,15 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
     def is_stale(self, now: Mark) -> bool:
         """Tell whether its collector has stopped, or has not written for too long."""
         return not self.running or self.silent_s(now) > STALE_S
+
+
+def layouts_of(sites: Iterable[Site], elsewhere: Iterable[str] = ()) -> dict[str, str]:
+    """Give a digest of each site as it was read, by which a change is seen; of those that others serve an empty one."""
+    return {site.id: _digest(site) for site in sites} | dict.fromkeys(elsewhere, "")
+
+
+def _digest(site: Site) -> str:
+    return hashlib.sha256(msgspec.json.encode(site, order="deterministic")).hexdigest()[:_DIGEST_CHARS]
 
 
 def says_others(journals: tuple[str, ...]) -> str:

@@ -26,7 +26,7 @@ ROOMY_BYTES = 1024 * MIB
 def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
     """Make the checks of a server."""
     collecting = [
-        Check("collector", lambda: look_at_collector(settings.data, mark())),
+        Check("collector", lambda: look_at_collector(settings.data, mark(), settings.sites)),
         Check("journal", partial(look_at_journal, settings.data)),
     ]
     return [

@@ -3,28 +3,30 @@
 import math
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from perch.adapters.age import Mark
-from perch.adapters.collector_health import CollectorHealth, FormerJournal, read_health, says_others
+from perch.adapters.collector_health import CollectorHealth, FormerJournal, layouts_of, read_health, says_others
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.journal_reader import JournalReader
 from perch.adapters.sqlite import is_in_use, open_reader, reported
 from perch.doctor.findings import Finding, counted, fault, ok, warn
 from perch.errors import StorageError
+from perch.model import Site
 
 EXAMINED_S = 2.0
 MOST_BEHIND = 10_000
 NAMED = 5
 _STEPS = 10_000
 _START = "start it: perch collector --config perch.toml"
+_RESTART = "restart it, and the API with it: systemctl restart perch-collector perch-api"
 
 
-def look_at_collector(data: Path, now: Mark) -> Iterator[Finding]:
-    """Say what the collector says of itself."""
+def look_at_collector(data: Path, now: Mark, sites: Sequence[Site]) -> Iterator[Finding]:
+    """Say what the collector says of itself; `sites` are as the files have them now."""
     health = read_health(data)
     if health is None:
         yield fault("collector", f"never ran on {data}", _START)
@@ -33,7 +35,7 @@ def look_at_collector(data: Path, now: Mark) -> Iterator[Finding]:
     elif health.is_stale(now):
         yield _silent(health, now, hangs=is_in_use(data / "journal.db"))
     else:
-        yield from _running(health, now)
+        yield from _running(health, now, _changed(health, sites))
     if health is not None and health.former is not None:
         yield _missing(health.former)
 
@@ -56,14 +58,28 @@ def _missing(former: FormerJournal) -> Finding:
     return warn("collector", what, remedy)
 
 
-def _running(health: CollectorHealth, now: Mark) -> Iterator[Finding]:
+def _changed(health: CollectorHealth, sites: Sequence[Site]) -> list[str]:
+    """Name the sites that the files have otherwise than the collector read them."""
+    if health.layouts is None:
+        return []
+    told = layouts_of(sites)
+    return [site for site, digest in told.items() if health.layouts.get(site) not in ("", digest)]
+
+
+def _running(health: CollectorHealth, now: Mark, changed: Sequence[str]) -> Iterator[Finding]:
     told = f"as it said {health.silent_s(now):.0f} s ago"
     if health.broker is not None:
         yield fault("collector", f"runs without a broker, {told}: {health.broker}", "see the line of the broker")
     else:
         yield ok("collector", f"runs, version {health.version}; {counted(health.end, 'event')} in the journal, {told}")
+    if changed:
+        what = f"goes by an older layout: {', '.join(changed)} changed since the collector read it"
+        yield warn("collector", what, _RESTART)
     yield from _projections(health)
     yield from _messages(health)
+    if health.strangers:
+        what = f"events came of spaces that no layout names: {_named(health.stranger_spaces)}"
+        yield warn("collector", what, _RESTART if changed else "name them in site.toml, and restart it")
 
 
 def _projections(health: CollectorHealth) -> Iterator[Finding]:
@@ -92,9 +108,6 @@ def _messages(health: CollectorHealth) -> Iterator[Finding]:
         codes = ", ".join(f"{number} {code}" for code, number in sorted(health.quarantined.items()))
         what = f"{counted(health.quarantine_kept, 'message')} in quarantine (of all times: {codes})"
         yield warn("collector", what, "look at them: perch quarantine list")
-    if health.strangers:
-        what = f"events came of spaces that no layout names: {_named(health.stranger_spaces)}"
-        yield warn("collector", what, "name them in site.toml")
 
 
 def _named(counts: Mapping[str, int]) -> str:
