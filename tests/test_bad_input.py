@@ -1,8 +1,10 @@
 """What an operator gets wrong between machines: each is refused or survived, with one clear message."""
 
+import os
 import shutil
 import socket
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -10,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from collector.room import await_room
 from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.mqtt import Connection
+from perch.chaos import small_disks
 from perch.commands import run
 from perch.contract import Publication
 from perch.delivery.watermark import Watermark
@@ -161,6 +165,32 @@ def test_a_journal_that_no_collector_wrote_is_refused_with_what_to_do(
     [what, remedy] = capsys.readouterr().err.splitlines()
     assert "old.db holds what no collector stores" in what
     assert "perch restore" in remedy
+
+
+# A full disk.
+
+
+def test_a_collector_waits_for_room_and_says_so_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Instead of being started again every few seconds, for as long as it is full."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    caplog.set_level("INFO", "collector.room")
+    small_disks.mount(tmp_path, 4_096)
+    stop = threading.Event()
+    try:
+        await_room(tmp_path / "data", stop)
+        assert caplog.records == []
+        small_disks.fill(tmp_path)
+        waiting = threading.Thread(target=await_room, args=(tmp_path / "data", stop))
+        waiting.start()
+        until(lambda: caplog.records)
+        small_disks.release(tmp_path)
+        waiting.join(10)
+        assert not waiting.is_alive()
+        assert [one.levelname for one in caplog.records] == ["ERROR", "INFO"]
+    finally:
+        stop.set()
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 # How much is said of it.

@@ -75,12 +75,15 @@ def collector(config: Path, end_with_parent: int | None, sites: str | None) -> N
     several collectors share a network; each has a data folder of its own (PERCH_DATA).
     """
     from collector import process
+    from collector.room import await_room
     from perch.settings import load_server
 
     settings = load_server(config)
     if sites is not None:
         settings = settings.only(frozenset(name.strip() for name in sites.split(",")))
-    process.run(settings, _stop(end_with_parent))
+    stop = _stop(end_with_parent)
+    await_room(settings.data, stop)
+    process.run(settings, stop)
 
 
 @click.command(cls=ExampleCommand)
