@@ -347,6 +347,35 @@ def test_a_folder_of_backups_keeps_the_newest(lived: Server, tmp_path: Path) -> 
     lived.perch("backup", str(tmp_path / "new"), "--keep", "2", code=2)
 
 
+def test_a_backup_stands_though_an_older_one_cannot_be_let_go(
+    lived: Server, kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stuck, older = (tmp_path / f"perch-2025-11-{day}T02-00-00Z" for day in (20, 21))
+    stuck.symlink_to(kept)  # what root made may not be removed by the service's user either
+    shutil.copytree(kept, older)
+    capsys.readouterr()
+    lived.perch("backup", str(tmp_path), "--keep", "1", code=1)
+    said = capsys.readouterr()
+    (made,) = set(tmp_path.iterdir()) - {stuck}
+    assert f"{made} holds 40 events and was read back" in said.out
+    assert f"{made} is made and whole; 1 that should go cannot be removed: {stuck}" in said.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that another user cannot remove")
+def test_what_root_backs_up_among_the_services_backups_is_the_services(tmp_path: Path) -> None:
+    server, backups, elsewhere = Server(tmp_path / "server"), tmp_path / "backups", tmp_path / "usb"
+    fill(server, 1)
+    for folder in (backups, elsewhere):
+        folder.mkdir()
+    for path in (server.data, backups):
+        os.chown(path, 4711, 4712)
+    server.perch("backup", str(backups))
+    server.perch("backup", str(elsewhere / "monday"))
+    (made,) = backups.iterdir()
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in (made, *made.rglob("*"))} == {(4711, 4712)}
+    assert (elsewhere / "monday").stat().st_uid == 0
+
+
 def test_a_damaged_journal_makes_no_backup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server = Server(tmp_path / "server")
     fill(server)

@@ -32,6 +32,7 @@ BROKER_FILES = ("ca.key", "ca.pem", ROSTER)
 """What cannot be made anew of what the broker reads; its certificate is, by the same authority."""
 
 _OWNER_ONLY, _OWNERS_FOLDER = 0o600, 0o700
+_ROOT = 0
 _SPARE_BYTES = 32 * 2**20
 _PREFIX, _PART = "perch-", ".part"
 _END = "SELECT max(floor, coalesce((SELECT max(position + count - 1) FROM run), 0)), let_go FROM journal"
@@ -64,6 +65,7 @@ def back_up(subject: Subject, to: Path, now: datetime, show: Show = show_nothing
         part.mkdir(_OWNERS_FOLDER)
         _require_room(part, sources)
         manifest = _fill(part, subject, sources, now, show)
+        _give_back(part, subject.data)
         _sync(part)
         crash_points.reach("backup", "whole")
         part.rename(to)
@@ -87,15 +89,27 @@ def dated(folder: Path, now: datetime) -> Path:
 
 
 def let_go(folder: Path, keep: int) -> list[Path]:
-    """Remove all but the newest backups that `dated` named in a folder; gives them. Raises StorageError."""
+    """Remove all but the newest backups that `dated` named in a folder; gives them. Raises StorageError.
+
+    One that cannot be removed keeps none of the others.
+    """
     there = sorted(path for path in folder.glob(f"{_PREFIX}*Z") if (path / backup_manifest.NAME).is_file())
     gone = there[: max(0, len(there) - keep)]
-    try:
-        for path in gone:
-            shutil.rmtree(path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be removed: {error.strerror}", "check the rights") from error
+    kept = [(path, error) for path in gone if (error := _removed(path)) is not None]
+    if kept:
+        path, error = kept[0]
+        what = f"{len(kept)} that should go cannot be removed: {path}: {error.strerror or error}"
+        raise StorageError(what, f"remove them as root, or first: chown -R --reference={folder} {folder}/{_PREFIX}*")
     return gone
+
+
+def _removed(path: Path) -> OSError | None:
+    """Remove a backup; gives what kept it from being removed."""
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        return error
+    return None
 
 
 def room_needed(sources: Sequence[Path]) -> int:
@@ -193,6 +207,14 @@ def _copy(source: Path, part: Path, path: Path) -> Held:
     copy.touch(_OWNER_ONLY)
     copy.write_bytes(body)
     return Held(path=path.as_posix(), bytes=len(body), sha256=sha256_of(copy))
+
+
+def _give_back(part: Path, data: Path) -> None:
+    """Give what root makes among the backups of the service's user to that user, who is to remove it one day."""
+    whose = part.parent.stat()
+    if os.geteuid() == _ROOT and whose.st_uid == data.stat().st_uid != _ROOT:
+        for path in (part, *part.rglob("*")):
+            os.chown(path, whose.st_uid, whose.st_gid)
 
 
 def _sync(part: Path) -> None:

@@ -1,14 +1,17 @@
 """`perch backup`: a copy of a server, made while it works, and looked at before it is called one."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from perch.adapters.backup_manifest import Manifest, told
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import print_json, warn
 from perch.commands.progress import Progress
 from perch.commands.server_config import ServerConfig, config_option
+from perch.errors import PerchError, StorageError
 from perch.settings import load_server
 
 
@@ -28,7 +31,6 @@ def backup(to: Path, config: ServerConfig, keep: int | None, as_json: bool) -> N
     """
     from perch.adapters import backup as making
     from perch.adapters import backup_archive as archives
-    from perch.adapters.backup_manifest import told
     from perch.adapters.configuration_files import configuration_files
 
     path = config.found()
@@ -48,10 +50,26 @@ def backup(to: Path, config: ServerConfig, keep: int | None, as_json: bool) -> N
                 archives.pack(folder / "backup", target)
         else:
             manifest = making.back_up(subject, target, now, progress.show_bytes)
-    gone = making.let_go(to, keep) if keep is not None else []
+    gone, kept = _let_go(to, keep)
     if as_json:
         print_json({"backup": str(target), **told(manifest), "removed": [str(one) for one in gone]})
-        return
+    else:
+        _say(target, manifest, path, gone)
+    if kept is not None:
+        raise PerchError(f"{target} is made and whole; {kept.what}", kept.remedy)
+
+
+def _let_go(folder: Path, keep: int | None) -> tuple[list[Path], StorageError | None]:
+    """Remove older backups; that this does not work is no word against the one that was made."""
+    from perch.adapters import backup as making
+
+    try:
+        return making.let_go(folder, keep) if keep is not None else [], None
+    except StorageError as error:
+        return [], error
+
+
+def _say(target: Path, manifest: Manifest, path: Path, gone: Sequence[Path]) -> None:
     click.echo(f"{target} holds {manifest.events:,} events and was read back ({manifest.bytes / 2**20:,.1f} MiB).")
     for one in manifest.secrets:
         warn(f"{one} is not in it, for it is a secret", "keep it where you keep passwords")
