@@ -82,6 +82,14 @@ def test_a_service_may_write_its_own_folders_alone_and_is_nobody_special(unit: s
     assert [line for line in lines if line.startswith("Capability")][-1] == f"CapabilityBoundingSet={rights}"
 
 
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit != "perch-backup"])
+def test_systemd_starts_a_service_again_that_ends_or_hangs_and_not_one_whose_configuration_is_wrong(
+    unit: str, laid: Path
+) -> None:
+    lines = (laid / "etc" / "systemd" / "system" / f"{unit}.service").read_text().splitlines()
+    assert {"Type=notify", "WatchdogSec=90s", "Restart=always", "RestartPreventExitStatus=2"} <= {*lines}
+
+
 def test_systemd_has_nothing_to_say_against_the_units(laid: Path, analyze: str) -> None:
     units = sorted(str(path) for path in (laid / "etc" / "systemd" / "system").iterdir())
     assert len(units) == 5
