@@ -158,7 +158,7 @@ class Machine:
 
     def enrol(self, agent: str, space: str) -> None:
         """Invite an agent, and have a machine of its own made for it, on which it senses from then on."""
-        command = [PERCH, "agents", "token", f"hq/{agent}", "--config", CONFIG]
+        command = [PERCH, "agents", "token", f"hq/{agent}", "--end-when-used", "--config", CONFIG]
         inviting = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert inviting.stdout is not None
         invitation = inviting.stdout.readline()

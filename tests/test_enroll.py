@@ -7,7 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -154,9 +154,11 @@ def heeding_ctrl_c() -> None:
 
 
 @contextmanager
-def inviting(place: Venue, verb: str, *agents: str) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
+def inviting(
+    place: Venue, verb: str, *agents: str, waits: Sequence[str] = ("--end-when-used",)
+) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
     """Run `perch agents token` or `replace`; gives what it printed, one invitation a line."""
-    command = [*PERCH, "agents", verb, *agents, "--config", str(place.config)]
+    command = [*PERCH, "agents", verb, *agents, *waits, "--config", str(place.config)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding_ctrl_c
     ) as process:
@@ -249,13 +251,38 @@ def test_an_invitation_that_was_used_is_refused_and_the_first_credential_holds(p
     assert place.files.roster() == before
 
 
+def test_the_rightful_one_who_comes_after_a_thief_is_told_and_so_is_the_server(
+    place: Venue, tmp_path: Path, pi: Pi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thief").mkdir()
+    with inviting(place, "token", "hq/pi-3", waits=()) as (invitations, waiting):
+        assert Pi(tmp_path / "thief").enroll(invitations[0]) == 0
+        assert pi.enroll(invitations[0]) == 1
+        assert "used already\n  if that was not you, revoke" in capsys.readouterr().err
+        assert waiting.stderr is not None
+        while "hq_pi-3 was enrolled, and now its invitation is shown again, from" not in (
+            line := waiting.stderr.readline()
+        ):
+            assert line, "the server said nothing"
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(10) == 0
+    assert pi.enroll(invitations[0]) == 1
+    told = capsys.readouterr().err
+    assert "cannot be reached" in told
+    assert "unless the server says that this agent is enrolled" in told
+    with desk(place, invited(place)):
+        assert pi.enroll(invitations[0]) == 1
+    assert "unless the server says that this agent is enrolled" in capsys.readouterr().err
+    at_server(place, "revoke", "hq/pi-3")
+
+
 def test_an_invitation_whose_time_is_over_is_refused(place: Venue) -> None:
     clock, one, before = Time(), invited(place), place.files.roster()
     with desk(place, one, clock=clock) as clerk:
         clock.now_s = 900.0
         with pytest.raises(PerchError, match="is over"):
             enrol(one)
-        assert clerk.is_done
+        assert clerk.is_over
     assert place.files.roster() == before
 
 

@@ -17,6 +17,7 @@ from perch.contract.desk import (
     Desk,
     Verdict,
     is_over,
+    is_used_up,
     judged,
     opened,
     settled,
@@ -106,9 +107,11 @@ def test_an_invitation_works_once_for_its_agent_in_its_time() -> None:
     assert judged(desk, OTHER, "hq_pi-1", b"asked", "here", 2.0)[1] is Verdict.OTHER
     assert judged(desk, OTHER, "hq_pi-2", b"asked", "here", LASTS_S)[1] is Verdict.OVER
     assert judged(desk, hash_of("guess"), "hq_pi-2", b"asked", "here", 2.0)[1] is Verdict.UNKNOWN
-    assert not is_over(desk, LASTS_S - 1)
+    assert not is_used_up(desk, LASTS_S - 1)
+    assert is_used_up(desk, LASTS_S)
+    assert is_used_up(settled(desk, OTHER, b"asked"), 3.0)
+    assert not is_over(settled(desk, OTHER, b"asked"), LASTS_S - 1), "somebody may still find that his was used"
     assert is_over(desk, LASTS_S)
-    assert is_over(settled(desk, OTHER, b"asked"), 3.0)
 
 
 def test_whoever_guesses_is_not_looked_at_for_a_minute_and_others_are() -> None:

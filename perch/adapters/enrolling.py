@@ -18,6 +18,7 @@ from perch.contract.enrolment import (
     AUTHORITY_PATH,
     CREDENTIAL_PATH,
     MAX_BYTES,
+    STOLEN,
     TERMS_PATH,
     VERSION,
     Granted,
@@ -35,7 +36,7 @@ from perch.model import Identity
 ANSWER_S = 30.0
 """The broker has to read its files meanwhile."""
 
-_LOOK = "see that perch agents token still waits on the server, and that its port can be reached from here"
+_LOOK = f"see that perch agents token still waits on the server, and that its port can be reached from here; {STOLEN}"
 _IMPOSTOR = (
     "do not use this invitation again: somebody may be in between; ask for another one, and see who answers there"
 )

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 
 from perch.adapters.broker_members import Members
 from perch.adapters.enrolment_desk import Answer, Asked
-from perch.contract.desk import Verdict, is_over, judged, opened, settled
+from perch.contract.desk import Verdict, is_over, is_used_up, judged, opened, settled
 from perch.contract.enrolment import (
     AUTHORITY_PATH,
     CREDENTIAL_PATH,
+    STOLEN,
     TERMS_PATH,
     VERSION,
     Granted,
@@ -24,8 +25,9 @@ from perch.errors import ContractError, PerchError
 from perch.settings import Enrolment
 
 _AGAIN = "ask for another one: perch agents token, or perch agents replace, on the server"
+_SHOWN_AGAIN = "unless both were you, somebody has the invitation who should not: perch agents revoke, then token"
 _REFUSALS = {
-    Verdict.UNKNOWN: (403, "this invitation is not known here", f"it may have been withdrawn; {_AGAIN}"),
+    Verdict.UNKNOWN: (403, "this invitation is not known here", f"it may have been withdrawn; {STOLEN}; {_AGAIN}"),
     Verdict.OTHER: (403, "this invitation is for another agent", "use it there, or ask for one for this agent"),
     Verdict.USED: (409, "this invitation was used already", f"if that was not you, revoke the agent; {_AGAIN}"),
     Verdict.OVER: (410, "this invitation is over", _AGAIN),
@@ -36,7 +38,8 @@ _REFUSALS = {
 class Clerk:
     """Answers at a desk that is open for some invitations; one call at a time. Secrets are kept as hashes alone.
 
-    `heard` is called with the login of each agent that was given a credential, and with what went wrong otherwise.
+    `heard` is called with the login of each agent that was given a credential, and with what went wrong otherwise, or
+    afterwards: somebody else came with its invitation.
     """
 
     def __init__(
@@ -65,8 +68,13 @@ class Clerk:
         return self._desk.waits_for
 
     @property
-    def is_done(self) -> bool:
-        """Whether nobody can come any more."""
+    def is_used_up(self) -> bool:
+        """Whether nobody can be given a credential any more."""
+        return is_used_up(self._desk, self._mono_s())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of all invitations is over, used or not."""
         return is_over(self._desk, self._mono_s())
 
     def answer(self, asked: Asked) -> Answer:
@@ -93,6 +101,9 @@ class Clerk:
         self._desk, verdict = judged(self._desk, secret, request.user, digest, asked.address, self._mono_s())
         if verdict is Verdict.AGAIN:
             return Answer(200, encode(self._granted[digest]))
+        if verdict is Verdict.USED:
+            what = f"was enrolled, and now its invitation is shown again, from {asked.address}"
+            self._heard(request.user, PerchError(what, _SHOWN_AGAIN))
         if verdict is not Verdict.GRANT:
             return _refused(*_REFUSALS[verdict])
         return self._grant(request, secret, digest)
@@ -102,7 +113,7 @@ class Clerk:
         try:
             granted = self._members.enrol(site, agent, request, self._wall_s())
         except PerchError as error:
-            self._heard(request.user, error)
+            self._heard(request.user, PerchError(f"could not be enrolled: {error.what}", error.remedy))
             status = 400 if isinstance(error, ContractError) else 503
             return _refused(status, f"the server could not do it: {error.what}", "look at what it says there")
         self._desk, self._granted[digest] = settled(self._desk, secret, digest), granted

@@ -1,7 +1,7 @@
 """`perch agents`: which agents may come in at the broker; invite them, list them, put them out."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import click
 from perch.adapters.broker_files import CONFIGURATION, READERS_SEATS, SEATS, BrokerFiles, now_utc
 from perch.adapters.broker_members import Members
 from perch.adapters.credential_ends import agents_ending, end_of, files_ending
+from perch.adapters.enrolment_clerk import Clerk
 from perch.adapters.instants import wall_ms
 from perch.commands.agents_desk import expect
 from perch.commands.examples import ExampleCommand, ExampleGroup
@@ -26,6 +27,7 @@ _config = click.option("--config", required=True, type=click.Path(path_type=Path
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
 _agents = click.argument("agents", nargs=-1, required=True, metavar="SITE/AGENT...")
 _minutes = click.option("--minutes", type=click.IntRange(1, LASTS_S // 60), default=LASTS_S // 60, show_default=True)
+_when_used = click.option("--end-when-used", is_flag=True, help="Do not wait on for somebody else who shows one again.")
 
 
 class Place(NamedTuple):
@@ -72,27 +74,30 @@ def prepare(config: Path) -> None:
 @agents.command("token", cls=ExampleCommand)
 @_agents
 @_minutes
+@_when_used
 @_config
-def token(agents: Sequence[str], minutes: int, config: Path) -> None:
+def token(agents: Sequence[str], minutes: int, end_when_used: bool, config: Path) -> None:
     """Example: perch agents token hq/pi-3 hq/pi-4 --config perch.toml
 
-    Invite agents that have no credential: prints an invitation for each, and waits until they have come, or their
-    time is over. Use it there with perch enroll; it works once. Ctrl-C takes back those that were not used.
+    Invite agents that have no credential: prints an invitation for each, and waits until their time is over. Use it
+    there with perch enroll; it works once. If one is shown again it was stolen, and both sides are told. Ctrl-C takes
+    back those that were not used.
     """
-    _invite(_place(config), agents, minutes, new=True)
+    _invite(_place(config), agents, minutes, _used_up if end_when_used else _over, new=True)
 
 
 @agents.command("replace", cls=ExampleCommand)
 @_agents
 @_minutes
+@_when_used
 @_config
-def replace(agents: Sequence[str], minutes: int, config: Path) -> None:
+def replace(agents: Sequence[str], minutes: int, end_when_used: bool, config: Path) -> None:
     """Example: perch agents replace hq/pi-3 --config perch.toml
 
     Give agents another credential: as token does, for those that have one. The old one holds until the new one does,
     and no event is lost meanwhile.
     """
-    _invite(_place(config), agents, minutes, new=False)
+    _invite(_place(config), agents, minutes, _used_up if end_when_used else _over, new=False)
 
 
 @agents.command("revoke", cls=ExampleCommand)
@@ -152,7 +157,15 @@ def list_(config: Path, as_json: bool) -> None:
     )
 
 
-def _invite(place: Place, agents: Sequence[str], minutes: int, *, new: bool) -> None:
+def _used_up(clerk: Clerk) -> bool:
+    return clerk.is_used_up
+
+
+def _over(clerk: Clerk) -> bool:
+    return clerk.is_over
+
+
+def _invite(place: Place, agents: Sequence[str], minutes: int, is_done: Callable[[Clerk], bool], *, new: bool) -> None:
     meant = [_parsed(text) for text in dict.fromkeys(agents)]
     _check(place, place.files.roster(), meant, new=new)
     authority = (place.files.folder / "ca.pem").read_bytes()
@@ -164,7 +177,7 @@ def _invite(place: Place, agents: Sequence[str], minutes: int, *, new: bool) -> 
         for site, agent in meant
     ]
     place.members.read_by_broker()  # what keeps the broker from it is better known before somebody walks to the agents
-    late = expect(invited, place.files, place.members, one, authority, minutes * 60)
+    late = expect(invited, place.files, place.members, one, authority, minutes * 60, is_done)
     if late:
         raise PerchError(f"{', '.join(late)} did not come in time", "invite them again")
 

@@ -1,7 +1,8 @@
 """Expecting agents that were invited: the desk is open while somebody may still come, and then shut."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import click
 
@@ -28,8 +29,12 @@ def expect(
     enrolment: Enrolment,
     authority: bytes,
     lasts_s: float,
+    is_done: Callable[[Clerk], bool],
 ) -> tuple[str, ...]:
-    """Print invitations and wait for those who have them; gives the logins of those who did not come in time."""
+    """Print invitations and wait for those who have them; gives the logins of those who did not come in time.
+
+    Whoever waits on after all have come, until `is_done`, learns of it if somebody shows one of them again.
+    """
     heard = Mailbox[Heard]()
     clocks = time.monotonic, lambda: wall_ms() // 1000
     clerk = Clerk(invited, members, enrolment, authority, clocks, lasts_s, lambda user, error: heard.put((user, error)))
@@ -39,11 +44,24 @@ def expect(
         many = "invitations, each for" if len(invited) > 1 else "an invitation for"
         warn(f"{many} {', '.join(one.user for one in invited)}: good for {lasts_s / 60:g} minutes, while this waits",
              "on each agent: perch enroll, and then its own")  # fmt: skip
-        while not clerk.is_done:
-            _tell(heard.take(LOOK_S))
-        while heard:
-            _tell(heard.take())
+        _listen(heard, lambda: clerk.is_used_up)
+        if not (clerk.waits_for or is_done(clerk)):
+            _listen_on(heard, lambda: is_done(clerk))
     return clerk.waits_for
+
+
+def _listen_on(heard: Mailbox[Heard], is_done: Callable[[], bool]) -> None:
+    """Listen for those who show again what was used: the rightful one, maybe, after a thief."""
+    warn("all are enrolled; this waits on, to tell if somebody else has an invitation too", "Ctrl-C ends that")
+    with suppress(KeyboardInterrupt):
+        _listen(heard, is_done)
+
+
+def _listen(heard: Mailbox[Heard], is_done: Callable[[], bool]) -> None:
+    while not is_done():
+        _tell(heard.take(LOOK_S))
+    while heard:
+        _tell(heard.take())
 
 
 def _tell(heard: Heard | None) -> None:
@@ -53,4 +71,4 @@ def _tell(heard: Heard | None) -> None:
     if error is None:
         click.echo(f"{user} is enrolled.", err=True)
     else:
-        warn(f"{user} could not be enrolled: {error.what}", error.remedy)
+        warn(f"{user} {error.what}", error.remedy)

@@ -74,9 +74,14 @@ def settled(desk: Desk, secret: bytes, request: bytes) -> Desk:
     return desk._replace(tickets={**desk.tickets, secret: ticket})
 
 
-def is_over(desk: Desk, now_s: float) -> bool:
+def is_used_up(desk: Desk, now_s: float) -> bool:
     """Tell whether nobody can come any more: all have come, or their time is over."""
     return all(ticket.used is not None or now_s >= ticket.until_s for ticket in desk.tickets.values())
+
+
+def is_over(desk: Desk, now_s: float) -> bool:
+    """Tell whether nobody would come any more, not even to find that his invitation was used by somebody else."""
+    return all(now_s >= ticket.until_s for ticket in desk.tickets.values())
 
 
 def _of_ticket(ticket: Ticket | None, user: str, request: bytes, now_s: float) -> Verdict:

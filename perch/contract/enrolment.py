@@ -24,6 +24,9 @@ SECRET_BYTES = 32
 MAX_BYTES = 16_384
 AUTHORITY_PATH, TERMS_PATH, CREDENTIAL_PATH = "/authority", "/terms", "/credential"
 
+STOLEN = "unless the server says that this agent is enrolled: then somebody else used it, so revoke the agent there"
+"""What whoever comes too late to find out by himself has to know."""
+
 _TEXT = re.compile(
     rf"{SCHEME}://(?P<site>[^_:/@\s]+)_(?P<agent>[^_:/@\s]+):(?P<secret>[A-Za-z0-9_-]{{43}})"
     r"@(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@\s]+):(?P<port>[0-9]{1,5})/(?P<authority>[0-9a-f]{64})"
