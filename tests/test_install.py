@@ -178,6 +178,38 @@ def test_a_newer_perch_replaces_what_nobody_changed_and_keeps_what_somebody_did(
     assert not list(units.glob("*.new"))
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--site", "annex", "--name", "Annex"), "--site: 'annex' is not among the sites here: hq add its site.toml"),
+        (("--name", "Annex"), "--name: Perch is installed here, and with another: 'Harbour House'"),
+        (("--site", "hq", "--host", "c.hq.example"), "--host: Perch is installed here, and with another: 'b.hq.ex"),
+    ],
+)
+def test_a_second_site_is_not_passed_over_in_silence(
+    words: tuple[str, ...], said: str, laid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(laid, "server", *words, code=2)
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_after_a_restore_the_servers_own_password_is_made_anew(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No backup has it, and it was lost with the machine; nobody but this server ever used it."""
+    own = root / "etc" / "perch" / "server.password"
+    lost = own.read_text()
+    own.unlink()
+    install(root, "server")
+    assert own.stat().st_mode & 0o777 == 0o640
+    assert len(own.read_text()) >= 43
+    assert own.read_text() != lost
+    assert "server.password (640): written" in capsys.readouterr().out
+    own.unlink()
+    config = root / "etc" / "perch" / "perch.toml"
+    config.write_text(config.read_text().replace("127.0.0.1", "broker.other.example"))
+    install(root, "server")
+    assert not own.exists()  # whoever keeps that broker gives it
+
+
 def test_json_says_what_became_of_each_file(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     install(root, *AGENT, "--json")

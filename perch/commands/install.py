@@ -12,6 +12,7 @@ import click
 
 from perch.adapters.laid_files import Laid, Outcome, lay, outcomes
 from perch.commands.examples import ExampleCommand, ExampleGroup
+from perch.commands.install_again import lost_password, require_same
 from perch.commands.install_files import SiteWanted, agent_files, folder_of, server_files
 from perch.commands.install_units import CONFIGURATION
 from perch.commands.output import print_json, warn
@@ -58,16 +59,19 @@ def server(
 ) -> None:
     """Example: perch install server --site hq --name "Harbour House" --time-zone Europe/Lisbon --host broker.hq.example
 
-    Install collector and API of one site, and a backup each night. Run it again after an upgrade, then without naming
-    the site: only what Perch wrote and nobody changed is written anew.
+    Install collector and API of one site, and a backup each night. Run it again after an upgrade or a restore, then
+    without naming the site: only what Perch wrote and nobody changed is written anew, and the rights of its files are
+    set right.
     """
     config = root / CONFIGURATION.removeprefix("/") / "perch.toml"
+    given = {"--site": site, "--name": name, "--time-zone": time_zone, "--host": host}
     if config.exists():
-        wanted, folders = None, _folders_of(config)
+        require_same(config, given)
+        wanted, folders, lost = None, _folders_of(config), lost_password(config)
     else:
-        wanted = _wanted(site, name, time_zone, host)
+        wanted, lost = _wanted(site, name, time_zone, host), ()
         folders = [folder_of(wanted.id)]
-    _install(root, server_files(_program(program), folders, wanted), dry_run=dry_run, as_json=as_json)
+    _install(root, [*server_files(_program(program), folders, wanted), *lost], dry_run=dry_run, as_json=as_json)
     if not (dry_run or as_json or wanted is None):
         click.echo("Next: perch agents prepare --config /etc/perch/perch.toml, then start the broker anew, then")
         click.echo("systemctl enable --now perch-collector perch-api perch-backup.timer")

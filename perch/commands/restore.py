@@ -1,6 +1,6 @@
 """`perch restore`: a server goes on from a backup."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from perch.adapters import backup_archive as archives
 from perch.adapters.backup_manifest import CONFIGURATION, Manifest, read_manifest
 from perch.commands.erasing_backups import erase_in_data, known_beside
 from perch.commands.examples import ExampleCommand
+from perch.commands.install_again import lost_password
 from perch.commands.output import print_json, warn
 from perch.commands.progress import Progress
 from perch.commands.server_config import NAME, SYSTEM
@@ -77,7 +78,7 @@ def _restore(backup: Path, manifest: Manifest, config: Path, erased: Sequence[Er
         told = {"data": str(data), "journal": journal, "events": manifest.events, "files": put}
         print_json({**told, "erased_again": len(again)})
         return
-    _say(manifest, data, files)
+    _say(manifest, data, files, {laid.path for laid in lost_password(config)})
     if again:
         click.echo(f"{len(again)} erasure{'s' if len(again) > 1 else ''} known from later were carried out in it.")
     what = f"what was erased after {manifest.made} is in it again, unless that is known from a backup beside it"
@@ -90,12 +91,16 @@ def _restore(backup: Path, manifest: Manifest, config: Path, erased: Sequence[Er
         )
 
 
-def _say(manifest: Manifest, data: Path, files: Sequence[Path]) -> None:
+def _say(manifest: Manifest, data: Path, files: Sequence[Path], made_anew: Collection[str]) -> None:
     click.echo(f"{data} holds the {manifest.events:,} events of {manifest.made}.")
     if files:
         click.echo(f"The configuration was put into {files[0].parent} ({len(files)} files).")
         for path in (*manifest.secrets, *manifest.elsewhere):
-            warn(f"{path} was not in the backup", "put it in its place before you start anything")
+            is_made = path in made_anew
+            remedy = (
+                "perch install server makes a new one" if is_made else "put it in its place before you start anything"
+            )
+            warn(f"{path} was not in the backup", remedy)
     click.echo("Start the collector now: agents send again what they keep, which is 48 hours.")
 
 
