@@ -1,6 +1,7 @@
 """The application put together: routes, problems, document, door."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -17,6 +18,7 @@ from api import (
     operations,
     page,
     planning_resources,
+    privacy_page,
     spaceapi_resource,
     watches_resource,
 )
@@ -39,7 +41,7 @@ from api.problems import declare_problems
 from api.replica import LoggedReadings, Replica
 from api.watches import Watches
 from perch.adapters.readings_log import ReadingsLog
-from perch.settings import Api, Face
+from perch.settings import Api, Broker, Face, ServerSettings
 
 UNLIMITED = Api(requests_per_minute=0)
 
@@ -57,13 +59,14 @@ def build(
     readings: ReadingsLog | LoggedReadings | None = None,
     watches: Watches | None = None,
     faces: Sequence[Face] = (),
+    served: ServerSettings | None = None,
 ) -> ASGIApp:
     """Put the application together around what it serves.
 
     `checks` are the parts that readiness depends on, `health` reads what the collector says of itself; `demo` says on
     the page that its data are simulated; `entrance` decides who comes in (None: everybody, as if at this machine), and
     `readings` keeps who read what of single spaces; `watches` tells whoever asked to be told;
-    `faces` are what sites show to everybody.
+    `faces` are what sites show to everybody, and `served` is the whole configuration, which `/privacy` tells of.
     """
     app = with_routes()
     app.state.checks = checks
@@ -75,7 +78,7 @@ def build(
     app.state.faces = {face.site: face for face in faces}
     if settings.replica:
         app.add_middleware(Replica)
-    return serving(app, live, history, settings, entrance)
+    return serving(app, live, history, settings, entrance, served)
 
 
 def with_routes() -> FastAPI:
@@ -102,6 +105,7 @@ def with_routes() -> FastAPI:
         metrics,
         login_page,
         page,
+        privacy_page,
         audit_page,
         week_page,
         planning_page,
@@ -112,6 +116,7 @@ def with_routes() -> FastAPI:
         report_page,
     ):
         app.include_router(routes.router)
+    app.include_router(privacy_page.resources)
     app.state.faces = {}
     declare_problems(app)
     describe(app)
@@ -124,9 +129,12 @@ def serving(
     history: History,
     settings: Api = UNLIMITED,
     entrance: Entrance | None = None,
+    served: ServerSettings | None = None,
 ) -> ASGIApp:
     """Have an application serve a network, behind its door and its gate."""
     app.state.live = live
+    sites = tuple(live.directory.sites.values())
+    app.state.served = served or ServerSettings(Path(), sites, (), Broker(), api=settings)
     app.state.history = history
     app.state.forecasts = Forecasts(history)
     app.state.drawings = Drawings(live.directory.sites.values())

@@ -20,7 +20,12 @@ from api.keys import Keys
 from api.origins import Names, is_of_another, is_proxied
 from perch.adapters.keys import ANYWHERE, BEGINNING, Key
 
-FREE = frozenset({"/healthz", "/readyz", "/login", "/logout", "/spaceapi"})
+FREE = frozenset(
+    {
+        *("/healthz", "/readyz", "/login", "/logout", "/spaceapi"),
+        *("/privacy", "/privacy/notice", "/api/v1/privacy"),
+    }
+)
 """What anybody may ask: `/readyz` then says no more than whether all is well, `/spaceapi` what operators publish."""
 
 _ASSETS = "/assets/"

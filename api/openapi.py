@@ -10,6 +10,7 @@ from api import (
     forecast_shapes,
     history_shapes,
     planning_shapes,
+    privacy_shapes,
     shapes,
     spaceapi_shapes,
     watches_shapes,
@@ -29,6 +30,7 @@ _SHAPES = [
         audit_shapes,
         watches_shapes,
         spaceapi_shapes,
+        privacy_shapes,
     )
     for shape in vars(module).values()
     if isinstance(shape, type) and shape.__module__ == module.__name__

@@ -180,6 +180,7 @@ async def _application(
         readings=LoggedReadings() if replica else readings,
         watches=watches,
         faces=settings.faces,
+        served=settings,
     )
     if replica:
         return app, (keys.follow(),)

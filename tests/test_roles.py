@@ -82,6 +82,9 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("GET", f"{API}/watches/{{id}}/deliveries"): Entry(READERS, f"{API}/watches/{NO_WATCH}/deliveries", status=404),
     ("POST", f"{API}/watches/{{id}}/replay"): Entry(READERS, f"{API}/watches/{NO_WATCH}/replay", status=404, body={}),
     ("GET", "/spaceapi"): Entry(EVERYBODY, "/spaceapi?site={site}", status=404, nobody=404),
+    ("GET", f"{API}/privacy"): Entry(EVERYBODY, f"{API}/privacy?site={{site}}", nobody=200),
+    ("GET", "/privacy"): Entry(EVERYBODY, "/privacy?site={site}", nobody=200),
+    ("GET", "/privacy/notice"): Entry(EVERYBODY, "/privacy/notice?site={site}", nobody=200),
     ("GET", "/healthz"): Entry(EVERYBODY, "/healthz", nobody=200),
     ("GET", "/readyz"): Entry(EVERYBODY, "/readyz", nobody=200),
     ("GET", "/metrics"): Entry((), "/metrics"),  # for keys of all sites: see below
