@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import influx2, parts
+from tests.examples import EACH_RUN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # A busy machine is not a failure.
-settings.register_profile("perch", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("perch", max_examples=EACH_RUN, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", parent=settings.get_profile("perch"), max_examples=250)
 settings.load_profile("perch")
 
