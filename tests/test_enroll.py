@@ -7,10 +7,13 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from perch import commands
+from perch.adapters.agent_health import read_agent_health
 from perch.adapters.authority import Authority, key_and_request
 from perch.adapters.broker_members import Members
 from perch.adapters.enrolling import enrol
@@ -30,11 +34,12 @@ from perch.contract.desk import MOST_WRONG
 from perch.contract.enrolment import AUTHORITY_PATH, CREDENTIAL_PATH, Invitation, Request, encode, fingerprint
 from perch.contract.topics import user_name
 from perch.errors import PerchError, UnavailableError
-from perch.model import Clock, Identity, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
+from perch.model import Clock, Identity, Reading, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from perch.settings import AgentSettings, Broker, SensingSettings, load_server
 from perch.settings.broker import read_broker
 from perch.settings.files import open_toml, toml_values
 from perch.settings.table import Complaints
+from sensor_agent import replay
 from sensor_agent.agent import Agent
 from sensor_agent.clock import RecordedClock
 from sensor_agent.inputs import use_mock_pins
@@ -203,6 +208,30 @@ def test_an_agent_is_invited_delivers_is_given_another_credential_and_is_put_out
     assert told["annex/pi-1"]["credential"] == "none"
 
 
+def test_a_replay_tells_in_its_log_and_its_file_that_it_was_put_out(
+    place: Venue, pi: Pi, caplog: pytest.LogCaptureFixture
+) -> None:
+    pi.config.write_text("[broker]\n")
+    way, stop = place.enrol("pi-4"), threading.Event()
+    settings = replace(pi.settings(), agent="pi-4", broker=way)
+    rows = [Reading(T0 + second * 1000, "pir1", second % 2) for second in range(600)]
+    replaying = partial(replay.run, settings, rows, stop, speed=1, shift=True)
+    with caplog.at_level("INFO", "perch.agent"), ThreadPoolExecutor(1) as pool:
+        done = pool.submit(replaying)
+        try:
+            until(lambda: (told := read_agent_health(pi.data)) and told.broker is None)
+            place.members.revoke("hq", "pi-4", NOW_S)
+            until(lambda: (told := read_agent_health(pi.data)) and "revoked or replaced" in (told.broker or ""))
+        finally:
+            stop.set()
+        done.result(10)
+    assert "broker: connected" in caplog.text
+    assert "Not authorized" in caplog.text
+    last = read_agent_health(pi.data)
+    assert last is not None
+    assert not last.running
+
+
 def test_what_a_revoked_agent_stated_last_is_believed_no_more(either: Venue, tmp_path: Path) -> None:
     """Nor by who comes later; it said that it would be valid for a day, and under another start than its status."""
     settings = load_server(either.config, {})
@@ -337,24 +366,32 @@ def test_a_lost_answer_is_given_again(place: Venue) -> None:
 # Who stands in between.
 
 
-@pytest.mark.parametrize("shows_the_true_one", [False, True], ids=["its own authority", "the true authority"])
-def test_a_man_in_the_middle_never_sees_the_secret(place: Venue, tmp_path: Path, shows_the_true_one: bool) -> None:
+@pytest.mark.parametrize("shows", ["his", "the true one", "both", "both, trusted", "both, his first"])
+def test_a_man_in_the_middle_never_sees_the_secret(place: Venue, tmp_path: Path, shows: str) -> None:
+    """Nor where he shows the true authority and hides his own behind it, under another name for the same thing."""
     (tmp_path / "his").mkdir()
     his, asked = Authority(tmp_path / "his"), list[Asked]()
     his.make("Perch tests")
     signed, key = his.sign_broker(LOOPBACK)
     (tmp_path / "his" / "both.pem").write_bytes(signed.pem.encode() + key)
-    shown = place.files.authority.certificate if shows_the_true_one else his.certificate
+    true_one, his_one = place.files.authority.certificate.read_bytes(), his.certificate.read_bytes()
+    shown = {
+        "his": his_one,
+        "the true one": true_one,
+        "both": true_one + his_one.replace(b" CERTIFICATE", b" X509 CERTIFICATE"),
+        "both, trusted": true_one + his_one.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE"),
+        "both, his first": his_one.replace(b" CERTIFICATE", b" X509 CERTIFICATE") + true_one,
+    }[shows]
 
     def answer(one: Asked) -> Answer:
         asked.append(one)
-        return Answer(200, shown.read_bytes())
+        return Answer(200, shown)
 
     port = free_port()
     with DeskServer(port, tmp_path / "his" / "both.pem", answer), pytest.raises(PerchError) as refusal:
         enrol(invited(place)._replace(port=port))
     assert [(one.method, one.path, one.body) for one in asked] == [("GET", AUTHORITY_PATH, b"")]
-    assert ("did not sign" if shows_the_true_one else "is not the server") in refusal.value.what
+    assert ("is not the server" if shows == "his" else "did not sign") in refusal.value.what
 
 
 def test_a_desk_that_is_not_there_is_named(place: Venue, pi: Pi, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ from perch.contract.enrolment import (
     Invitation,
     Request,
     Terms,
+    certificate_in,
     decode,
     encode,
     fingerprint,
@@ -320,3 +321,10 @@ def test_a_fingerprint_is_that_of_the_certificate_and_not_of_the_text() -> None:
     assert fingerprint(pem) == fingerprint("with words before\n" + pem) == hashlib.sha256(b"\0\0\0").hexdigest()
     with pytest.raises(ContractError):
         fingerprint(pem + pem)
+
+
+def test_of_a_text_around_a_certificate_nothing_is_trusted() -> None:
+    other = "-----BEGIN X509 CERTIFICATE-----\nAAAB\n-----END X509 CERTIFICATE-----\n"
+    pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    assert certificate_in(f"{other}words\n{pem}{other}") == pem
+    assert certificate_in(pem.replace("AAAA", "A A\nAA")) == pem

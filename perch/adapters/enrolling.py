@@ -26,6 +26,7 @@ from perch.contract.enrolment import (
     Refused,
     Request,
     Terms,
+    certificate_in,
     decode,
     encode,
     fingerprint,
@@ -90,7 +91,7 @@ def _authority(invitation: Invitation) -> str:
     if not is_the_one:
         where = f"{invitation.host}:{invitation.port}"
         raise PerchError(f"whoever answers at {where} is not the server that this invitation is from", _IMPOSTOR)
-    return pem
+    return certificate_in(pem)
 
 
 def _ask(

@@ -9,6 +9,7 @@ broker has to keep of it, never the password.
 import base64
 import hashlib
 import re
+import textwrap
 from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
@@ -71,11 +72,24 @@ def parse_invitation(text: str) -> Invitation:
 
 def fingerprint(pem: str) -> str:
     """Give SHA-256 of the one certificate in a text; raises ContractError where there is none, or more than one."""
+    return hashlib.sha256(_der_in(pem)).hexdigest()
+
+
+def certificate_in(pem: str) -> str:
+    """Give the one certificate in a text and nothing else of it; raises ContractError.
+
+    What stands beside it may be a certificate to others, who know more names for one, and was never compared.
+    """
+    lines = textwrap.wrap(base64.b64encode(_der_in(pem)).decode(), 64)
+    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))
+
+
+def _der_in(pem: str) -> bytes:
     found = _PEM.findall(pem)
     if len(found) != 1:
         raise ContractError("bad-authority", "this is not the certificate of one authority")
     try:
-        return hashlib.sha256(base64.b64decode(found[0])).hexdigest()
+        return base64.b64decode(found[0])
     except ValueError:
         raise ContractError("bad-authority", "this is no certificate") from None
 
