@@ -1,12 +1,14 @@
 """Replays a recording through the real agent: its mock pins are moved, and time is the recording's own.
 
 Edge-driven sensors have their pins driven; sampled ones are polled at their rows' times, so that a missing row is a
-failed poll. It ends at the last reading, once the collector has acknowledged everything.
+failed poll. It ends at the last reading, once the collector has acknowledged everything. It logs, and tells in its
+file, how it is doing, as an agent does that senses.
 """
 
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from perch.adapters.instants import boot_ms
@@ -17,7 +19,8 @@ from perch.settings import AgentSettings
 from sensor_agent.agent import Agent
 from sensor_agent.clock import RecordedClock, SystemClock
 from sensor_agent.inputs import RECORDED, RecordedInput, move_pin, use_mock_pins
-from sensor_agent.process import say_once
+from sensor_agent.process import say_once, trouble_once
+from sensor_agent.reporter import Reporter
 
 log = logging.getLogger("perch.agent")
 
@@ -66,8 +69,9 @@ def run(
     shift_ms = SystemClock().wall_ms() - first.time_ms if shift else 0
     clock = RecordedClock((start_ms if start_ms is not None else first.time_ms) + shift_ms)
     sensors = with_mock_pins(settings.sensing.sensors)
-    with Agent(settings, clock, sensors) as agent:
-        replay = _Replay(agent, clock, sensors, speed, stop, patience_s, head_start_ms)
+    with Agent(settings, clock, sensors) as agent, closing(Reporter(settings.data, agent, clock)) as reporter:
+        log.info("agent %s/%s replays a recording", settings.site, settings.agent)
+        replay = _Replay(agent, clock, sensors, speed, stop, patience_s, head_start_ms, reporter)
         replay.play(_shifted(first, shift_ms))
         for row in rows:
             if stop.is_set():
@@ -108,13 +112,15 @@ class _Replay:
         stop: threading.Event,
         patience_s: float,
         head_start_ms: int,
+        reporter: Reporter,
     ) -> None:
         self._agent = agent
+        self._reporter = reporter
         self._clock = clock
         self._sensors = {sensor.id: sensor for sensor in sensors}
         self._speed = speed
         self._stop = stop
-        self._said = ""
+        self._said = self._troubled = ""
         self._patience_s = patience_s
         self._began_s = _now_s() - head_start_ms / 1000 / (speed or 1)
         self._behind = head_start_ms > 0
@@ -157,6 +163,7 @@ class _Replay:
             self._drain()
             self._agent.advance()
             self._agent.deliver()
+            self._tell()
             if self._clock.now_ms >= until_ms:
                 return
             if self._behind:  # until now states were said with times long past, which nobody believes
@@ -164,6 +171,11 @@ class _Replay:
                 self._agent.announce()
             left_s = (until_ms - self._clock.now_ms) / 1000 / self._speed
             self._agent.take(min(left_s, self._due_s(), _SLICE_S))
+
+    def _tell(self) -> None:
+        """Say once what turned, and keep its file."""
+        self._said, self._troubled = say_once(self._agent, self._said), trouble_once(self._agent, self._troubled)
+        self._reporter.settle()
 
     def _due_s(self) -> float:
         left_ms = self._agent.delivery_deadline - boot_ms()
@@ -178,7 +190,7 @@ class _Replay:
         while left > most and not self._stop.is_set():
             self._agent.take(0.1)
             self._agent.deliver()
-            self._said = say_once(self._agent, self._said)
+            self._tell()
             if self._agent.unsettled < left:
                 left, gave_up_s = self._agent.unsettled, _now_s() + self._patience_s
             if _now_s() > gave_up_s:

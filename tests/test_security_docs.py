@@ -75,7 +75,7 @@ def test_what_the_installers_page_quotes_is_what_is_said() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "perch").rglob("*.py"))
     table = INSTALLERS.partition("| it says | what to do |\n|---|---|\n")[2].partition("\n\n")[0]
     quoted = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
-    assert len(quoted) == 6
+    assert len(quoted) == 7
     fragments = [part.strip() for one in quoted for part in re.split(r"…|hq/pi-3|; ", one)]
     assert [part for part in fragments if part and part not in sources] == []
 

@@ -63,7 +63,8 @@ def refused(broker: Broker, why: str) -> UnavailableError:
     """Say that a broker was reached and will have none of it."""
     return UnavailableError(
         f"the broker at {place(broker)} refuses: {why}",
-        "check username, password_file or certificate under [broker], and the broker's access list",
+        "check username, password_file or certificate under [broker], and the broker's access list; an agent that was"
+        " revoked or replaced needs an invitation: perch agents token or replace on the server, then perch enroll here",
     )
 
 
