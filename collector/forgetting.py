@@ -20,7 +20,7 @@ from perch.settings import Retention
 log = logging.getLogger(__name__)
 
 LOOK_MS = 60_000
-SCRUB_MS = 1_000
+SOON_MS = 1_000
 
 
 class Known(Protocol):
@@ -45,9 +45,9 @@ class Reading(Protocol):
 
 
 class Forgetting:
-    """Looks once a minute whether there is something to let go of; the thread of the intake calls it.
+    """Looks once a minute, and more often at first, whether there is something to let go of.
 
-    `readers` are the projections of the journal, the first of them history's.
+    The thread of the intake calls it. `readers` are the projections of the journal, the first of them history's.
     """
 
     def __init__(self, journal: Journal, history: Known, readers: Sequence[Reading], retention: Retention) -> None:
@@ -68,12 +68,12 @@ class Forgetting:
         if self.strike() is not None:
             return
         if self._bound is None and mono_ms >= self._look_ms:
-            self._look_ms = mono_ms + LOOK_MS
+            self._look_ms = mono_ms + (LOOK_MS if self._has_caught_up() else SOON_MS)
             self._bound, self._after = self._too_old(), 0
         if self._bound is not None:
             self._let_go(self._bound)
         elif mono_ms >= self._scrub_ms:
-            self._scrub_ms = mono_ms + SCRUB_MS
+            self._scrub_ms = mono_ms + SOON_MS
             self._journal.scrub()
 
     def strike(self) -> Walked | None:
@@ -93,6 +93,9 @@ class Forgetting:
         if self._gone:
             log.info("the journal has let go of %d events that came before [retention] journal_days", self._gone)
             self._gone = 0
+
+    def _has_caught_up(self) -> bool:
+        return all(reader.position == self._journal.end for reader in self._readers)
 
     def _too_old(self) -> Bound | None:
         """Say what may go; None where nothing may."""

@@ -116,7 +116,7 @@ def state(seq: int, space: str, said: State, ms: int, mono_ms: int | None = None
     return StateEvent(seq, space, said, 0.75, None, reason, ms, ms - FIRST_MS if mono_ms is None else mono_ms, Clock.OK)
 
 
-def days(files: Files, first: int, last: int, spaces: Sequence[str] = ("s1", "s2")) -> None:
+def days(journal: Journal, first: int, last: int, spaces: Sequence[str] = ("s1", "s2")) -> None:
     """Let an agent live from one day until another: its spaces are taken at nine and left at five, and it marks."""
     stream = Stream("hq", "pi-1", EPOCHS[0])
     for day in range(first, last):
@@ -125,10 +125,10 @@ def days(files: Files, first: int, last: int, spaces: Sequence[str] = ("s1", "s2
         for number, space in enumerate(spaces):
             told.append((9 * 4 * QUARTER_MS + number * 60_000 + 777, space, State.OCCUPIED))
             told.append((17 * 4 * QUARTER_MS + number * 60_000 + 777, space, State.FREE))
-        seq, runs = files.journal.watermark(stream).highest, []
+        seq, runs = journal.watermark(stream).highest, []
         for after_ms, space, said in sorted(told, key=lambda one: one[0]):
             seq, ms = seq + 1, begun_ms + after_ms
             mono_ms = ms - FIRST_MS
             event = AliveEvent(seq, ms, mono_ms, Clock.OK) if said is None else state(seq, space, said, ms)
             runs.append(Run(stream, BOOT, mono_ms + 50, ms + 50, (event,)))
-        files.journal.append(runs, {stream: Watermark(seq)})
+        journal.append(runs, {stream: Watermark(seq)})

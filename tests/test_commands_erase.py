@@ -238,3 +238,40 @@ def test_a_backup_from_before_is_erased_when_it_is_restored(
         assert "erased after" in said.err
         assert is_anywhere(server.data) is not knows
         assert erased(server) == ([3] if knows else [])
+
+
+@pytest.mark.long
+def test_it_is_in_no_row_of_an_influxdb_either(
+    tmp_path: Path, mosquitto: parts.Broker, influxdb: parts.Influx, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Server(tmp_path, mosquitto.port, f"[influx]\n{influxdb.toml}")
+    server.data.mkdir()
+    lived(server)
+
+    def rows(name: str = "occupancy") -> list[dict[str, object]]:
+        bucket = influxdb.zones_bucket if name == "zone_15min" else influxdb.bucket
+        return influxdb.query(f'SELECT * FROM "{name}"', bucket)  # noqa: S608 - names of our own
+
+    def people() -> set[object]:
+        return {row["people_ms"] for row in rows("zone_15min")}
+
+    with server.collecting() as collector, Agent(mosquitto) as agent:
+        until(collector.hears)
+        until(lambda: collector.health().projections["influx"].position == 6, 60)
+        assert COUNT in {row.get("people") for row in rows()}
+        assert people() > {0}
+        known = [row["time"] for row in rows("zone_15min")]
+        assert server.perch("erase", "space", *PERIOD, "--yes", "--json") == 0
+        assert told(capsys)["events"] == 1
+        assert COUNT not in {row.get("people") for row in (*rows(), *rows("statement"))}
+        assert people() == {0}
+        assert [row["time"] for row in rows("zone_15min")] == known
+        states = {row["state"] for row in rows() if int(str(row["time"])) >= (BEGUN_MS + 40 * 3_600_000) * 10**6}
+        assert states == {"unknown", "free"}
+        agent.send(EVENTS[2])
+        agent.send(stated(7, "d01", 43, COUNT), stated(8, "d01", 120))
+        until(lambda: agent.heard() == Watermark(8))
+        until(lambda: collector.health().projections["influx"].position == 9)
+        assert server.perch("projection", "rebuild", "influx") == 0
+        assert COUNT not in {row.get("people") for row in (*rows(), *rows("statement"))}
+    assert not is_anywhere(server.data)

@@ -49,11 +49,11 @@ def at(intervals: Sequence[Interval], ms: int) -> tuple[State, int | None]:
 
 def with_a_canary(folder: Files) -> None:
     """Four days of two desks; on the third morning the first is taken by very many."""
-    days(folder, 0, 2)
+    days(folder.journal, 0, 2)
     seq = folder.journal.watermark(STREAM).highest + 1
     canary = replace_count(state(seq, "s1", State.OCCUPIED, FIRST_MS + 2 * DAY_MS + HOUR_MS))
     folder.tell(STREAM, [canary], canary.wall_ms, canary.mono_ms)
-    days(folder, 2, 4)
+    days(folder.journal, 2, 4)
     folder.follow()
 
 
@@ -96,7 +96,7 @@ def test_it_is_in_no_byte_and_unknown_until_something_else_is_said(tmp_path: Pat
 
 def test_what_an_agent_kept_back_is_stored_without_its_content_and_once(tmp_path: Path) -> None:
     with files(tmp_path, KEEPS) as folder:
-        days(folder, 0, 4)
+        days(folder.journal, 0, 4)
         folder.erase("s1", FROM_MS, TO_MS)
         folder.erase("s1", FROM_MS, TO_MS)
         folder.follow()
@@ -123,7 +123,7 @@ def test_what_an_agent_kept_back_is_stored_without_its_content_and_once(tmp_path
 def test_what_turns_out_later_to_be_of_the_period_is_not_shown(tmp_path: Path) -> None:
     """An event of a boot whose clock was set long after, which nobody could date when it came."""
     with files(tmp_path, KEEPS) as folder:
-        days(folder, 0, 4)
+        days(folder.journal, 0, 4)
         folder.erase("s1", FROM_MS, TO_MS)
         folder.follow()
         before = held(folder.history, "pi-1", "s1")
@@ -148,7 +148,7 @@ def replace_clock(of: StateEvent) -> StateEvent:
 
 def test_sums_of_days_without_words_lose_the_period_and_what_follows_from_it(tmp_path: Path) -> None:
     with files(tmp_path, Retention(2, 0, journal_days=5)) as folder:
-        days(folder, 0, 9)
+        days(folder.journal, 0, 9)
         folder.follow()
         before = sums(folder, "s1"), sums(folder, "s2")
         folder.erase("s1", FROM_MS, TO_MS)

@@ -7,27 +7,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.adapters.journal_ageing import Bound
 from perch.adapters.journal_merge import merge
-from perch.contract import ClockEvent
+from perch.contract import AliveEvent, ClockEvent
 from perch.delivery.watermark import Watermark
 from perch.history.source import Stretch
-from perch.model import DAY_MS, State
+from perch.model import DAY_MS, Clock, State
 from perch.settings import Retention
+from tests import parts
 from tests import test_intake as intake_cases
 from tests.forgetful import BOOT, FIRST_MS, Files, days, files, state
 from tests.history_cases import EPOCHS
+from tests.parts import until
+from tests.test_collector import Agent
+from tests.test_commands_errands import Server
 
 STREAM = Stream("hq", "pi-1", EPOCHS[0])
 
 
 def a_week_and_more(folder: Files, once: int = 0, last: int = 12) -> None:
     """Twelve days, of which the journal keeps five; one desk was taken once and never spoken of since."""
-    days(folder, 0, once)
+    days(folder.journal, 0, once)
     at_ms, seq = FIRST_MS + once * DAY_MS + 1000, folder.journal.watermark(STREAM).highest + 1
     folder.tell(STREAM, [state(seq, "s3", State.OCCUPIED, at_ms)], at_ms, at_ms - FIRST_MS)
-    days(folder, once, last)
+    days(folder.journal, once, last)
     folder.follow()
 
 
@@ -73,7 +78,7 @@ def test_a_name_that_nothing_mentions_any_more_is_in_no_byte(tmp_path: Path) -> 
     with files(tmp_path) as folder:
         gone = Stream("hq", "pi-1", EPOCHS[1])
         folder.tell(gone, [state(1, "canary-desk", State.OCCUPIED, FIRST_MS)], FIRST_MS)
-        days(folder, 0, 12)
+        days(folder.journal, 0, 12)
         folder.follow()
         assert b"canary-desk" in (tmp_path / "journal.db").read_bytes() + (tmp_path / "journal.db-wal").read_bytes()
         folder.forget()
@@ -89,7 +94,7 @@ def test_a_name_that_nothing_mentions_any_more_is_in_no_byte(tmp_path: Path) -> 
 def test_a_word_never_gets_the_number_of_one_that_went(tmp_path: Path) -> None:
     """Readers remember numbers: what they read later must not be read under a name that was."""
     with files(tmp_path) as folder:
-        days(folder, 0, 12, ("s1",))
+        days(folder.journal, 0, 12, ("s1",))
         folder.follow()
         last = Stream("hq", "pi-1", EPOCHS[2])
         folder.tell(last, [state(1, "s2", State.FREE, FIRST_MS)], FIRST_MS)
@@ -148,7 +153,7 @@ def test_a_site_that_moved_is_let_go_of_in_its_new_journal_as_well(tmp_path: Pat
     with files(old) as source, files(new) as target:
         a_week_and_more(source)
         source.forget()
-        days(target, 13, 14)
+        days(target.journal, 13, 14)
         target.follow()
         epochs = Stream("port", "pi-9", EPOCHS[0])
         target.tell(epochs, [state(1, "p1", State.FREE, FIRST_MS + 13 * DAY_MS)], FIRST_MS + 13 * DAY_MS)
@@ -176,7 +181,7 @@ def check(steps: list[Step]) -> None:
         for what, how in steps:
             if what == "tell":
                 before = folder.log.end()
-                days(folder, day, day + 1 + how % 3)
+                days(folder.journal, day, day + 1 + how % 3)
                 model += [
                     (entry.position, entry.epoch, entry.event.seq, entry.received_ms)
                     for entry in folder.log.read(before, 10**6)
@@ -238,3 +243,44 @@ def test_an_event_that_comes_again_when_its_like_was_let_go_of_is_acknowledged_a
         assert (desk.codes(), desk.intake.counts.repeats, desk.intake.counts.conflicts) == ([], 2, {})
     finally:
         desk.close()
+
+
+def test_a_collector_lets_go_of_it_while_agents_speak(
+    tmp_path: Path, mosquitto: parts.Broker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And makes history anew without what it lacks, when it is asked to."""
+    server = Server(tmp_path, mosquitto.port, "[retention]\ntransitions_days = 2\njournal_days = 5\n")
+    server.data.mkdir()
+    with Journal.open(server.data / "journal.db") as journal:
+        gone = Stream("hq", "pi-1", EPOCHS[1])
+        run = Run(gone, BOOT, None, FIRST_MS, (state(1, "canary-desk", State.OCCUPIED, FIRST_MS),))
+        journal.append([run], {gone: Watermark(1)})
+        days(journal, 0, 12, ("d01",))
+        end = journal.end
+    with server.collecting() as collector, Agent(mosquitto) as agent:
+        until(collector.hears)
+        agent.send(AliveEvent(1, 0, 1, Clock.UNSYNCED), epoch=EPOCHS[2])
+        assert agent.heard(EPOCHS[2]) == Watermark(1)
+        until(lambda: floor_of(server.data) > 0)
+        until(lambda: b"canary-desk" not in b"".join(path.read_bytes() for path in server.data.glob("journal.db*")))
+        before = answered(server.data)
+        assert server.perch("projection", "rebuild", "history") == 0
+        assert "before 2026-" in capsys.readouterr().out
+        assert answered(server.data) == before
+    assert collector.failure is None
+    with JournalReader(server.data / "journal.db") as log:
+        assert 0 < len(log.read(0, 10**6)) < log.end() == end + 1
+
+
+def floor_of(data: Path) -> int:
+    with JournalReader(data / "journal.db") as log:
+        return log.floor()
+
+
+def answered(data: Path) -> object:
+    with HistoryReader(data / "history.db") as history:
+        [rows] = history.read("hq", [Stretch("d01", "pi-1", history.tiers("hq").words_ms, 2**59)])
+        sheets = history.sheets("hq")
+        summed = sheets.summed(sheets.days(FIRST_MS // DAY_MS, FIRST_MS // DAY_MS + 20))
+        known = [None if of is None else of.known_ms.sum() for of in summed]
+        return [rows.row(place) for place in range(len(rows))], known, history.horizon("hq"), history.tiers("hq")

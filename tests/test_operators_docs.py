@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.journal import Journal, JournalReader
+from perch.adapters.journal import Journal, JournalReader, Stream
+from perch.adapters.journal_codec import ErasedEvent
+from perch.contract import StateEvent
+from perch.model import Clock, Reason, State
 from tests.parts import free_port
 from tests.test_projection_history import append, event
 
@@ -85,7 +88,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     machine = Machine(tmp_path_factory.mktemp("machine"))
     machine.run(SECTIONS["Installing the server"][0])
     with Journal.open(machine.root / "var/lib/perch/journal.db") as journal:
-        append(journal, [event(number) for number in range(1, 21)])
+        append(journal, [event(number) for number in range(1, 20)])
+        at_ms = 1_777_800_000_000  # in the first week of May 2026
+        desk = StateEvent(1, "d01", State.OCCUPIED, 0.9, None, Reason.MOTION, at_ms, 1, Clock.OK)
+        append(journal, [desk], Stream("hq", "pi-1", "1" * 32))
     (machine.root / "var/backups/perch").mkdir(parents=True)
     return machine
 
@@ -97,6 +103,7 @@ def test_every_block_of_the_page_is_run_here() -> None:
         "Agents": 1,  # which test_security_docs runs, at a broker
         "Backups": 1,
         "Restoring": 1,
+        "Erasing": 1,
         "When somebody helps from afar": 1,
         "The quarantine": 1,  # this and the next are run in test_documented_server, beside a collector
         "Making projections anew": 1,
@@ -129,10 +136,17 @@ def test_a_server_is_backed_up_lost_and_restored_and_upgraded_and_taken_back(mac
     assert (machine.root / "media/usb/before-the-move/manifest.json").exists()
     made.rename(backups / BACKUP)
 
+    machine.run(SECTIONS["Erasing"][0])
+    with JournalReader(machine.root / "var/lib/perch/journal.db") as reader:
+        [(position, erasure)] = reader.erasures()
+        assert reader.is_erased(position)
+        assert (erasure.site, erasure.space) == ("hq", "d01")
+        assert isinstance(reader.read(19, 1)[0].event, ErasedEvent)
+
     shutil.rmtree(machine.root / "var/lib/perch")
     shutil.rmtree(machine.root / "etc/mosquitto/perch")
     machine.run(SECTIONS["Restoring"][0])
-    assert machine.events() == 20
+    assert machine.events() == 21, "and that something was erased, which its backup knows too"
     assert (machine.root / "etc/mosquitto/perch/mosquitto.conf").exists()
 
     upgrade, back = SECTIONS["The server"][0], SECTIONS["Back again"][0]
@@ -141,7 +155,7 @@ def test_a_server_is_backed_up_lost_and_restored_and_upgraded_and_taken_back(mac
     machine.install_perch()
     machine.run(f"/opt/perch/bin/pip{installed}")
     machine.run(back)
-    assert machine.events() == 20
+    assert machine.events() == 21
     assert (machine.root / "var/lib/perch.newer/journal.db").exists()
 
 

@@ -1,14 +1,18 @@
 """`perch projection`: what is made from the journal, made anew."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from perch.adapters.errands import Rebuild
+from perch.adapters.history_reader import HistoryReader
+from perch.adapters.journal_reader import JournalReader
 from perch.commands.errands import have_done, show_progress
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json, warn
 from perch.errors import Complaint, InputError
+from perch.model import DAY_MS
 from perch.settings import ServerSettings, load_server
 
 HISTORY, INFLUX = "history", "influx"
@@ -44,8 +48,24 @@ def rebuild(which: str | None, config: Path, as_json: bool) -> None:
         if not as_json:
             rows = f", {answer.rows:,} rows written" if answer.rows else ""
             click.echo(f"{name} holds all {answer.taken:,} events of the journal{rows}.")
+            if kept := _kept_as_it_was(settings, name):
+                click.echo(kept)
     if as_json:
         print_json({"rebuilt": done})
+
+
+def _kept_as_it_was(settings: ServerSettings, name: str) -> str:
+    """Say what could not be made anew, and so is as it was; nothing where all could."""
+    with JournalReader(settings.data / "journal.db") as journal, HistoryReader(settings.data / "history.db") as history:
+        floor, words_day = journal.floor(), history.kept_from()
+    if words_day is None:
+        return ""
+    day = datetime.fromtimestamp(words_day * DAY_MS / 1000, UTC).strftime("%Y-%m-%d")
+    if name == INFLUX:
+        return f"Rows from before {day} (UTC) are as they were: history keeps no single changes of those days."
+    if floor:
+        return f"What is from before {day} (UTC) was kept: the journal has let go of its first {floor:,} events."
+    return ""
 
 
 def _chosen(settings: ServerSettings, which: str | None) -> list[str]:
