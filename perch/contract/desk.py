@@ -60,11 +60,13 @@ def judged(desk: Desk, secret: bytes, user: str, request: bytes, address: str, n
     """Judge a request by the hashes of its secret and of itself; a grant changes nothing before it is `settled`."""
     wrong = {who: kept for who, when in desk.wrong.items() if (kept := _recent(when, now_s))}
     desk = desk._replace(wrong=wrong)
-    if len(wrong.get(address, ())) >= MOST_WRONG or (address not in wrong and len(wrong) >= MOST_WATCHED):
+    if len(wrong.get(address, ())) >= MOST_WRONG:
         return desk, Verdict.TOO_MANY
     verdict = _of_ticket(desk.tickets.get(secret), user, request, now_s)
     if verdict in (Verdict.GRANT, Verdict.AGAIN):
         return desk, verdict
+    if address not in wrong and len(wrong) >= MOST_WATCHED:
+        return desk, Verdict.TOO_MANY
     return desk._replace(wrong={**wrong, address: (*wrong.get(address, ()), now_s)}), verdict
 
 
