@@ -16,7 +16,7 @@ LASTS_S = 900
 MOST_WRONG = 10
 WINDOW_S = 60.0
 MOST_WATCHED = 1_000
-"""So many addresses are remembered for showing wrong invitations; beyond that nobody new is looked at."""
+"""So many addresses are remembered for showing wrong invitations; who guesses from another one is told the same."""
 
 
 class Verdict(Enum):
