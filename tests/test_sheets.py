@@ -1,8 +1,9 @@
 """Days on sheets tell what statements tell: every sum, peak and level, whatever is told late, and however it is cut."""
 
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.adapters.cursor import Cursor
+from perch.adapters.history_file import PACKED, RAW
 from perch.adapters.history_store import HistoryReader, HistoryStore
 from perch.history.asked import Asked, asked
 from perch.history.crowd import levels
@@ -248,3 +250,18 @@ class UnreadableSheets:
 
     def summed(self, _: Sequence[Day]) -> Iterator[QuarterSums | None]:
         raise AssertionError("quarter hours were read")
+
+
+def test_history_that_is_told_at_once_lies_as_packed_as_history_told_bit_by_bit(tmp_path: Path) -> None:
+    """A rebuild brings several weeks of a space in one batch; each week is packed once the next one has begun."""
+    words = [stated(NOON_MS + 8 * number * HOUR_MS, State.FREE, seq=number + 1) for number in range(60)]
+    chunks = []
+    for name, batches in (("at once", [words]), ("bit by bit", [[word] for word in words])):
+        with HistoryStore.open(tmp_path / name) as store:
+            store.reset(JOURNAL)
+            for number, batch in enumerate(batches, 1):
+                store.add(batch, Cursor(JOURNAL, number))
+        with closing(sqlite3.connect(tmp_path / name)) as db:
+            chunks.append(db.execute("SELECT key, rows FROM chunk ORDER BY key").fetchall())
+    assert chunks[0] == chunks[1]
+    assert [rows[:1] for _, rows in chunks[0]] == [PACKED] * (len(chunks[0]) - 1) + [RAW]

@@ -200,18 +200,21 @@ class HistoryStore:
         late = bool(ends_ms) and (all_said or self._folding.may_touch(batch, ends_ms))
         numbers = {epoch: self._widen(epoch, lived) for epoch, lived in batch.epochs.items()}
         series = SeriesNumbers(self._db)
+        begun: list[tuple[int, int]] = []
         merged = [
             *(
-                self._merged(series.of(*key), week_ms, new, file.merged_states)
+                self._merged(series.of(*key), week_ms, new, file.merged_states, begun)
                 for key, week_ms, new in batch.stated.packed(numbers)
             ),
             *(
-                self._merged(series.of(site, agent, file.MARKS), week_ms, new, file.merged_marks)
+                self._merged(series.of(site, agent, file.MARKS), week_ms, new, file.merged_marks, [])
                 for (site, agent), marks in batch.marked.items()
                 for week_ms, new in _packed_marks(marks, numbers).items()
             ),
         ]
         self._db.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?)", merged)
+        for number, key in begun:
+            self._pack_before(number, key)
         self._note(batch)
         if not (all_said or counted):
             history_ageing.count_late(self._db, batch)
@@ -233,13 +236,18 @@ class HistoryStore:
         return number
 
     def _merged(
-        self, series: int, week_ms: int, new: bytes, merged: Callable[[bytes, bytes], bytes]
+        self,
+        series: int,
+        week_ms: int,
+        new: bytes,
+        merged: Callable[[bytes, bytes], bytes],
+        begun: list[tuple[int, int]],
     ) -> tuple[int, bytes]:
-        """Add packed rows of a week to the chunk of a series; gives it with its key."""
+        """Add packed rows of a week to the chunk of a series; gives it with its key, and adds that to those begun."""
         key = file.chunk_key(series, week_ms)
         row = self._db.execute("SELECT rows FROM chunk WHERE key = ?", (key,)).fetchone()
-        if row is None and merged is file.merged_states:
-            self._pack_before(series, key)
+        if row is None:
+            begun.append((series, key))
         rows = merged(b"" if row is None else file.opened(row[0]), new)
         is_packed = row is not None and row[0][:1] == file.PACKED
         return key, file.PACKED + file.packed_rows(rows) if is_packed else file.RAW + rows
