@@ -18,6 +18,7 @@ ALL = (
     "page",
     "latency",
     "streams",
+    "disk",
     "collector",
     "drain",
     "size",
@@ -30,6 +31,7 @@ ALL = (
     "forecast",
     "forecast_ceiling",
     "influx",
+    "influx_files",
     "telegraf",
     "clone",
 )
