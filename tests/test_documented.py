@@ -1,6 +1,7 @@
 """Every block of every page is carried out by a test, or it is said why not."""
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import click
 import pytest
 
 from perch import commands
-from tests.documented import CARRIED_OUT, NOT_HERE, OUTPUT, PAGES, ROOT, Block, blocks_of, indented, lines_of
+from tests.documented import CARRIED_OUT, FENCE, NOT_HERE, OUTPUT, PAGES, ROOT, Block, blocks_of, indented, lines_of
 
 ALL = [block for page in PAGES for block in blocks_of(page) if "toctree" not in block.language]
 SHELL = [block for block in ALL if block.language in ("sh", "console")]
@@ -92,6 +93,24 @@ def test_every_command_and_option_of_perch_is_there() -> None:
             parse(commands.perch, call)
         except click.ClickException as error:
             pytest.fail(f"{block.page}:{block.line}: perch {shlex.join(call)}: {error.message}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_in_a_sentence_is_there(page: str) -> None:
+    text = FENCE.sub("", (ROOT / page).read_text("utf-8"))
+    for said in re.findall(r"`((?:\S*/)?perch [a-z-][^`]*)`", text):
+        for words in alternatives(said):
+            for call in perch_calls(words):
+                try:
+                    parse(commands.perch, call)
+                except click.ClickException as error:
+                    pytest.fail(f"{page}: {said}: {error.message}")
+
+
+def alternatives(said: str) -> list[str]:
+    """Give the commands that a sentence means by `a|b` (a shell's own `|` has spaces around it)."""
+    found = re.search(r"(\S+\|\S+)", said)
+    return [said.replace(found[1], word) for word in found[1].split("|")] if found else [said]
 
 
 def test_a_command_that_is_not_there_is_found() -> None:
