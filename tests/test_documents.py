@@ -63,6 +63,21 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     assert missing_headings(document) == ["#other"]
 
 
+FOLDERS = "api|benchmarks|collector|dashboards|deploy|docs|examples|perch|scripts|sensor_agent|tests"
+MADE_LATER = {"examples/lab/data", "examples/lab/agent-data", "dashboards/*.json"}
+"""What pages name that is not in the source: made by commands, or below another folder that they name."""
+
+
+def test_every_file_and_every_target_of_make_that_a_page_names_is_there() -> None:
+    pages = (ROOT / "README.md", ROOT / "SECURITY.md", *DOCS.rglob("*.md"))
+    text = "\n".join(page.read_text() for page in pages)
+    files = {*re.findall(rf"`((?:{FOLDERS})/[\w./*-]+)`", text)} - MADE_LATER
+    assert len(files) > 60
+    assert {name for name in files if not any(ROOT.glob(name.rstrip("/")))} == set()
+    targets = re.findall(r"^([a-z][a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {*re.findall(r"`make ([a-z-]+)", text)} - {*targets} == set()
+
+
 def test_each_code_of_the_quarantine_is_explained_to_operators() -> None:
     lines = (ROOT / "docs" / "operators.md").read_text().splitlines()
     assert [
