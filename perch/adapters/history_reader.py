@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
 from typing import Self
 from weakref import finalize
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from perch.adapters import history_boots, history_together
 from perch.adapters import history_file as file
+from perch.adapters.closing import Closing
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_chunks import chunks_of, cut
 from perch.adapters.history_lost import OF_ERASED, Losers, around, losers
@@ -38,7 +38,7 @@ from perch.history.told import LostSpan
 from perch.model import DAY_MS
 
 
-class HistoryReader:
+class HistoryReader(Closing):
     """A `WordSource` over a file that another connection writes; raises StorageError.
 
     It never writes and never checkpoints. Any thread may call: calls take turns on one connection, each in one short
@@ -67,14 +67,6 @@ class HistoryReader:
 
     def __repr__(self) -> str:
         return f"<HistoryReader of {str(self._path)!r}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; no other call may follow."""

@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from perch.adapters import history_again, history_ageing, history_boots, history_erasing
 from perch.adapters import history_file as file
+from perch.adapters.closing import Closing
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_batch import Batch, Lived
 from perch.adapters.history_boots import Learned
@@ -36,7 +36,7 @@ SCRUB_WAITS_MS = 100
 NOTHING_LEARNED: Learned = {}
 
 
-class HistoryStore:
+class HistoryStore(Closing):
     """The one writer of a history. One thread at a time; every call raises StorageError where the file fails."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, held: IO[bytes]) -> None:
@@ -72,14 +72,6 @@ class HistoryStore:
 
     def __repr__(self) -> str:
         return f"<HistoryStore {str(self._path)!r}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; no other call may follow."""

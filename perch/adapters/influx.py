@@ -10,9 +10,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from perch.adapters import crash_points
+from perch.adapters.closing import Closing
 from perch.adapters.influx_probe import kept_hours
 from perch.adapters.influx_query import (
     Bucket,
@@ -96,7 +97,7 @@ class RowStore(LineWriter, Protocol):
         ...
 
 
-class InfluxWriter:
+class InfluxWriter(Closing):
     """Writes and deletes rows, and reads them back by InfluxQL; for one thread at a time."""
 
     def __init__(self, settings: Influx, timeout_s: float = 30.0) -> None:
@@ -116,12 +117,6 @@ class InfluxWriter:
             timeout=int(timeout_s * 1000),
         )
         self._writes = self._client.write_api(write_options=SYNCHRONOUS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -12,12 +12,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 import msgspec
 
 from perch.adapters import journal_ageing, journal_codec, journal_erasing
+from perch.adapters.closing import Closing
 from perch.adapters.in_place import InPlace
 from perch.adapters.journal_ageing import Bound, Gone
 from perch.adapters.journal_codec import ErasureEvent, Kept
@@ -58,7 +58,7 @@ class Run:
         return self.events[-1].seq
 
 
-class Journal:
+class Journal(Closing):
     """The one writer of a journal. One thread at a time; every call raises StorageError where the file fails."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, held: IO[bytes]) -> None:
@@ -102,14 +102,6 @@ class Journal:
 
     def __repr__(self) -> str:
         return f"<Journal {self.id} in {str(self._path)!r}, {self.end} events>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; no other call may follow."""

@@ -4,12 +4,12 @@ import sqlite3
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import msgspec
 
 from perch.adapters import journal_codec
+from perch.adapters.closing import Closing
 from perch.adapters.journal_codec import Kept
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.delivery.erasing import Erasure
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
     sent_mono_ms: int | None = None
 
 
-class JournalReader:
+class JournalReader(Closing):
     """Reads committed entries in order of position over a read-only connection of its own.
 
     Reads are short, so that the writer's log does not grow behind them. One thread at a time; raises StorageError.
@@ -72,14 +72,6 @@ class JournalReader:
 
     def __repr__(self) -> str:
         return f"<JournalReader of {str(self._path)!r}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; no other call may follow."""

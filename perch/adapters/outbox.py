@@ -9,11 +9,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from perch import contract
 from perch.adapters import log_room, outbox_file, outbox_place, outbox_room
+from perch.adapters.closing import Closing
 from perch.adapters.outbox_memory import OutboxMemory
 from perch.adapters.outbox_room import Dropped
 from perch.adapters.sqlite import claim, lock_of, reported, transaction
@@ -42,7 +42,7 @@ DELETE FROM epoch WHERE id < (SELECT max(id) FROM epoch) AND id NOT IN (SELECT e
 _SPARE_BYTES = 8 * 2**20
 
 
-class Outbox(OutboxMemory):
+class Outbox(OutboxMemory, Closing):
     """Events by (epoch, sequence number), and the little else that an agent must remember; close it after use.
 
     Raises StorageError wherever the file cannot be read or written; what a failed call was to write is not written.
@@ -79,14 +79,6 @@ class Outbox(OutboxMemory):
 
     def __repr__(self) -> str:
         return f"<Outbox {str(self._path)!r}, {self._count} events>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; no other call may follow."""

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
+from perch.adapters.closing import Closing
 from perch.adapters.in_place import InPlace
 from perch.adapters.quarantine_reader import (
     SCHEMA,
@@ -69,7 +69,7 @@ class _Size(NamedTuple):
 _NOTHING = _Size(0, 0)
 
 
-class Quarantine:
+class Quarantine(Closing):
     """The one writer of a quarantine; one thread at a time, raises StorageError."""
 
     def __init__(
@@ -105,14 +105,6 @@ class Quarantine:
 
     def __repr__(self) -> str:
         return f"<Quarantine in {str(self._path)!r}, {self.kept} messages>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; no other call may follow."""

@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from perch.adapters.closing import Closing
 from perch.adapters.sqlite import open_reader, refuse_other_schema, reported
 from perch.contract import ROOT
 from perch.model import is_id
@@ -47,7 +47,7 @@ class Quarantined(NamedTuple):
     times: int
 
 
-class QuarantineReader:
+class QuarantineReader(Closing):
     """Reads a quarantine that a collector writes; one thread at a time, raises StorageError."""
 
     def __init__(self, path: Path) -> None:
@@ -61,14 +61,6 @@ class QuarantineReader:
 
     def __repr__(self) -> str:
         return f"<QuarantineReader of {str(self._path)!r}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; no other call may follow."""
