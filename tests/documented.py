@@ -74,6 +74,7 @@ CARRIED_OUT = {
     ("docs/operators.md", "console"): "test_documented_files",
     ("docs/operators.md", "toml"): "test_documented_files",
     ("docs/plans.md", "console"): "test_page_plan_files",
+    ("docs/privacy.md", "sh"): "test_privacy",
     ("docs/prometheus.md", "sh"): "test_documented_server",
     ("docs/releasing.md", "sh"): "test_release",
     ("docs/scale.md", "sh"): "test_scale_docs",

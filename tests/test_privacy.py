@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import zxingcpp
+from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
 
 from api.access import MAY_READ
@@ -23,7 +24,9 @@ from perch.commands.privacy import privacy as command
 from perch.model import BookingFeed, Purpose, SensorKind, SpaceKind
 from perch.settings import Api, Broker, Face, HistoryFrom, Influx, Retention, ServerSettings
 from tests.keyed import HIDDEN, SPACES, Keyed
-from tests.serving import a_site, a_space
+from tests.parts import free_port
+from tests.serving import a_site, a_space, server_settings
+from tests.serving import serving as serving_process
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -237,6 +240,35 @@ def test_the_sheet_of_the_command_is_one_page_that_loads_nothing(tmp_path: Path,
         printed = page.pdf(prefer_css_page_size=True)
         page.close()
         assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+
+
+def test_the_commands_of_the_docs_do_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    invoked(tmp_path, "show")
+    for line in block.splitlines():
+        assert line.startswith("perch privacy ")
+        done = CliRunner().invoke(command, line.split()[2:])
+        assert done.exit_code == 0, done.output
+    assert (tmp_path / "notice.html").exists()
+
+
+@pytest.mark.parametrize("language", [Language.GERMAN, pytest.param(Language.ENGLISH, marks=pytest.mark.long)])
+def test_the_page_is_for_every_eye_on_a_phone_in_the_dark(
+    language: Language, tmp_path: Path, chromium: "Browser"
+) -> None:
+    with serving_process(server_settings(free_port(), tmp_path, SITE)) as served:
+        context = chromium.new_context(
+            viewport={"width": 360, "height": 740}, color_scheme="dark", locale=language.value
+        )
+        page = context.new_page()
+        page.goto(f"{served.url}/privacy?site=hq")
+        assert page.locator("h1").inner_text() == privacy_words(language)["title"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert Axe().run(page).response["violations"] == []
+        page.goto(f"{served.url}/privacy/notice?site=hq")
+        assert page.evaluate("getComputedStyle(document.querySelector('h1')).fontSize") == "40px"  # its style came
+        context.close()
 
 
 def test_a_sheet_without_an_address_is_not_written(tmp_path: Path) -> None:
