@@ -1,5 +1,9 @@
 """What the journal lets go of is gone to the byte, and nothing else is: not a number, not an answer, not a promise."""
 
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -128,6 +132,35 @@ def test_a_clock_that_was_set_long_after_moves_what_still_holds_and_loses_nothin
         assert before[-30:] == sums
         folder.rebuild()
         assert folder.answers() == before
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from perch.adapters.journal import Journal
+from perch.adapters.journal_ageing import Bound
+with Journal.open(Path(sys.argv[1])) as journal:
+    journal.let_go(Bound(2**50, 2**50, 2**50), 0)
+"""
+
+
+@pytest.mark.parametrize(("moment", "left"), [("written:3", 3), ("committed:3", 0)])
+def test_whoever_is_killed_while_it_lets_go_has_let_go_of_all_of_a_piece_or_none(
+    tmp_path: Path, moment: str, left: int
+) -> None:
+    path = tmp_path / "journal.db"
+    with Journal.open(path) as journal:
+        for seq in (1, 2, 3):
+            run = Run(STREAM, BOOT, None, FIRST_MS, (state(seq, "s1", State.FREE, FIRST_MS),))
+            journal.append([run], {STREAM: Watermark(seq)})
+    line = [sys.executable, "-c", KILLED, str(path)]
+    died = subprocess.run(line, env={**os.environ, "PERCH_CRASH_AT": f"journal.db/{moment}"}, check=False)
+    assert died.returncode == -signal.SIGKILL
+    with JournalReader(path) as log:
+        assert (len(log.read(0, 10)), log.end()) == (left, 3)
+    with Journal.open(path) as journal, JournalReader(path) as log:
+        assert journal.let_go(Bound(2**50, 2**50, 2**50), 0).events == left
+        assert (log.read(0, 10), log.end(), journal.watermark(STREAM)) == ([], 3, Watermark(3))
 
 
 def test_a_lost_history_is_made_of_what_is_left_and_says_what_is_missing(

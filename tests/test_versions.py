@@ -19,7 +19,8 @@ import pytest
 from perch import contract
 from perch.adapters import api_file, audit_file, journal_reader, outbox_file, quarantine, quarantine_reader, upgrade
 from perch.adapters.audit_file import AuditFile
-from perch.adapters.journal import Journal, JournalReader, Stream
+from perch.adapters.journal import Journal, JournalReader, Run, Stream
+from perch.adapters.journal_ageing import Bound
 from perch.adapters.keys import KeysFile, Role
 from perch.adapters.outbox import Outbox
 from perch.adapters.quarantine import Quarantine, QuarantineReader
@@ -109,6 +110,20 @@ def test_a_file_of_any_form_that_was_ever_written_is_read_on(golden: str, tmp_pa
     assert copy_of(path, int(version)).exists() is (int(version) < newest)
 
 
+def test_names_in_a_journal_of_before_are_let_go_of_when_all_its_events_are(tmp_path: Path) -> None:
+    path = laid(tmp_path, "journal-1")
+    with Journal.open(path) as journal:
+        assert journal.let_go(Bound(W + DAY_S * 1000, W + 3 * DAY_S * 1000, 5), 0).events == 5
+        assert journal.knows("d01"), "some event of before may still name it"
+        later = StateEvent(7, "r1", State.FREE, 0.5, None, Reason.QUIET, W, 1, Clock.OK)
+        stream = Stream("hq", "pi-1", EPOCH)
+        journal.append([Run(stream, BOOT, None, W + 2 * DAY_S * 1000, (later,))], {stream: Watermark(7)})
+        assert journal.let_go(Bound(W + DAY_S * 1000, W + 3 * DAY_S * 1000, 7), 0).events == 1
+        assert [journal.knows(word) for word in ("d01", "r1", BOOT)] == [False, True, True]
+        journal.scrub()
+    assert b"d01" not in path.read_bytes()
+
+
 def test_every_form_has_its_golden_file() -> None:
     """Who changes a schema adds a step from the last one, and a file as the new one has it."""
     forms = [f"{kind}-{version}" for kind, (newest, _) in HELD.items() for version in range(1, newest + 1)]
@@ -117,10 +132,11 @@ def test_every_form_has_its_golden_file() -> None:
 
 KILLED_AT = [
     (golden, f"{golden.partition('-')[0]}.db/{moment}")
-    for golden in ("quarantine-1", "outbox-1")
+    for golden in ("quarantine-1", "outbox-1", "journal-1")
     for moment in ("copied:1", "written:1", "committed:1")
 ] + [("quarantine-1", "quarantine.db/written:2")]
 OPENERS = {
+    "journal": "from perch.adapters.journal import Journal as File",
     "quarantine": "from perch.adapters.quarantine import Quarantine as File",
     "outbox": "from perch.adapters.outbox import Outbox as File",
 }

@@ -10,6 +10,7 @@ import msgspec
 from perch.adapters.journal import Journal, JournalReader
 from perch.adapters.journal_merge import merge
 from perch.commands.examples import ExampleCommand, ExampleGroup
+from perch.commands.output import warn
 from perch.commands.progress import Progress
 from perch.errors import Complaint, DamagedError, InputError
 from perch.settings import load_server
@@ -42,11 +43,14 @@ def take_over(source: Path, site: str, config: Path) -> None:
         raise InputError((Complaint("JOURNAL.db", "is this collector's own", "name the other collector's"),))
     settings.data.mkdir(parents=True, exist_ok=True)
     with _believed(source), JournalReader(source) as reader, Journal.open(path) as target, Progress() as progress:
-        total = reader.end()
+        total, floor = reader.end(), reader.floor()
         done = merge(
             reader, target, site, lambda at: progress.say(f"{100 * at // max(total, 1)} % of {total:,} events")
         )
     click.echo(f"{done.stored:,} events of {site} are in {path} now; {done.known:,} were there before.")
+    if floor:
+        what = f"{source} had let go of events up to its number {floor:,}: what history sums up of them does not move"
+        warn(what, "keep the other collector's history.db, or export those days first (perch export)")
     click.echo("Start its collector with this site, and the other one without.")
 
 
