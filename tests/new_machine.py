@@ -239,11 +239,11 @@ def agent_scenario(machine: Machine, space: str) -> None:
 
 def scenario(machine: Machine) -> None:
     """Install, enrol, sense, see, revoke, back up, destroy and restore, by the page's own commands."""
-    machine.sh(blocks("Installing the server")[0])
+    install, start, *_ = blocks("Installing the server")
+    machine.sh(install)
     with Path("/etc/perch/hq/site.toml").open("a") as site:
         site.write(SPACES)
-    machine.perch("agents", "prepare", "--config", CONFIG)
-    machine.sh("systemctl restart perch-collector perch-api")
+    machine.sh(start)
     until(machine.is_ready, 60)
     for agent, space in (("pi-1", "d01"), ("pi-2", "d02")):
         machine.enrol(agent, space)
@@ -265,7 +265,6 @@ def scenario(machine: Machine) -> None:
         "systemctl stop perch-api perch-collector mosquitto; rm -r /var/lib/perch /etc/perch /etc/mosquitto/perch"
     )
     restore = blocks("Restoring")[0]
-    machine.sh("mkdir -p /etc/perch; head -c 32 /dev/urandom | base64 > /etc/perch/server.password")
     machine.sh(restore)
     until(machine.is_ready, 60)
     until(lambda: machine.state("d01") == "occupied", 60)

@@ -86,7 +86,9 @@ class Machine:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """A machine on which the page's installation was carried out, and a collector has stored something."""
     machine = Machine(tmp_path_factory.mktemp("machine"))
-    machine.run(SECTIONS["Installing the server"][0])
+    install, start, *_ = SECTIONS["Installing the server"]
+    machine.run(install)
+    machine.run(start)
     with Journal.open(machine.root / "var/lib/perch/journal.db") as journal:
         append(journal, [event(number) for number in range(1, 20)])
         at_ms = 1_777_800_000_000  # in the first week of May 2026
@@ -99,7 +101,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 def test_every_block_of_the_page_is_run_here() -> None:
     counts = {title: len(blocks) for title, blocks in SECTIONS.items() if blocks}
     assert counts == {
-        "Installing the server": 2,
+        "Installing the server": 4,
         "Agents": 1,  # which test_security_docs runs, at a broker
         "Backups": 1,
         "Restoring": 1,
@@ -118,11 +120,38 @@ def test_a_server_is_installed(machine: Machine) -> None:
     assert (machine.root / "etc/systemd/system/perch-collector.service").exists()
     assert "listener 8883" in (machine.root / "etc/mosquitto/perch/mosquitto.conf").read_text()
     assert "systemctl enable --now perch-collector perch-api perch-backup.timer" in machine.called.read_text()
+    said = machine.run(SECTIONS["Installing the server"][2])
+    assert re.search(r"perch_\w+_\w+", said)
+
+
+def test_the_layout_is_written_before_anything_is_started_that_reads_it_once() -> None:
+    """A service goes by the layout that it read at its start."""
+    page = PAGES[0].index
+    assert page("/etc/perch/hq/site.toml") < page("systemctl enable --now perch-collector")
+
+
+def test_a_second_site_is_added_as_the_page_says(machine: Machine) -> None:
+    (sites,) = re.findall(r"`(sites = \[.*?\])`", PAGES[0])
+    folder = machine.root / "etc/perch"
+    first = (folder / "perch.toml").read_text()
+    annex = (folder / "hq/site.toml").read_text().replace('id = "hq"', 'id = "annex"')
+    (folder / "annex").mkdir()
+    (folder / "annex/site.toml").write_text(annex)
+    (folder / "perch.toml").write_text(first.replace('sites = ["hq/site.toml"]', sites))
+    try:
+        machine.run("/opt/perch/bin/perch install server")
+        machine.run("/opt/perch/bin/perch agents prepare --config /etc/perch/perch.toml")
+        rights = (machine.root / "etc/tmpfiles.d/perch.conf").read_text()
+        assert "d /etc/perch/annex 0750 root perch\nz /etc/perch/annex/* 0640 root perch\n" in rights
+        assert "perch/v1/annex/#" in (machine.root / "etc/mosquitto/perch/access.acl").read_text()
+    finally:
+        (folder / "perch.toml").write_text(first)
+        shutil.rmtree(folder / "annex")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="folders for another user are made by root")
 def test_containers_are_prepared_and_started(machine: Machine) -> None:
-    machine.run(SECTIONS["Installing the server"][1])
+    machine.run(SECTIONS["Installing the server"][3])
     folder = machine.root / "source" / "deploy" / "compose"
     assert (folder / "secrets" / "server_password").stat().st_uid == 10_001
     assert (folder / "data" / "perch").stat().st_mode & 0o777 == 0o700
