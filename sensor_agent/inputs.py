@@ -7,12 +7,13 @@ import statistics
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from gpiozero import Device, DigitalInputDevice, DistanceSensor
 from gpiozero.exc import PinFactoryFallback, PWMSoftwareFallback
 from gpiozero.pins.mock import MockFactory
 
+from perch.adapters.closing import Closing
 from perch.errors import PerchError
 from perch.model import Sensor, SensorKind
 from sensor_agent.analogue import CHANNEL_KINDS, AnalogueInput, SoundInput
@@ -120,7 +121,7 @@ class RecordedInput:
         """Nothing to let go of."""
 
 
-class Inputs:
+class Inputs(Closing):
     """All sensors of an agent; use it as a context manager. Edges go to `changed(sensor id, value)`.
 
     `open_bus` opens the I2C bus. Raises PerchError for a sensor that cannot be of its kind there, or has no place.
@@ -150,12 +151,6 @@ class Inputs:
 
     def __repr__(self) -> str:
         return f"<Inputs {', '.join(self._inputs)}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __getitem__(self, sensor: str) -> Input:
         return self._inputs[sensor]
