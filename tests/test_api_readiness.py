@@ -2,7 +2,9 @@
 
 import os
 import re
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +116,21 @@ def test_where_the_collector_does_not_run_because_the_disk_is_full_that_is_said(
             _collector(tmp_path)
     finally:
         subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+@pytest.mark.long
+def test_a_journal_that_another_program_locks_is_named(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "journal.db"), HistoryStore.open(tmp_path / "history.db"):
+        pass
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with serving(server_settings(free_port(), tmp_path)) as served:
+            served.client.timeout = 60
+            told = parts_of(served)["journal"]
+    assert not told["ok"]
+    assert "journal.db" in told["detail"]
+    assert "is locked" in told["detail"] or "in use" in told["detail"]
 
 
 def test_an_influxdb_that_is_away_is_the_part_of_an_api_that_has_nothing_else(tmp_path: Path) -> None:
