@@ -189,6 +189,19 @@ def test_tls_trusts_the_authority_it_was_given_and_no_other(
     assert "ca" in trouble.value.remedy
 
 
+@PROTOCOLS
+def test_a_port_that_speaks_tls_is_told_to_who_does_not(
+    start_mosquitto: StartMosquitto, certificate: tuple[Path, Path], protocol: int
+) -> None:
+    pem, key = certificate
+    mosquitto = start_mosquitto(f"certfile {pem}\nkeyfile {key}")
+    plain = Broker(port=mosquitto.port, protocol=protocol)
+    connection = Connection(plain, "x", subscriptions=[], on_message=lambda _: None)
+    with connection, pytest.raises(UnavailableError, match="speaks TLS, and the configuration does not") as trouble:
+        connection.ready(10)
+    assert "set ca under [broker]" in trouble.value.remedy
+
+
 def test_a_client_certificate_is_shown(start_mosquitto: StartMosquitto, certificate: tuple[Path, Path]) -> None:
     pem, key = certificate
     mosquitto = start_mosquitto(f"certfile {pem}\nkeyfile {key}\ncafile {pem}\nrequire_certificate true")

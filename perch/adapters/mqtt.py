@@ -23,11 +23,13 @@ from perch.adapters.mqtt_again import SOON_S, TAKEN_OVER, Again, after
 from perch.adapters.mqtt_client import ANSWER_S, expiring, is_five, new_client, subscribe
 from perch.adapters.mqtt_way import credentials, denied, explain, place, refused, shut, tls_context, unanswered
 from perch.adapters.mqtt_wire import QuickClient
+from perch.adapters.tls_probe import wordless
 from perch.contract import QOS, Publication
 from perch.errors import PerchError, UnavailableError
 from perch.settings import Broker
 
 KEEPALIVE_S = 15
+LOOK_S = 2.0
 DENIED_TOLD_S = 90.0  # whoever is not taken at his word says it again within a heartbeat or two
 ONE_NAME = "see that no other machine runs with the same configuration, or with a copy of its data folder"
 
@@ -269,7 +271,7 @@ class Connection:
             self._fail(refused(self._broker, "it ends the connection and does not say why"))
         elif self._problem is None and reason.is_failure:
             stood = self._risen_s is not None
-            self._fail(mqtt_way.lost(self._broker) if stood else mqtt_way.no_broker(self._broker))
+            self._fail(mqtt_way.lost(self._broker) if stood else wordless(self._broker, LOOK_S))
         self._ended.set()
 
     def _rise(self, client: Client) -> None:

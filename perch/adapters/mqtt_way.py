@@ -53,6 +53,12 @@ def no_broker(broker: Broker) -> UnavailableError:
     return UnavailableError(what, "see that it is the broker, or correct host and port under [broker]")
 
 
+def in_the_clear(broker: Broker) -> UnavailableError:
+    """Say that a broker was spoken to without TLS, and speaks nothing else."""
+    remedy = "set ca under [broker], or write the port that speaks MQTT without TLS (usually 1883)"
+    return UnavailableError(f"{place(broker)} speaks TLS, and the configuration does not", remedy)
+
+
 def lost(broker: Broker) -> UnavailableError:
     """Say that a connection that stood has ended."""
     what = f"the connection to the broker at {place(broker)} is lost"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from perch.adapters.certificates import Validity, validity
 from perch.adapters.distrust import distrusted
-from perch.adapters.mqtt_way import cut_short, explain, place, tls_context
+from perch.adapters.mqtt_way import cut_short, explain, in_the_clear, no_broker, place, tls_context
 from perch.errors import UnavailableError
 from perch.settings import Broker
 
@@ -42,6 +42,13 @@ def shake_hands(broker: Broker, timeout_s: float) -> Handshake:
 def speaks_tls(broker: Broker, timeout_s: float) -> bool:
     """Tell whether whoever listens there begins a TLS handshake, with whatever certificate."""
     return validity_shown(broker, timeout_s) is not None
+
+
+def wordless(broker: Broker, timeout_s: float) -> UnavailableError:
+    """Say why what answers ended a connection before a word of MQTT was said."""
+    if broker.ca is None and broker.certificate is None and speaks_tls(broker, timeout_s):
+        return in_the_clear(broker)
+    return no_broker(broker)
 
 
 def _failed(broker: Broker, error: OSError) -> UnavailableError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perch.adapters.certificates import Validity, validities
 from perch.adapters.mqtt_visit import Visit
-from perch.adapters.mqtt_way import place
+from perch.adapters.mqtt_way import in_the_clear, place
 from perch.adapters.tls_probe import reach, shake_hands, speaks_tls
 from perch.contract import ROOT
 from perch.doctor.findings import Finding, fault, fault_of, ok, warn
@@ -46,8 +46,7 @@ def log_in(broker: Broker, client_id: str) -> Visit:
         return visit.connect()
     except UnavailableError as error:
         if broker.ca is None and broker.certificate is None and speaks_tls(broker, REACH_S):
-            remedy = "set ca under [broker], or write the port that speaks MQTT without TLS (usually 1883)"
-            raise UnavailableError(f"{place(broker)} speaks TLS, and the configuration does not", remedy) from error
+            raise in_the_clear(broker) from error
         raise
 
 
