@@ -242,6 +242,8 @@ def test_without_enrolment_in_the_configuration_the_commands_say_what_is_missing
         ("desk_port = ", "port = 1884\ndesk_port = 1884 #", "give the desk a port of its own"),
         ('username = "server"', 'username = "hq_pi-1"', "looks like an agent's"),
         ('name = "lobby"', 'name = "server"', "a reader has the server's name"),
+        ('name = "lobby"', 'name = "perch-reload"', "is Perch's own"),
+        ('username = "server"', 'username = "perch-reload"', "is Perch's own"),
         ('pid_file = "mosquitto.pid"', 'pid_file = "x"\nreload = ["true"]', "goes without reload"),
         (
             'username = "server"\npassword_file = "server"',

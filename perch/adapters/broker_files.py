@@ -25,12 +25,13 @@ from perch.contract.topics import user_name
 from perch.errors import ContractError, PerchError, StorageError
 from perch.model import Identity, Site
 from perch.settings import Broker, Enrolment
+from perch.settings.values import OWN_LOGIN
 
 ROSTER, ACL, REVOKED = "roster.json", "access.acl", "revoked.pem"
 AGENTS, READERS, SERVER = "agents.passwords", "readers.passwords", "server.passwords"
 CERTIFICATE, HOST = "broker.pem", "broker.host"
 CONFIGURATION, PROOF = "mosquitto.conf", "reload.password"
-PROVER = "perch-reload"
+PROVER = OWN_LOGIN
 """A login whose password is another one after each writing: a broker that takes it has read it.
 
 It may say of agents that were revoked that they are gone, and nothing else."""

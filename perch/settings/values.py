@@ -136,6 +136,8 @@ class BrokerEdge:
 
 
 RELOAD = ("systemctl", "reload", "mosquitto")
+OWN_LOGIN = "perch-reload"
+"""The login by which Perch sees that the broker has read its files; nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class Enrolment:
     """How agents get their credentials: where the broker's files are, and how agents reach broker and desk.
 
     The broker reads its files anew at a signal to the process in `pid_file`, or by the command `reload` (empty: it is
-    told by somebody else). At `password_port` readers and edges come in where agents show certificates.
+    told by somebody else). At `password_port` readers and edges come in where agents show certificates. The broker of a
+    site of a larger network is `bridged_to` that network's (host, port): nothing is collected at it.
     """
 
     folder: Path
@@ -156,6 +159,7 @@ class Enrolment:
     pid_file: Path | None = None
     readers: tuple[BrokerReader, ...] = ()
     edges: tuple[BrokerEdge, ...] = ()
+    bridged_to: str | None = None
     home_assistant: bool = False
 
 
