@@ -1,5 +1,6 @@
 """The journal keeps every event exactly as it came, once, in order, through restarts and failures."""
 
+import os
 import resource
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from perch.adapters import journal_codec
 from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
+from perch.chaos import small_disks
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError
@@ -279,6 +281,19 @@ def test_when_the_disk_is_full_nothing_that_was_stored_is_lost(path: Path) -> No
     assert remedy
     with Journal.open(path) as journal, JournalReader(path) as reader:
         assert journal.watermark(STREAMS[0]).upto == reader.end() == int(accepted)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_journal_that_cannot_be_opened_for_want_of_room_says_so_and_accuses_no_disk(tmp_path: Path) -> None:
+    small_disks.mount(tmp_path, 512)
+    try:
+        Journal.open(tmp_path / "journal.db").close()
+        small_disks.fill(tmp_path)
+        with pytest.raises(StorageError, match="the disk is full") as trouble:
+            Journal.open(tmp_path / "journal.db")
+        assert "free some space" in trouble.value.remedy
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 KILLED = """

@@ -19,6 +19,9 @@ from perch.adapters import crash_points
 from perch.errors import DamagedError, StorageError
 
 BUSY_SECONDS = 5.0
+INDEX_BYTES = 2**15
+"""What SQLite wants for the index of a log when it opens a file."""
+
 _LOOKS, _LOOK_S = 5, 0.02
 _FULL = 2
 
@@ -203,9 +206,18 @@ def reported(path: Path) -> Iterator[None]:
 def explain(path: Path, error: sqlite3.Error) -> StorageError:
     """Say of a file what SQLite found wrong with it, and what to do."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code == sqlite3.SQLITE_IOERR and _is_disk_full(path):  # a log's index that finds no room is called a broken disk
+        code = sqlite3.SQLITE_FULL
     what, remedy = _REMEDIES.get(code, (f"cannot be used: {error}", "check the file and its disk"))
     kind = DamagedError if code in _DAMAGE else StorageError
     return kind(f"{path} {what}", remedy)
+
+
+def _is_disk_full(path: Path) -> bool:
+    with suppress(OSError):
+        disk = os.statvfs(path.parent)
+        return disk.f_bavail * disk.f_frsize < INDEX_BYTES
+    return False
 
 
 def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
