@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from perch.adapters.history_store import HistoryReader
 from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.adapters.journal_ageing import Bound
+from perch.adapters.journal_codec import ErasedEvent
 from perch.adapters.journal_merge import merge
-from perch.contract import AliveEvent, ClockEvent
+from perch.contract import AliveEvent, ClockEvent, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.history.source import Stretch
 from perch.model import DAY_MS, Clock, State
@@ -200,7 +201,8 @@ def test_a_site_that_moved_is_let_go_of_in_its_new_journal_as_well(tmp_path: Pat
 
 Step = tuple[str, int]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(("tell", "tell", "again", "forget", "rebuild", "open")), st.integers(0, 6)), max_size=14
+    st.tuples(st.sampled_from(("tell", "tell", "again", "forget", "erase", "rebuild", "open")), st.integers(0, 6)),
+    max_size=14,
 )
 
 
@@ -208,6 +210,7 @@ def check(steps: list[Step]) -> None:
     """Do anything in any order: what is left is what a list would hold, and every number stays settled once."""
     with tempfile.TemporaryDirectory() as name:
         model: list[tuple[int, str, int, int]] = []
+        erased: list[tuple[int, int]] = []
         told = day = 0
         opened = files(Path(name))
         folder = opened.__enter__()
@@ -230,6 +233,15 @@ def check(steps: list[Step]) -> None:
                 folder.forget()
                 kept = folder.history.kept_from()
                 model = [row for row in model if kept is None or row[3] // DAY_MS >= kept + 2 - 5]
+            elif what == "erase" and day:
+                from_ms = FIRST_MS + how * DAY_MS
+                before = folder.log.end()
+                folder.erase("s1", from_ms, from_ms + DAY_MS)
+                model += [
+                    (entry.position, entry.epoch, entry.event.seq, from_ms + 2 * DAY_MS)
+                    for entry in folder.log.read(before, 10)
+                ]
+                erased.append((from_ms, from_ms + DAY_MS))
             elif what == "rebuild":
                 folder.follow()
                 before_it = folder.answers()
@@ -240,6 +252,11 @@ def check(steps: list[Step]) -> None:
                 opened = files(Path(name))
                 folder = opened.__enter__()
             assert folder.left() == [row[:3] for row in model]
+            if what == "forget":
+                events = [entry.event for entry in folder.log.read(0, 10**6)]
+                desk = [of for of in events if isinstance(of, StateEvent) and of.space == "s1"]
+                assert not [of for of in desk for from_ms, to_ms in erased if from_ms <= of.wall_ms < to_ms]
+                assert sum(isinstance(of, ErasedEvent) for of in events) <= 2 * len(erased)
             assert folder.journal.watermark(STREAM) == Watermark(told)
             assert all(
                 seq > told or folder.journal.stored(STREAM, seq) or folder.journal.is_gone(STREAM, seq)

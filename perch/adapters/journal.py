@@ -211,7 +211,7 @@ class Journal(Closing):
         """Let go of some of what is too old, after a position, and of words that nothing mentions any more."""
         with transaction(self._db, self._path):
             gone = journal_ageing.let_go(self._db, of, after, self._words.texts)
-            words = journal_ageing.forget_words(self._db) if gone.events else []
+            words = journal_ageing.forget_words(self._db) if gone.silent else []
         for word in words:
             del self._words[self._words.texts.pop(word)]
         if gone.events:

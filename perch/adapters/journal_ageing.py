@@ -31,11 +31,15 @@ class Bound(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """How many events went, the position up to which runs were looked at, and whether more may go at once."""
+    """How many events went, the position up to which runs were looked at, and whether more may go at once.
+
+    `silent` tells whether a stream has none left, so that words may be without a mention.
+    """
 
     events: int
     after: int
     more: bool
+    silent: bool = False
 
 
 def bound(before_day: int, today: int, upto: int) -> Bound:
@@ -62,17 +66,16 @@ def let_go(db: sqlite3.Connection, of: Bound, after: int, texts: Mapping[int, st
             more = False
             break
         after = row[0]
-    if old:
-        _delete(db, old)
-    return Gone(sum(row[3] for row in old), after, more)
+    silent = bool(old) and _delete(db, old)
+    return Gone(sum(row[3] for row in old), after, more, silent)
 
 
 def forget_words(db: sqlite3.Connection) -> list[int]:
     """Let go of words that no stream with events mentions; gives their numbers, which are never given again."""
-    db.execute(
-        "DELETE FROM mention WHERE stream = 0"
-        " AND NOT EXISTS (SELECT * FROM run WHERE position <= (SELECT unmentioned FROM journal))"
-    )
+    asked = "SELECT EXISTS (SELECT * FROM run WHERE position <= unmentioned) FROM journal"
+    if not db.execute(asked).fetchone()[0]:
+        db.execute("DELETE FROM mention WHERE stream = 0")
+        db.execute("UPDATE journal SET unmentioned = 0")
     db.execute("UPDATE journal SET last_word = max(last_word, (SELECT coalesce(max(word), 0) FROM word))")
     gone = db.execute(
         "DELETE FROM word WHERE NOT EXISTS (SELECT * FROM mention WHERE mention.word = word.word) RETURNING word"
@@ -95,7 +98,8 @@ def _is_old(row: _Row, of: Bound, texts: Mapping[int, str]) -> bool:
     return any(SENSIBLE_MS <= ms <= of.sure_ms for ms in walls_ms) and max(walls_ms) < of.before_ms
 
 
-def _delete(db: sqlite3.Connection, old: Iterable[_Row]) -> None:
+def _delete(db: sqlite3.Connection, old: Iterable[_Row]) -> bool:
+    """Delete runs; tells whether they were the last ones of a stream."""
     rows = list(old)
     db.executemany("DELETE FROM run WHERE position = ?", [(row[0],) for row in rows])
     db.executemany(
@@ -103,7 +107,9 @@ def _delete(db: sqlite3.Connection, old: Iterable[_Row]) -> None:
     )
     floor = max(row[0] + row[3] - 1 for row in rows)
     db.execute("UPDATE journal SET floor = max(floor, ?), let_go = let_go + ?", (floor, sum(row[3] for row in rows)))
-    db.executemany(
+    of_before = db.execute("SELECT floor >= unmentioned AND unmentioned > 0 FROM journal").fetchone()[0]
+    silent = db.executemany(
         "DELETE FROM mention WHERE stream = ?1 AND NOT EXISTS (SELECT * FROM run WHERE stream = ?1)",
         {(row[1],) for row in rows},
-    )
+    ).rowcount
+    return bool(silent or of_before)
