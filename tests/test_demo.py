@@ -15,6 +15,7 @@ from perch.settings import Broker
 from tests import parts
 from tests.demos import START_S, Demo, shared, still_there
 from tests.parts import until, without_proxy
+from tests.test_no_identity import columns_in, is_refused, strange_in
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,15 @@ def test_the_recorded_room_is_among_them(demo: Demo) -> None:
         return set(kinds) == {"pir1", "pir2"} and all(sensor["health"] == "ok" for sensor in kinds.values())
 
     assert until(motion, START_S)
+
+
+def test_nothing_that_it_writes_leads_to_somebody(demo: Demo) -> None:
+    """All its databases, byte by byte, with their logs; and the names of their columns."""
+    until(demo.known, START_S)
+    assert strange_in(demo.folder) == set()
+    columns = columns_in(demo.folder)
+    assert {"space", "site", "agent"} <= columns
+    assert [name for name in sorted(columns) if is_refused(name)] == []
 
 
 def test_a_process_that_dies_is_started_again_with_one_line_to_say_so(demo: Demo) -> None:
