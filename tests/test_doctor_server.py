@@ -31,7 +31,7 @@ from perch.adapters.quarantine import Quarantine
 from perch.adapters.sqlite import claim
 from perch.doctor.api import look_at_api
 from perch.doctor.findings import Finding, Verdict
-from perch.doctor.influx import MEASUREMENT, look_at_influx
+from perch.doctor.influx import MEASUREMENT, _way, look_at_influx
 from perch.doctor.stores import look_at_collector, look_at_journal
 from perch.errors import PerchError
 from perch.settings import Api, Influx, Retention
@@ -242,6 +242,25 @@ def test_an_influxdb_that_is_well_is_written_and_left_as_it_was(influxdb: parts.
     for database in (influxdb.bucket, influxdb.zones_bucket):
         assert influxdb.query(f"SHOW FIELD KEYS FROM {MEASUREMENT}", database) == []
         assert influxdb.query("SHOW SERIES", database) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "in_the_clear"),
+    [
+        ("http://db.example:8086", True),
+        ("http://192.0.2.7:8086", True),
+        ("https://db.example:8086", False),
+        ("http://localhost:8086", False),
+        ("http://[::1]:8086", False),
+    ],
+)
+def test_a_login_that_goes_to_another_machine_in_the_clear_is_warned_of(
+    url: str, in_the_clear: bool, tmp_path: Path
+) -> None:
+    told = list(_way(Influx(url, token_file=tmp_path / "token")))
+    assert [(one.part, one.verdict, "the login too" in one.what) for one in told] == [
+        ("tls", Verdict.WARN, True)
+    ] * in_the_clear
 
 
 def test_an_influxdb_that_is_away_is_a_fault(tmp_path: Path) -> None:

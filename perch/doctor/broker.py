@@ -84,13 +84,14 @@ def whole_network() -> str:
 
 
 def _in_the_clear(broker: Broker) -> Finding:
-    if _is_here(broker.host):
+    if is_here(broker.host):
         return ok("tls", "not used, and not needed: the broker is on this machine")
     what = f"everything goes to {place(broker)} in the clear" + (", the password too" if broker.password_file else "")
     return warn("tls", what, "give the broker a certificate, and set ca under [broker]")
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Tell whether a name or address is this machine's own, for its own users alone."""
     if host == "localhost":
         return True
     with suppress(ValueError):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from perch.adapters.influx import InfluxWriter
 from perch.adapters.influx_cursor import ProgressFile
@@ -11,6 +12,7 @@ from perch.adapters.influx_history import InfluxHistory
 from perch.adapters.influx_probe import Greeting, greet, kept_hours
 from perch.adapters.influx_query import Bucket, InfluxQuery, database_of, is_version_1
 from perch.adapters.line_protocol import NS_PER_MS
+from perch.doctor.broker import is_here
 from perch.doctor.findings import Finding, fault, ok, warn
 from perch.settings import Influx, Retention
 
@@ -23,6 +25,7 @@ DIFFERS_S, DIFFERS_MUCH_S = 5.0, 60.0
 
 def look_at_influx(influx: Influx, retention: Retention, data: Path) -> Iterator[Finding]:
     """Look at an InfluxDB as the collector uses it; raises UnavailableError where it does not answer."""
+    yield from _way(influx)
     greeting = greet(influx, TIMEOUT_S)
     yield from _fits(influx, greeting)
     yield from _clock(greeting)
@@ -40,6 +43,7 @@ def look_at_influx(influx: Influx, retention: Retention, data: Path) -> Iterator
 
 def look_at_reading(influx: Influx, sites: Iterable[str]) -> Iterator[Finding]:
     """Look at an InfluxDB as an API uses it that has nothing else; raises UnavailableError where it does not answer."""
+    yield from _way(influx)
     greeting = greet(influx, TIMEOUT_S)
     yield from _fits(influx, greeting)
     yield from _clock(greeting)
@@ -52,6 +56,14 @@ def look_at_reading(influx: Influx, sites: Iterable[str]) -> Iterator[Finding]:
         else:
             until = datetime.fromtimestamp(horizon.last_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
             yield ok("influxdb", f"it has the history of {site} up to {until}")
+
+
+def _way(influx: Influx) -> Iterator[Finding]:
+    parts = urlsplit(influx.url)
+    if parts.scheme == "http" and not is_here(parts.hostname or ""):
+        login = ", the login too" if influx.token_file or influx.password_file else ""
+        what = f"everything goes to InfluxDB at {parts.hostname} in the clear{login}"
+        yield warn("tls", what, "give it a certificate and set url to https://…, or keep it on a network of its own")
 
 
 def _fits(influx: Influx, greeting: Greeting) -> Iterator[Finding]:
