@@ -14,14 +14,16 @@ from collector import process
 from perch import contract
 from perch.adapters import age
 from perch.adapters.agent_health import AgentHealth
+from perch.adapters.broker_files import ROSTER
 from perch.adapters.collector_health import read_health
 from perch.adapters.journal import JournalReader
 from perch.adapters.mqtt import Connection, Received
 from perch.contract import AliveEvent, Batch, SensorStatus
+from perch.contract.roster import Member, Roster, encode, without_member
 from perch.doctor import agent_broker, server_broker
 from perch.doctor.findings import Finding, Verdict
 from perch.model import Clock, SensedSpace, SensorHealth, SensorKind, SpaceKind, State
-from perch.settings import AgentSettings, SensingSettings, ServerSettings
+from perch.settings import AgentSettings, Enrolment, SensingSettings, ServerSettings
 from perch.settings import Broker as BrokerSettings
 from tests.acknowledging import Acknowledging
 from tests.certificates import Authority, Certificate
@@ -318,6 +320,33 @@ def test_the_server_says_which_agents_are_not_heard_or_in_trouble(mosquitto: Bro
     ]
     faults = [finding.what for finding in findings if finding.part == "agents" and finding.verdict is Verdict.FAULT]
     assert faults == ["hq/pi-1: the outbox cannot be written"]
+
+
+def test_an_agent_that_was_revoked_or_never_invited_is_not_taken_for_a_broken_one(
+    mosquitto: Broker, tmp_path: Path
+) -> None:
+    site = replace(a_site(), agents=("pi-1", "pi-2", "pi-3", "pi-4"))
+    members = [Member(site="hq", agent=agent, since_s=1, kept="x") for agent in ("pi-1", "pi-2", "pi-3")]
+    roster = without_member(Roster(members={one.user: one for one in members}), "hq_pi-2", 2)
+    (tmp_path / ROSTER).write_bytes(encode(roster))
+
+    def said(folder: Path) -> dict[str, tuple[Verdict, str]]:
+        enrolment = Enrolment(folder, "broker.hq.example")
+        found = server_broker.look_at_broker(BrokerSettings(port=mosquitto.port), [site], enrolment)
+        return {one.what: (one.verdict, one.remedy) for one in found if one.part == "agents"}
+
+    with Speaker(mosquitto) as one:
+        one.beat()
+        one.say("d01", State.FREE)
+        told, hidden = said(tmp_path), said(tmp_path / "for root alone")
+    assert {what: verdict for what, (verdict, _) in told.items()} == {
+        "1 of 4 agents not heard: hq/pi-3": Verdict.WARN,
+        "1 of 4 agents never invited, or not come: hq/pi-4": Verdict.WARN,
+        "1 of 4 agents revoked, and not heard: hq/pi-2": Verdict.OK,
+    }
+    ((what, (_, remedy)),) = hidden.items()
+    assert what.startswith("3 of 4 agents not heard")
+    assert "perch agents list, as root" in remedy
 
 
 def test_the_server_says_which_sensors_are_ill_and_which_doors_drift(mosquitto: Broker) -> None:

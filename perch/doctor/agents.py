@@ -1,25 +1,32 @@
 """Agents as the broker keeps them: who is heard, who is in trouble, whose clock is ahead."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from perch.adapters import instants
+from perch.adapters.broker_files import ROSTER
 from perch.adapters.mqtt import Received
 from perch.contract import VALID_FOR_MS, Status, parse_state, parse_status, parse_topic
+from perch.contract.roster import Roster, decode
+from perch.contract.topics import user_name
 from perch.delivery.board import Key
 from perch.delivery.fleet import Fleet
 from perch.delivery.liveness import Instant, Report
 from perch.doctor.findings import Finding, counted, fault, ok, warn
-from perch.errors import ContractError
+from perch.errors import ContractError, PerchError
 from perch.model import Clock, Site
 from perch.sensing.drift import DRIFTS_A_DAY, in_words
+from perch.settings import Enrolment
 
 AHEAD_MS = 5_000
 MANY_WAITING = 1_000
 _NAMED = 5
 
 
-def look_at_agents(sites: Sequence[Site], received: Sequence[Received]) -> Iterator[Finding]:
-    """Say of the agents of the layout what their retained messages tell."""
+def look_at_agents(
+    sites: Sequence[Site], received: Sequence[Received], enrolment: Enrolment | None = None
+) -> Iterator[Finding]:
+    """Say of the agents of the layout what their retained messages tell; where they are enrolled, who may not come."""
     agents = [(site.id, agent) for site in sites for agent in site.agents]
     now = instants.now()
     fleet, ahead = Fleet[Status](VALID_FOR_MS), dict[Key, int]()
@@ -28,8 +35,7 @@ def look_at_agents(sites: Sequence[Site], received: Sequence[Received]) -> Itera
     online = [agent for agent in agents if fleet.online(agent, now)]
     silent = [agent for agent in agents if agent not in online]
     if silent:
-        what = f"{len(silent)} of {counted(len(agents), 'agent')} not heard: {_names(silent)}"
-        yield warn("agents", what, "run perch doctor on them, or take them out of the layout")
+        yield from _silent(agents, silent, enrolment)
     else:
         yield ok("agents", f"{counted(len(agents), 'agent')} of the layout, and none is silent")
     yield from _troubles(fleet, online)
@@ -37,6 +43,33 @@ def look_at_agents(sites: Sequence[Site], received: Sequence[Received]) -> Itera
     if ahead:
         what = f"clocks are ahead of this machine's: {_names(list(ahead))} by up to {max(ahead.values()) // 1000} s"
         yield warn("agents", what, "set the clocks: what such an agent says is unknown to whoever connects anew")
+
+
+def _silent(agents: Sequence[Key], silent: Sequence[Key], enrolment: Enrolment | None) -> Iterator[Finding]:
+    """Tell agents that may not come in, as is wanted or not yet, from those that something is wrong with."""
+    of_all, roster, remedy = (
+        counted(len(agents), "agent"),
+        None,
+        "run perch doctor on them, or take them out of the layout",
+    )
+    if enrolment is not None and (roster := _roster(enrolment)) is None:
+        remedy += "; perch agents list, as root, says which are revoked or were never invited"
+    revoked = [key for key in silent if roster is not None and user_name(*key) in roster.revoked]
+    uninvited = [key for key in silent if roster is not None and user_name(*key) not in roster.members]
+    if missing := [key for key in silent if key not in (*revoked, *uninvited)]:
+        yield warn("agents", f"{len(missing)} of {of_all} not heard: {_names(missing)}", remedy)
+    if uninvited:
+        what = f"{len(uninvited)} of {of_all} never invited, or not come: {_names(uninvited)}"
+        yield warn("agents", what, "invite them: perch agents token, and perch enroll there")
+    if revoked:
+        yield ok("agents", f"{len(revoked)} of {of_all} revoked, and not heard: {_names(revoked)}")
+
+
+def _roster(enrolment: Enrolment) -> Roster | None:
+    """Read who may come in; None where that is for root alone, or nothing is prepared."""
+    with suppress(OSError, PerchError):
+        return decode((enrolment.folder / ROSTER).read_bytes())
+    return None
 
 
 def _hear(fleet: Fleet[Status], ahead: dict[Key, int], message: Received, now: Instant) -> None:

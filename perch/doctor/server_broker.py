@@ -16,7 +16,7 @@ from perch.doctor.agents import look_at_agents
 from perch.doctor.findings import Finding, fault, ok, warn
 from perch.errors import UnavailableError
 from perch.model import Site
-from perch.settings import Broker
+from perch.settings import Broker, Enrolment
 
 DELIVERY_S = 1.5
 RETAINED_S = 0.7
@@ -24,7 +24,7 @@ NO_SPACE = "perch-doctor"
 _LIST = "let this login read perch/v1/# and write perch/v1/+/+/ack in the broker's access list, and nothing else"
 
 
-def look_at_broker(broker: Broker, sites: Sequence[Site]) -> Iterator[Finding]:
+def look_at_broker(broker: Broker, sites: Sequence[Site], enrolment: Enrolment | None = None) -> Iterator[Finding]:
     """Look at broker, TLS, topic rights and the agents."""
     chance = secrets.token_hex(2)
     try:
@@ -41,7 +41,7 @@ def look_at_broker(broker: Broker, sites: Sequence[Site]) -> Iterator[Finding]:
             visit.stay(RETAINED_S)
         else:
             yield fault("topic rights", f"may not subscribe to {way.whole_network()}", _LIST)
-    yield from look_at_agents(sites, visit.received)
+    yield from look_at_agents(sites, visit.received, enrolment)
 
 
 def _rights(broker: Broker, visit: Visit, site: str, nobody: str) -> Iterator[Finding]:
