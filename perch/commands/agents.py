@@ -64,6 +64,7 @@ def prepare(config: Path) -> None:
         warn(
             f"{many} agents are more than a broker has files for", "give it LimitNOFILE=65536: systemctl edit mosquitto"
         )
+    _warn_of_left_behind(place)
     if is_other:
         click.echo("The broker has another configuration now: start it, or start it anew.")
         return
@@ -155,6 +156,16 @@ def list_(config: Path, as_json: bool) -> None:
         ("site", "agent", "credential", "enrolled (UTC)", "last event (UTC)"),
         ([row[key] for key in columns] for row in told),
     )
+
+
+def _warn_of_left_behind(place: Place) -> None:
+    """Say which agents may come in here although their site has a broker of its own by now."""
+    edges = {edge.site for edge in place.enrolment.edges}
+    left = [f"{one.site}/{one.agent}" for one in place.files.roster().members.values() if one.holds]
+    left = [name for name in left if name.partition("/")[0] in edges]
+    if left:
+        what = f"{', '.join(left)} may still come in here, although the site has a broker of its own"
+        warn(what, f"perch agents revoke {' '.join(left)}, and invite them at the site")
 
 
 def _used_up(clerk: Clerk) -> bool:

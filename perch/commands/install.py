@@ -13,6 +13,7 @@ import click
 from perch.adapters.laid_files import Laid, Outcome, lay, outcomes
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.install_again import lost_password, require_same
+from perch.commands.install_edge import edge_files, edge_steps, edge_wanted, require_same_edge
 from perch.commands.install_files import SiteWanted, agent_files, folder_of, server_files
 from perch.commands.install_units import CONFIGURATION
 from perch.commands.output import print_json, warn
@@ -75,6 +76,27 @@ def server(
     if not (dry_run or as_json or wanted is None):
         click.echo("Next: perch agents prepare --config /etc/perch/perch.toml, then start the broker anew, then")
         click.echo("systemctl enable --now perch-collector perch-api perch-backup.timer")
+
+
+@install.command("edge", cls=ExampleCommand)
+@click.option("--site", metavar="ID", required=True, help="The id of the site, as in its site.toml.")
+@click.option("--host", required=True, help="The name by which agents call the site's broker.")
+@click.option("--to", metavar="HOST[:PORT]", required=True, help="The network's broker.")
+@_options
+def edge(site: str, host: str, to: str, root: Path, program: str | None, dry_run: bool, as_json: bool) -> None:
+    """Example: perch install edge --site hq --host edge.hq.example --to broker.example
+
+    Install a broker for one site of a network: agents are invited here and talk to it, and it is bridged to the
+    network's. Nothing is collected here, so there are no services to start but the broker. See docs/scale.md.
+    """
+    config = root / CONFIGURATION.removeprefix("/") / "perch.toml"
+    wanted = edge_wanted(site, host, to)
+    if config.exists():
+        require_same_edge(config, wanted)
+    _program(program)
+    _install(root, edge_files(wanted), dry_run=dry_run, as_json=as_json)
+    if not (dry_run or as_json):
+        click.echo("\n".join(edge_steps(wanted)))
 
 
 @install.command("agent", cls=ExampleCommand)

@@ -32,22 +32,28 @@ class SiteWanted(NamedTuple):
 
 def server_files(program: PurePosixPath, sites: Sequence[str], wanted: SiteWanted | None) -> Sequence[Laid]:
     """Give the files of a server whose sites are in these folders; a first configuration too, where one is wanted."""
-    more = "".join(f"d {folder} 0750 root {USER}\nz {folder}/* 0640 root {USER}\n" for folder in sites)
-    private = "".join(f"z {CONFIGURATION}/{name} 0640 root {USER}\n" for name in ("*.toml", "*.password"))
-    broker = f"d {BROKER} 2750 root mosquitto\nL /etc/mosquitto/conf.d/perch.conf - - - - {BROKER}/mosquitto.conf\n"
     return (
-        Laid(f"{USERS}/perch.conf", _USER),
-        Laid(
-            f"{FOLDERS}/perch.conf",
-            f"{_FOLDERS}d {BACKUPS} 0700 {USER} {USER}\nZ {BACKUPS} - {USER} {USER}\n{private}{more}",
-        ),
-        Laid(f"{FOLDERS}/perch-broker.conf", broker),
+        *configured_folders(sites, f"d {BACKUPS} 0700 {USER} {USER}\nZ {BACKUPS} - {USER} {USER}\n"),
+        broker_folder(),
         Laid(f"{UNITS}/perch-collector.service", units.collector_unit(program)),
         Laid(f"{UNITS}/perch-api.service", units.api_unit(program)),
         Laid(f"{UNITS}/perch-backup.service", units.backup_unit(program)),
         Laid(f"{UNITS}/perch-backup.timer", units.backup_timer()),
         *(_first_files(wanted) if wanted is not None else ()),
     )
+
+
+def configured_folders(sites: Sequence[str], others: str = "") -> Sequence[Laid]:
+    """Give what makes the user and its folders, those of sites, and others, in the words of tmpfiles.d."""
+    more = "".join(f"d {folder} 0750 root {USER}\nz {folder}/* 0640 root {USER}\n" for folder in sites)
+    private = "".join(f"z {CONFIGURATION}/{name} 0640 root {USER}\n" for name in ("*.toml", "*.password"))
+    return Laid(f"{USERS}/perch.conf", _USER), Laid(f"{FOLDERS}/perch.conf", f"{_FOLDERS}{others}{private}{more}")
+
+
+def broker_folder() -> Laid:
+    """Give what makes the folder that Perch's broker reads."""
+    lines = f"d {BROKER} 2750 root mosquitto\nL /etc/mosquitto/conf.d/perch.conf - - - - {BROKER}/mosquitto.conf\n"
+    return Laid(f"{FOLDERS}/perch-broker.conf", lines)
 
 
 def _first_files(wanted: SiteWanted) -> Sequence[Laid]:

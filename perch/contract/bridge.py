@@ -36,6 +36,11 @@ def edge_name(site: str) -> str:
     return f"edge.{site}"
 
 
+def bridge_topic(site: str) -> str:
+    """Name the topic at a site's own broker, and nowhere else, under which it keeps 1 while the way stands, else 0."""
+    return f"{ROOT}/{site}/{edge_name(site)}/bridge"
+
+
 def bridge_lines(site: str, to: Centre, restart_s: tuple[int, int] = RESTART_S) -> str:
     """Write the lines for mosquitto's configuration (2.0) at a site; those with a password are for its eyes only."""
     return "".join(f"{line}\n" for line in _lines(site, to, restart_s))
@@ -49,7 +54,9 @@ def _lines(site: str, to: Centre, restart_s: tuple[int, int]) -> Iterator[str]:
     yield from (f"topic {what} in {QOS} {here} {here}" for what in IN)
     yield "bridge_protocol_version mqttv50"
     yield "cleansession true"
-    yield "notifications false"
+    yield "notifications true"
+    yield "notifications_local_only true"
+    yield f"notification_topic {bridge_topic(site)}"
     yield "try_private true"
     yield f"restart_timeout {restart_s[0]} {restart_s[1]}"
     yield "keepalive_interval 15"

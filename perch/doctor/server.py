@@ -8,6 +8,7 @@ from perch.adapters.age import mark
 from perch.adapters.clock_probe import look_at_clock as clock
 from perch.doctor.api import look_at_api
 from perch.doctor.audit import look_at_audit
+from perch.doctor.bridge import look_at_bridge, look_for_a_stranger
 from perch.doctor.broker import now_utc
 from perch.doctor.clock import look_at_clock
 from perch.doctor.disk import MIB, look_at_disk
@@ -25,13 +26,15 @@ ROOMY_BYTES = 1024 * MIB
 
 def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
     """Make the checks of a server."""
+    if settings.enrolment is not None and settings.enrolment.bridged_to is not None:
+        return _edge_checks(settings, path, settings.enrolment.bridged_to)
     collecting = [
         Check("collector", lambda: look_at_collector(settings.data, mark(), settings.sites)),
         Check("journal", partial(look_at_journal, settings.data)),
     ]
     return [
         Check("configuration", partial(_configuration, settings, path)),
-        Check("broker", partial(look_at_broker, settings.broker, settings.sites), 25.0),
+        Check("broker", partial(look_at_broker, settings.broker, settings.sites, settings.enrolment), 25.0),
         Check("enrolment", lambda: look_at_enrolment(settings.enrolment, settings.broker, now_utc())),
         *([] if _only_reads(settings) else collecting),
         Check("audit", partial(look_at_audit, settings.data, settings.retention.audit_days)),
@@ -40,6 +43,20 @@ def server_checks(settings: ServerSettings, path: Path) -> list[Check]:
         Check("clock", lambda: look_at_clock(clock())),
         Check("disk", partial(look_at_disk, settings.data, ROOMY_BYTES)),
         Check("versions", partial(look_at_versions, ("influxdb-client", "fastapi", "numpy"))),
+    ]
+
+
+def _edge_checks(settings: ServerSettings, path: Path, to: str) -> list[Check]:
+    """Make the checks of a site's own broker, at which agents are invited and nothing is collected."""
+    return [
+        Check("configuration", partial(_configuration, settings, path)),
+        Check("broker", partial(look_at_broker, settings.broker, settings.sites, settings.enrolment), 25.0),
+        Check("bridge", partial(look_at_bridge, settings.broker, settings.sites[0].id, to)),
+        Check("enrolment", lambda: look_at_enrolment(settings.enrolment, settings.broker, now_utc())),
+        Check("collector", partial(look_for_a_stranger, settings.data, mark())),
+        Check("clock", lambda: look_at_clock(clock())),
+        Check("disk", partial(look_at_disk, settings.data, ROOMY_BYTES)),
+        Check("versions", look_at_versions),
     ]
 
 
