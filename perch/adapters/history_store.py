@@ -21,7 +21,7 @@ from perch.adapters.history_folding import Folding
 from perch.adapters.history_moves import Retelling, forget_moves
 from perch.adapters.history_reader import HistoryReader
 from perch.adapters.history_series import SeriesNumbers
-from perch.adapters.sqlite import BUSY_SECONDS, adopt_schema, claim, open_writer, reported, schema_version, transaction
+from perch.adapters.sqlite import adopt_schema, claim, empty_log, open_writer, reported, schema_version, transaction
 from perch.adapters.upgrade import upgrade
 from perch.delivery.boots import Boots
 from perch.delivery.erasing import Erasure
@@ -31,7 +31,6 @@ from perch.history.told import Forgotten, Marked, Told
 __all__ = ["HistoryReader", "HistoryStore"]
 
 WORDS_AT_ONCE = 20_000
-SCRUB_WAITS_MS = 100
 
 NOTHING_LEARNED: Learned = {}
 
@@ -178,13 +177,7 @@ class HistoryStore(Closing):
 
     def _scrub(self) -> None:
         """Empty the log, which still holds what is no more in the file; where somebody reads it, next time."""
-        if self._is_scrubbed:
-            return
-        with reported(self._path):
-            self._db.execute(f"PRAGMA busy_timeout = {SCRUB_WAITS_MS}")
-            is_busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            self._db.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-        self._is_scrubbed = not is_busy
+        self._is_scrubbed = self._is_scrubbed or empty_log(self._db, self._path)
 
     def _take(self, batch: Batch, words: list[Told], *, all_said: bool, counted: bool) -> list[Told]:
         """Take a batch in; gives its words if they may say something of days that have sheets."""

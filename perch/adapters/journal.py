@@ -25,14 +25,13 @@ from perch.adapters.journal_erasing import Arrived, Erasures, Walked, When
 from perch.adapters.journal_file import SCHEMA, STEPS
 from perch.adapters.journal_reader import SCHEMA_VERSION, Entry, JournalReader, Stream, end_of, erasures_of
 from perch.adapters.journal_words import Mentions, Words
-from perch.adapters.sqlite import BUSY_SECONDS, adopt_schema, claim, open_writer, reported, transaction
+from perch.adapters.sqlite import adopt_schema, claim, empty_log, open_writer, reported, transaction
 from perch.adapters.upgrade import upgrade
 from perch.delivery.erasing import Erasure
 from perch.delivery.watermark import SeqRange, Watermark
 
 __all__ = ["Entry", "Journal", "JournalReader", "Run", "Stream"]
 
-SCRUB_WAITS_MS = 100
 _STREAMS_REMEMBERED = 20_000
 _ranges: msgspec.msgpack.Decoder[tuple[SeqRange, ...]] = msgspec.msgpack.Decoder(tuple[SeqRange, ...])
 
@@ -228,12 +227,7 @@ class Journal(Closing):
 
     def scrub(self) -> bool:
         """Empty the log, which may still hold what is no more in the file; False where somebody reads it just now."""
-        if not self._is_scrubbed:
-            with reported(self._path):
-                self._db.execute(f"PRAGMA busy_timeout = {SCRUB_WAITS_MS}")
-                is_busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                self._db.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-            self._is_scrubbed = not is_busy
+        self._is_scrubbed = self._is_scrubbed or empty_log(self._db, self._path)
         return self._is_scrubbed
 
     def _look_anew(self) -> None:

@@ -22,7 +22,7 @@ from perch.adapters.quarantine_reader import (
     found,
     sender_of,
 )
-from perch.adapters.sqlite import adopt_schema, open_writer, reported, transaction
+from perch.adapters.sqlite import adopt_schema, empty_log, open_writer, reported, transaction
 from perch.adapters.upgrade import Step, statements, upgrade
 
 __all__ = ["Quarantine", "QuarantineReader", "Quarantined", "Suspect", "sender_of"]
@@ -165,8 +165,7 @@ class Quarantine(Closing):
                 "received_ms >= ? AND received_ms < ? AND topic LIKE ? AND instr(payload, ?) > 0",
                 [from_ms, to_ms, f"%/{site}/%", quoted],
             )
-        with reported(self._path):
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        empty_log(self._db, self._path)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ INDEX_BYTES = 2**15
 
 _LOOKS, _LOOK_S = 5, 0.02
 _FULL = 2
+_LOG_WAITS_MS = 100
 
 _RIGHTS = "check that its folder exists and that this user may write there"
 _READ_ONLY = ("cannot be written", "check the rights of the file and of its folder")
@@ -192,6 +193,18 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def empty_log(connection: sqlite3.Connection, path: Path) -> bool:
+    """Work the log into the file, by its only writer, and empty it: it may still hold what is no more in the file.
+
+    Gives False where somebody reads it just now: then it is to be tried again.
+    """
+    with reported(path):
+        connection.execute(f"PRAGMA busy_timeout = {_LOG_WAITS_MS}")
+        is_busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+    return not is_busy
 
 
 @contextmanager
