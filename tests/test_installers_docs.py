@@ -138,7 +138,7 @@ def test_an_agent_is_tried_out_by_hand_as_the_page_says(tmp_path: Path, mosquitt
     assert f'"version":"{__version__}"' in status
     called = (tmp_path / "called").read_text()
     assert "--system-site-packages perch" in called
-    assert "install perch-occupancy[agent]" in called
+    assert f"install perch_occupancy-{__version__}-py3-none-any.whl[agent]" in called
 
 
 def test_messages_are_seen_as_the_page_says(mosquitto: Broker) -> None:

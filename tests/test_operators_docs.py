@@ -120,6 +120,8 @@ def test_a_server_is_installed(machine: Machine) -> None:
     assert (machine.root / "etc/systemd/system/perch-collector.service").exists()
     assert "listener 8883" in (machine.root / "etc/mosquitto/perch/mosquitto.conf").read_text()
     assert "systemctl enable --now perch-collector perch-api perch-backup.timer" in machine.called.read_text()
+    assert "pip install --require-hashes --no-deps -r locks/demo.txt" in machine.called.read_text()
+    assert (ROOT / "locks" / "demo.txt").exists()
     said = machine.run(SECTIONS["Installing the server"][2])
     assert re.search(r"perch_\w+_\w+", said)
 
