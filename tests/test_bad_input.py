@@ -17,8 +17,11 @@ from perch.adapters.journal import Journal, Run, Stream
 from perch.adapters.mqtt import Connection
 from perch.chaos import small_disks
 from perch.commands import run
+from perch.commands.doctor import show
+from perch.commands.output import print_table, warn
 from perch.contract import Publication
 from perch.delivery.watermark import Watermark
+from perch.doctor.findings import fault
 from perch.errors import InputError
 from perch.settings import Broker, load_agent, load_server, load_site
 from tests import parts
@@ -191,6 +194,22 @@ def test_a_collector_waits_for_room_and_says_so_once(tmp_path: Path, caplog: pyt
     finally:
         stop.set()
         subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+# What others write, on the operator's terminal.
+
+
+@pytest.mark.parametrize(
+    "evil", ["\x1b]0;owned\x07", "\x9b31m", "\rok     broker", "\nok     broker", "\u202edesrever", "\x00"]
+)
+def test_what_an_agent_says_of_itself_commands_nobodys_terminal(evil: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show([fault("agents", f"hq/pi-1: trouble{evil}", f"mend it{evil}")])
+    print_table(("agent", "why"), [("hq/pi-1", f"why{evil}")])
+    warn(f"message 7 stays: {evil}", "see it")
+    told = "".join(capsys.readouterr())
+    assert evil not in told
+    assert len(told.splitlines()) <= 6 + evil.count("\n")
+    assert all(letter == "\n" or letter.isprintable() for letter in told)
 
 
 # How much is said of it.

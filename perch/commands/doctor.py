@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from perch.commands.examples import ExampleCommand
-from perch.commands.output import print_json, shortened
+from perch.commands.output import one_line, print_json, shortened
 from perch.doctor.examining import Check, examine
 from perch.doctor.findings import Finding, Verdict, any_fault
 from perch.errors import Complaint, InputError
@@ -81,9 +81,9 @@ def show(findings: Sequence[Finding]) -> None:
     width = max(len(finding.part) for finding in findings)
     for finding in findings:
         verdict = click.style(f"{finding.verdict:5}", fg=_COLOURS[finding.verdict])
-        click.echo(f"{verdict}  {finding.part:{width}}  {shortened(finding.what)}")
+        click.echo(f"{verdict}  {finding.part:{width}}  {shortened(one_line(finding.what))}")
         if finding.remedy:
-            click.echo(f"{'':{width + 9}}→ {shortened(finding.remedy)}")
+            click.echo(f"{'':{width + 9}}→ {shortened(one_line(finding.remedy))}")
 
 
 def _as_dict(finding: Finding, path: Path, files: int) -> dict[str, str]:

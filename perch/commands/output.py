@@ -2,12 +2,16 @@
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
 from perch.errors import Complaint, InputError, PerchError
+
+_COMMANDS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Categories of letters that are not written but obeyed: control, direction, line ends; and those without a meaning."""
 
 
 def print_json(value: object) -> None:
@@ -17,7 +21,7 @@ def print_json(value: object) -> None:
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows in columns that line up: numbers to the right, texts to the left."""
-    lines = [tuple(header), *(tuple("–" if cell is None else str(cell) for cell in row) for row in rows)]
+    lines = [tuple(header), *(tuple("–" if cell is None else one_line(str(cell)) for cell in row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (_aligned(cell, width) for cell, width in zip(line, widths, strict=True))
@@ -35,6 +39,11 @@ def print_error(error: PerchError, *, as_json: bool) -> None:
         warn(what, complaint.remedy)
 
 
+def one_line(text: str) -> str:
+    """Write what somebody else may have written, an agent or a file: nothing of it commands the reader's terminal."""
+    return "".join("·" if unicodedata.category(letter) in _COMMANDS else letter for letter in text)
+
+
 def shortened(text: str) -> str:
     """Write paths in this folder as one would type them."""
     here = f"{Path.cwd()}/"
@@ -43,7 +52,8 @@ def shortened(text: str) -> str:
 
 def warn(what: str, remedy: str = "") -> None:
     """Tell the user something on stderr."""
-    click.echo(shortened(f"perch: {what}" + (f"\n  {remedy}" if remedy else "")), file=sys.stderr)
+    told = f"perch: {what}" + (f"\n{remedy}" if remedy else "")
+    click.echo(shortened("\n  ".join(map(one_line, told.split("\n")))), file=sys.stderr)
 
 
 def _as_dict(complaint: Complaint) -> dict[str, str]:

@@ -12,7 +12,7 @@ from perch.adapters.errands import Answer, Discard, Replay
 from perch.adapters.quarantine_reader import Quarantined, QuarantineReader
 from perch.commands.errands import have_done, show_progress
 from perch.commands.examples import ExampleCommand, ExampleGroup
-from perch.commands.output import print_json, print_table, warn
+from perch.commands.output import one_line, print_json, print_table, warn
 from perch.errors import Complaint, InputError, StorageError
 from perch.settings import ServerSettings, load_server
 
@@ -210,8 +210,7 @@ def _moment(message: Quarantined) -> datetime:
 
 
 def _readable(payload: bytes) -> str:
-    text = payload[: 4 * EXCERPT_SHOWN].decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else "·" for character in text)
+    return one_line(payload[: 4 * EXCERPT_SHOWN].decode("utf-8", "backslashreplace"))
 
 
 def _cut(text: str, most: int) -> str:
