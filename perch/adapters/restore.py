@@ -100,35 +100,39 @@ def restore_data(backup: Path, manifest: Manifest, data: Path, show: Show = show
 
 def restore_configuration(backup: Path, manifest: Manifest, folder: Path) -> list[Path]:
     """Put a backup's configuration into a folder, where none of it is yet; gives the files. Raises StorageError."""
-    names = [held for held in manifest.files if held.path.startswith(f"{CONFIGURATION}/")]
-    targets = [folder / held.path.partition("/")[2] for held in names]
-    if there := [path for path in targets if os.path.lexists(path)]:
+    places = _places(manifest, CONFIGURATION, folder)
+    if there := [path for path in places if os.path.lexists(path)]:
         raise StorageError(f"{there[0]} is there already", "move it away, or name another place for perch.toml")
     try:
-        for held, target in zip(names, targets, strict=True):
+        for target, held in places.items():
             target.parent.mkdir(0o750, parents=True, exist_ok=True)
             _copy(backup / held.path, target, held)
             _give(target, folder, _READABLE)
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}", rights(error)) from error
-    return targets
+    return list(places)
 
 
 def restore_broker(backup: Path, manifest: Manifest, folder: Path) -> list[Path]:
     """Put back who may come in at the broker, where none of it is there; gives the files. Raises StorageError."""
-    names = [held for held in manifest.files if held.path.startswith(f"{BROKER}/")]
-    targets = [folder / held.path.partition("/")[2] for held in names]
-    if any(map(os.path.lexists, targets)):
+    places = _places(manifest, BROKER, folder)
+    if any(map(os.path.lexists, places)):
         return []
     try:
-        if names:
+        if places:
             folder.mkdir(0o750, parents=True, exist_ok=True)
-        for held, target in zip(names, targets, strict=True):
+        for target, held in places.items():
             _copy(backup / held.path, target, held)
             target.chmod(_OWNER_ONLY)
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}", "run this as root") from error
-    return targets
+    return list(places)
+
+
+def _places(manifest: Manifest, part: str, folder: Path) -> dict[Path, Held]:
+    """Say where the files of a part of a backup belong below a folder."""
+    some = (held for held in manifest.files if held.path.startswith(f"{part}/"))
+    return {folder / held.path.removeprefix(f"{part}/"): held for held in some}
 
 
 def _is_wanted(held: Held) -> bool:
