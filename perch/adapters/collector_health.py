@@ -98,6 +98,11 @@ class CollectorHealth(Struct, frozen=True, kw_only=True):
         silent_s = age_seconds(self.written, now)
         return math.inf if silent_s is None else silent_s
 
+    def otherwise(self, sites: Iterable[Site]) -> list[str]:
+        """Name the sites of which it goes by another layout than is given; none where it did not say yet."""
+        told = layouts_of(sites) if self.layouts is not None else {}
+        return [site for site, digest in told.items() if (self.layouts or {}).get(site) not in ("", digest)]
+
     def is_stale(self, now: Mark) -> bool:
         """Tell whether its collector has stopped, or has not written for too long."""
         return not self.running or self.silent_s(now) > STALE_S
