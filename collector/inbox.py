@@ -5,7 +5,7 @@ drops in the end. What finds no room is let go and counted; it was not acknowled
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection
 
 from collector.queues import MESSAGE_BYTES, Queue, Queues
@@ -70,8 +70,8 @@ class Inbox:
     @property
     def refused(self) -> dict[str, int]:
         """How many messages were let go since the start, by agent."""
-        counted = {queue.name: 0 for queue in self._queues}
-        for queue in self._queues:
+        counted: Counter[str] = Counter()
+        for queue in self._queues:  # looked at once: the broker's thread may add one at any moment
             counted[queue.name] += queue.refused + queue.dropped
         return {name: refused for name, refused in counted.items() if refused}
 

@@ -1,5 +1,6 @@
 """What waits for the collector: bounded, each agent in its turn, and none at the expense of another."""
 
+import sys
 import threading
 import time
 
@@ -196,3 +197,18 @@ def test_an_agent_that_keeps_to_its_window_is_at_most_slowed_down_and_never_let_
     assert time.monotonic() - began > 0.5 * held_s
     assert at_once * 50 > 120_000
     assert TRAFFIC_OF_AN_AGENT.per_s / (size + MESSAGE_BYTES) * 50 > 2_000
+
+
+def test_agents_may_come_while_it_is_counted_what_was_let_go() -> None:
+    many = {("hq", f"pi-{number}") for number in range(3_000)}
+    inbox = Inbox(many)
+    broker = threading.Thread(target=lambda: [inbox.put(message(agent)) for _, agent in sorted(many)])
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        broker.start()
+        while broker.is_alive():
+            assert inbox.refused == {}
+    finally:
+        sys.setswitchinterval(before)
+        broker.join()
