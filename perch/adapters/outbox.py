@@ -29,6 +29,9 @@ KEEP_SETTLED_MS = 48 * 3_600_000
 RECEIPT_MS = 3_600_000
 """Acknowledgements of so long a time share one receipt, so that all of them are kept for up to so much longer."""
 
+LIVED_NOTED_MS = 600_000
+"""How far an agent has lived is noted no more often than this: each time costs a page of an SD card."""
+
 _KEPT = """
 SELECT epoch, first, last FROM (
     SELECT number, min(seq) AS first, max(seq) AS last FROM (
@@ -56,6 +59,7 @@ class Outbox(OutboxMemory, Closing):
         self._most: int | None = None
         self._growing = True
         self._dropped: list[Dropped] = []
+        self._lived_noted_ms: int | None = None
         self._lost: tuple[Span, ...] = ()
         self._seats = self._present_seats()
         self._remember()
@@ -182,8 +186,9 @@ class Outbox(OutboxMemory, Closing):
             if settled.forgotten:
                 self._execute("DELETE FROM receipt")
                 self._execute("UPDATE epoch SET heard_upto = 0")
-            self._set_meta("journal", " ".join(settled.journals))
-            self._set_meta("lived_ms", str(now_ms))
+            if settled.journals != self.journals:
+                self._set_meta("journal", " ".join(settled.journals))
+            self._note_lived(now_ms)
             self._execute("UPDATE epoch SET heard_upto = ? WHERE id = ?", (upto, number))
             if number is not None:
                 for first, last in settled.missed:
@@ -197,7 +202,7 @@ class Outbox(OutboxMemory, Closing):
         Epochs of which nothing is left are forgotten, save the newest.
         """
         with transaction(self._db, self._path):
-            self._set_meta("lived_ms", str(now_ms))
+            self._note_lived(now_ms)
             dropped = outbox_room.drop_settled(self._db, outbox_room.AT_ONCE, now_ms - KEEP_SETTLED_MS - RECEIPT_MS)
             self._execute(_FORGET_EPOCHS)
         self._note_dropped(dropped)
@@ -246,6 +251,13 @@ class Outbox(OutboxMemory, Closing):
     def _note_dropped(self, dropped: Sequence[Dropped]) -> None:
         self._dropped += dropped
         self._count -= sum(last - first + 1 for _, first, last in dropped)
+
+    def _note_lived(self, now_ms: int) -> None:
+        """Note how far the agent has lived, if that was long ago: what was settled since is kept so much longer."""
+        noted_ms = self._lived_noted_ms
+        if noted_ms is None or now_ms - noted_ms >= LIVED_NOTED_MS:
+            self._set_meta("lived_ms", str(now_ms))
+            self._lived_noted_ms = now_ms
 
     def _receive(self, number: int, first: int, last: int, now_ms: int) -> None:
         """Write a receipt for a range, or lengthen the one that ends where it begins and is young."""
