@@ -1,7 +1,6 @@
 """A venue's events in a journal, and a history that follows it, for benchmarks of what is made from them."""
 
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import time
 from pathlib import Path
@@ -18,6 +17,8 @@ from perch.model import QUARTER_MS, Clock, Floor, OpenSpan, Purpose, Reason, Sit
 SPACES_PER_AGENT = 16
 SPACES_PER_ZONE = 50
 START_MS = 1_790_000_000_000 // QUARTER_MS * QUARTER_MS
+NOTHING_SAID: Mapping[int, int] = {}
+EPOCH = "0123456789abcdef" * 2
 SAID = ((State.FREE, Reason.QUIET), (State.OCCUPIED, Reason.MOTION), (State.UNKNOWN, Reason.SENSOR_SILENT))
 
 
@@ -53,11 +54,22 @@ def _desk(number: int) -> Space:
     )
 
 
-def messages(spaces: int, events: int, span_ms: int, *, each: int = 1, marks: bool = False) -> Iterator[Run]:
-    """Make messages of `each` events in order of time, spread evenly over a span; with `marks`, also each quarter."""
+def messages(
+    spaces: int,
+    events: int,
+    span_ms: int,
+    *,
+    each: int = 1,
+    marks: bool = False,
+    after: Mapping[int, int] = NOTHING_SAID,
+) -> Iterator[Run]:
+    """Make messages of `each` events in order of time, spread evenly over a span; with `marks`, also each quarter.
+
+    `after` has how many events each agent told before.
+    """
     dice = Random(7)  # noqa: S311 (nothing secret is drawn)
     agents = -(-spaces // SPACES_PER_AGENT)
-    epoch, seqs = secrets.token_hex(16), dict.fromkeys(range(agents), 0)
+    epoch, seqs = EPOCH, {**dict.fromkeys(range(agents), 0), **after}
     marked_ms = START_MS
     for place in range(0, events, each):
         wall_ms = START_MS + span_ms * place // events
@@ -80,15 +92,20 @@ def messages(spaces: int, events: int, span_ms: int, *, each: int = 1, marks: bo
         yield _run(agent, epoch, several, wall_ms)
 
 
+def words_said_first(spaces: int) -> dict[int, int]:
+    """Count the spaces of each agent."""
+    firsts = range(0, spaces, SPACES_PER_AGENT)
+    return {agent: min(SPACES_PER_AGENT, spaces - first) for agent, first in enumerate(firsts)}
+
+
 def first_words(spaces: int) -> Iterator[Run]:
     """Make a message of each agent that states all its spaces, as it does when it starts."""
-    epoch = secrets.token_hex(16)
-    for agent in range(-(-spaces // SPACES_PER_AGENT)):
-        named = range(agent * SPACES_PER_AGENT, min((agent + 1) * SPACES_PER_AGENT, spaces))
+    for agent, words in words_said_first(spaces).items():
+        named = range(agent * SPACES_PER_AGENT, agent * SPACES_PER_AGENT + words)
         at = START_MS - QUARTER_MS, 0, Clock.OK
         said = State.UNKNOWN, 0.5, None, Reason.STARTING
         events: list[Event] = [StateEvent(seq, f"d{n}", *said, *at) for seq, n in enumerate(named, 1)]
-        yield _run(agent, epoch, events, START_MS - QUARTER_MS)
+        yield _run(agent, EPOCH, events, START_MS - QUARTER_MS)
 
 
 def _run(agent: int, epoch: str, events: list[Event], wall_ms: int) -> Run:
@@ -102,7 +119,9 @@ def journal_of(path: Path, runs: Iterator[Run], group: int = 100) -> int:
         marks: dict[Stream, Watermark] = {}
         for run in runs:
             waiting.append(run)
-            marks[run.stream] = marks.get(run.stream, Watermark(0, ())).add(run.first, run.last)
+            if run.stream not in marks:
+                marks[run.stream] = journal.watermark(run.stream)
+            marks[run.stream] = marks[run.stream].add(run.first, run.last)
             if len(waiting) == group:
                 journal.append(waiting, {each.stream: marks[each.stream] for each in waiting})
                 waiting = []
