@@ -241,7 +241,7 @@ def not_told_apart(seed: int, share: float) -> int:
         first, second = asked(site, was, chosen), asked(site, might, chosen)
         for question, one_answer, other_answer in zip(chosen, first, second, strict=True):
             assert one_answer == other_answer, (seed, one, other, days, question)
-        metrics = METRICS if share >= 0.1 else frozenset({"time_used_ratio"})
+        metrics = METRICS if share >= 0.03 else frozenset({"time_used_ratio"})
         assert planned(site, was, metrics) == planned(site, might, metrics), (seed, one, other, days)
     return sum(bool(rows) for _, rows, _ in first)
 
@@ -252,9 +252,9 @@ def test_nothing_tells_which_space_of_a_cell_it_was() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2, 30))
+@pytest.mark.parametrize("seed", range(1, 7))
 def test_nor_does_much_more(seed: int) -> None:
-    not_told_apart(seed, 0.1)
+    not_told_apart(seed, 0.03)
 
 
 def a_house(desks: int) -> Site:
@@ -288,7 +288,7 @@ def test_nobody_can_be_sure_of_a_single_space(usual: Script, other: Script, metr
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("desks", [5, 6, 9, 10, 20])
+@pytest.mark.parametrize("desks", [6, 20])
 @pytest.mark.parametrize(("usual", "other"), [(EMPTY, LONG_VISIT), (FULL, LONG_BREAK)])
 def test_nor_by_all_questions_together(desks: int, usual: Script, other: Script) -> None:
     """All but how many sessions there were: a break in a stay may be the tenth session, whoever made it."""

@@ -22,7 +22,7 @@ from tests import parts
 from tests.acknowledging import Acknowledging
 from tests.keyed import SPACES, Keyed
 from tests.parts import until
-from tests.serving import EPOCH
+from tests.serving import EPOCH, a_site
 
 HOUR_MS = 3_600_000
 T0 = 1_760_001_200_000
@@ -140,6 +140,19 @@ def test_an_agent_does_not_start_with_a_sensor_in_a_private_space(tmp_path: Path
         assert complaint.where.endswith("[[sensor]][1].space")
         assert "nobody is sensed in a private space" in complaint.what
     assert load_agent(written(tmp_path, 'purpose = "assigned"')).sensing.sensors
+
+
+def test_what_is_said_of_a_private_space_all_the_same_is_believed_by_nobody(tmp_path: Path) -> None:
+    """A sensor that hangs there anyway, by an agent's file that says nothing of it, shows nothing to anybody."""
+    silent = tuple(replace(space, agent=None) if space.id == "p1" else space for space in SPACES)
+    said = [Stated("hq", "pi-1", EPOCH, 1, T0, "p1", T0, State.OCCUPIED, 0.9, None, Reason.MOTION, Dating.OK)]
+    keyed = Keyed(tmp_path, told=(*said, *told()), sites=(a_site(spaces=silent),))
+    keyed.hands.wall_ms = T0 + 60 * HOUR_MS
+    keyed.hear("p1", State.OCCUPIED)
+    shown = keyed.get("/api/v1/spaces/hq/p1", Role.FACILITIES).json
+    assert (shown["state"], shown["reason"]) == ("unknown", "never-reported")
+    past = "/api/v1/history/transitions?site=hq&space=p1&from=2025-10-09&to=2025-10-12"
+    assert keyed.get(past, Role.FACILITIES).json["rows"] == []
 
 
 SITE = """
