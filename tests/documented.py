@@ -77,6 +77,7 @@ CARRIED_OUT = {
     ("docs/privacy.md", "sh"): "test_privacy",
     ("docs/prometheus.md", "sh"): "test_documented_server",
     ("docs/releasing.md", "sh"): "test_release",
+    ("docs/scale.md", "toml"): "test_documented_files",
     ("docs/scale.md", "sh"): "test_scale_docs",
     ("docs/tutorial.md", "sh"): "test_tutorial",
     ("docs/upgrading.md", "sh"): "test_operators_docs",

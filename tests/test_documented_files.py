@@ -15,9 +15,10 @@ from perch import commands
 from perch.adapters import age
 from perch.adapters.collector_health import CollectorHealth, write_health
 from perch.adapters.journal import Journal
-from perch.contract.rights import agent_rights, mosquitto_acl, server_rights
+from perch.contract.rights import agent_rights, farewell_rights, mosquitto_acl, server_rights
 from perch.model import State
 from perch.settings import load_agent, load_server
+from perch.settings.values import OWN_LOGIN
 from tests.configurations import agent_toml, site_toml
 from tests.demos import FIRST_LINES
 from tests.documented import blocks_of
@@ -28,13 +29,16 @@ from tests.test_documented_server import events, keep
 SPACE = '[[space]]\nid = "d01"\nfloor = "f1"\nzone = "open"\nkind = "desk"\nagent = "pi-1"\n'
 
 
-@pytest.mark.parametrize("page", ["docs/keys.md", "docs/watches.md", "docs/operators.md"])
+@pytest.mark.parametrize("page", ["docs/keys.md", "docs/watches.md", "docs/operators.md", "docs/scale.md"])
 def test_a_servers_settings_on_a_page_are_understood(page: str, tmp_path: Path) -> None:
     (block,) = blocks_of(page, "toml")
     (tmp_path / "hq").mkdir()
     (tmp_path / "hq" / "site.toml").write_text(site_toml(SPACE))
+    for name in re.findall(r'password_file = "([^"]+)"', block.text):
+        (tmp_path / name).write_text("secret")
     before = "" if "sites = " in block.text else 'data = "data"\nsites = ["hq/site.toml"]\n'
-    (tmp_path / "perch.toml").write_text(before + block.text)
+    after = '[enrolment]\nfolder = "broker"\nhost = "broker.example"\n' if "[[edge]]" in block.text else ""
+    (tmp_path / "perch.toml").write_text(before + block.text + after)
     assert load_server(tmp_path / "perch.toml", {}).sites[0].id == "hq"
 
 
@@ -46,7 +50,8 @@ def test_an_agents_settings_on_the_page_about_home_assistant_are_understood(tmp_
 
 def test_the_brokers_rights_on_the_operators_page_are_those_that_are_written() -> None:
     (shown,) = [block.text for block in blocks_of("docs/operators.md", "text") if block.text.startswith("user server")]
-    written = mosquitto_acl([server_rights("server", ["hq"]), agent_rights("hq", "pi-3", home_assistant=True)])
+    gone = farewell_rights(OWN_LOGIN, [("hq", "pi-9")])
+    written = mosquitto_acl([server_rights("server", ["hq"]), agent_rights("hq", "pi-3", home_assistant=True), gone])
     lines = [line for line in shown.splitlines() if line and not line.startswith("#")]
     assert lines == [line for line in written.splitlines() if line]
 
