@@ -172,7 +172,7 @@ async def _application(
         live,
         history,
         taps,
-        checks_of(connection, history.store, settings.data),
+        checks_of(connection, history.store, settings.data, settings.sites),
         health=lambda: read_health(settings.data),
         demo=os.environ.get("PERCH_DEMO") == "1",
         settings=settings.api,

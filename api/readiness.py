@@ -12,6 +12,7 @@ from perch.adapters.age import mark
 from perch.adapters.collector_health import CollectorHealth, read_health, says_others
 from perch.adapters.mqtt import Connection
 from perch.errors import PerchError, StorageError, UnavailableError
+from perch.model import Site
 
 READ = "history"
 """The only projection that the API reads; trouble of another is told, and keeps nobody from an answer."""
@@ -27,7 +28,7 @@ LAG_TOLD = 100
 """Fewer events than this are on their way at any time."""
 
 
-def checks_of(connection: Connection, store: Store, data: Path) -> Sequence[tuple[str, Check]]:
+def checks_of(connection: Connection, store: Store, data: Path, sites: Sequence[Site]) -> Sequence[tuple[str, Check]]:
     """Name the parts in the order of the data's way; the collector is one where its files are."""
 
     def broker() -> str:
@@ -36,13 +37,13 @@ def checks_of(connection: Connection, store: Store, data: Path) -> Sequence[tupl
         return "connected"
 
     def collector() -> str:
-        return _collector(data)
+        return _collector(data, sites)
 
     beside = () if isinstance(store, HistoryInInflux) else (("collector", collector),)
     return ("broker", broker), *beside, *store.checks()
 
 
-def _collector(data: Path) -> str:
+def _collector(data: Path, sites: Sequence[Site]) -> str:
     health = read_health(data)
     if health is None or health.is_stale(mark()):
         raise _not_running(data)
@@ -52,12 +53,13 @@ def _collector(data: Path) -> str:
     if READ in troubles:
         raise PerchError(f"{READ}: {troubles[READ]}", "see the collector's log")
     quarantined = sum(health.quarantined.values())
-    well = f"{health.stored} events stored, {quarantined} quarantined, {health.strangers} of spaces no layout names"
+    since = f"{health.stored} events stored, {health.strangers} of spaces no layout names"
+    well = f"since its start {since}; {health.end} in the journal, {quarantined} ever quarantined"
     waits = [f"{name} waits: {trouble}" for name, trouble in troubles.items()]
     behind = [
         f"{name} is {state.lag} events behind" for name, state in health.projections.items() if state.lag > LAG_TOLD
     ]
-    return "; ".join([well, *waits, *behind, *_alarms(health)])
+    return "; ".join([well, *waits, *behind, *_alarms(health, sites)])
 
 
 def _not_running(data: Path) -> StorageError:
@@ -70,8 +72,10 @@ def _not_running(data: Path) -> StorageError:
     return StorageError("the collector does not run", "start it, or see its log")
 
 
-def _alarms(health: CollectorHealth) -> Iterator[str]:
+def _alarms(health: CollectorHealth, sites: Sequence[Site]) -> Iterator[str]:
     """Say what somebody should look after, though the API can answer."""
+    if others := health.otherwise(sites):
+        yield f"it and this API read different layouts of {', '.join(others)}: restart both"
     if health.others:
         yield says_others(health.others)
     for what, counted in (

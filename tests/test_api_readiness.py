@@ -13,7 +13,7 @@ import pytest
 from api import process
 from api.readiness import _collector
 from perch.adapters.age import mark
-from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, write_health
+from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, layouts_of, write_health
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
 from perch.adapters.journal import Journal, Run, Stream
@@ -25,7 +25,7 @@ from perch.history.told import Unplaced
 from perch.model import Clock
 from perch.settings import Influx
 from tests.parts import LOOPBACK, Broker, free_port, until
-from tests.serving import EPOCH, Served, parts_of, server_settings, serving, serving_connected
+from tests.serving import EPOCH, Served, a_site, parts_of, server_settings, serving, serving_connected
 
 WELL = ProjectionHealth(position=7, lag=0)
 AWAY = ProjectionHealth(position=3, lag=4, trouble="InfluxDB does not answer")
@@ -35,6 +35,7 @@ def tell(
     data: Path,
     broker: str | None = None,
     alarms: dict[str, dict[str, int]] | None = None,
+    layouts: dict[str, str] | None = None,
     **projections: ProjectionHealth,
 ) -> None:
     """Write what a running collector would say of itself."""
@@ -57,6 +58,7 @@ def tell(
         strangers=0,
         stranger_spaces={},
         projections=projections,
+        layouts=layouts,
         **{"quarantined": {}, **(alarms or {})},  # type: ignore[arg-type]  # they are all by agent
     )
     write_health(data, health)
@@ -89,6 +91,24 @@ def test_only_what_the_api_reads_decides_whether_it_is_ready(tmp_path: Path, mos
         assert not ready(served)
 
 
+def test_what_the_collector_counts_is_said_with_its_time_and_another_layout_is_told(
+    tmp_path: Path, mosquitto: Broker
+) -> None:
+    with Journal.open(tmp_path / "journal.db"), HistoryStore.open(tmp_path / "history.db"):
+        pass
+    with serving_connected(server_settings(mosquitto.port, tmp_path)) as served:
+        tell(tmp_path, layouts=layouts_of([a_site()]), history=WELL)
+        well = parts_of(served)["collector"]["detail"]
+        assert well == (
+            "since its start 7 events stored, 0 of spaces no layout names; 7 in the journal, 0 ever quarantined"
+        )
+        tell(tmp_path, layouts=layouts_of([a_site(name="Harbour Hall")]), history=WELL)
+        assert parts_of(served)["collector"]["detail"] == (
+            f"{well}; it and this API read different layouts of hq: restart both"
+        )
+        assert ready(served)
+
+
 def test_each_part_that_is_ill_is_named(tmp_path: Path) -> None:
     """No broker, no collector and no files at first; then a journal that history has not followed."""
     with serving(server_settings(free_port(), tmp_path)) as served:
@@ -113,7 +133,7 @@ def test_where_the_collector_does_not_run_because_the_disk_is_full_that_is_said(
     small_disks.mount(tmp_path, 512)
     try:
         with pytest.raises(StorageError, match=r"does not run, and the disk of .* is full"):
-            _collector(tmp_path)
+            _collector(tmp_path, ())
     finally:
         subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 

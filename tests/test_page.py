@@ -271,6 +271,9 @@ def test_the_page_has_no_barriers(
         assert found.violations_count == 0, found.generate_report()
         width = opened_page.page.evaluate("document.documentElement.scrollWidth")
         assert width <= viewport["width"]
+        ends = opened_page.page.eval_on_selector_all(".ways a", "all => all.map(a => a.getBoundingClientRect().right)")
+        assert len(ends) > 5
+        assert max(ends) <= viewport["width"]  # where a menu would scroll, its end would be out of sight
 
 
 def test_the_page_can_be_used_by_keyboard_alone(served: Served, chromium: "Browser") -> None:
