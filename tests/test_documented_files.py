@@ -28,16 +28,25 @@ from tests.test_documented_server import events, keep
 
 SPACE = '[[space]]\nid = "d01"\nfloor = "f1"\nzone = "open"\nkind = "desk"\nagent = "pi-1"\n'
 
+BROKER_OF_ITS_OWN = """
+[broker]
+username = "server"
+password_file = "server.password"
+[enrolment]
+folder = "broker"
+host = "broker.example"
+"""
+
 
 @pytest.mark.parametrize("page", ["docs/keys.md", "docs/watches.md", "docs/operators.md", "docs/scale.md"])
 def test_a_servers_settings_on_a_page_are_understood(page: str, tmp_path: Path) -> None:
     (block,) = blocks_of(page, "toml")
     (tmp_path / "hq").mkdir()
     (tmp_path / "hq" / "site.toml").write_text(site_toml(SPACE))
-    for name in re.findall(r'password_file = "([^"]+)"', block.text):
+    for name in re.findall(r'password_file = "([^"]+)"', block.text + BROKER_OF_ITS_OWN):
         (tmp_path / name).write_text("secret")
     before = "" if "sites = " in block.text else 'data = "data"\nsites = ["hq/site.toml"]\n'
-    after = '[enrolment]\nfolder = "broker"\nhost = "broker.example"\n' if "[[edge]]" in block.text else ""
+    after = BROKER_OF_ITS_OWN if "[[edge]]" in block.text else ""
     (tmp_path / "perch.toml").write_text(before + block.text + after)
     assert load_server(tmp_path / "perch.toml", {}).sites[0].id == "hq"
 
