@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from perch.commands.log_lines import JsonLines
+from perch.commands.log_lines import JsonLines, PlainLines
 from tests.configurations import site_toml
 from tests.parts import free_port
 
@@ -22,6 +22,11 @@ def test_one_line_has_all_of_a_record_even_what_was_raised() -> None:
     assert (told["level"], told["part"], told["what"]) == ("error", "perch.up", "it died\nagain")
     assert told["time"].endswith("Z")
     assert "ValueError: two" in told["trace"]
+
+
+def test_a_line_for_people_is_one_line_and_commands_no_terminal() -> None:
+    record = logging.LogRecord("perch.api", logging.INFO, "", 0, "key %s", ("x\n2026 ERROR\x1b[2J\u202e",), None)
+    assert PlainLines("%(levelname)s %(name)s: %(message)s").format(record) == "INFO perch.api: key x·2026 ERROR·[2J·"
 
 
 def test_a_process_logs_as_its_environment_asks(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from perch.commands.output import one_line
+
 VARIABLE, JSON = "PERCH_LOG", "json"
 LINE = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 
@@ -29,13 +31,22 @@ class JsonLines(logging.Formatter):
         return json.dumps(told, ensure_ascii=False)
 
 
+class PlainLines(logging.Formatter):
+    """Writes lines for a person; what somebody else wrote, as a name in an address, stays within its line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """Write a record without what was raised."""
+        record.message = one_line(record.message)
+        return super().formatMessage(record)
+
+
 def log_to_stderr(environment: Mapping[str, str] = os.environ) -> None:
     """Have everything from information upwards written to stderr."""
     if environment.get(VARIABLE) == JSON:
         lines: logging.Formatter = JsonLines()
     else:
         logging.Formatter.converter = time.gmtime
-        lines = logging.Formatter(LINE, "%Y-%m-%dT%H:%M:%S")
+        lines = PlainLines(LINE, "%Y-%m-%dT%H:%M:%S")
     handler = logging.StreamHandler()
     handler.setFormatter(lines)
     logging.basicConfig(level="INFO", handlers=[handler])

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import click
 
 from perch.errors import Complaint, InputError, PerchError
 
-_COMMANDS = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Categories of letters that are not written but obeyed: control, direction, line ends; and those without a meaning."""
+_SPACES = frozenset("\u00a0\u202f")
+"""Python calls no space printable but the plain one."""
 
 
 def print_json(value: object) -> None:
@@ -41,7 +40,9 @@ def print_error(error: PerchError, *, as_json: bool) -> None:
 
 def one_line(text: str) -> str:
     """Write what somebody else may have written, an agent or a file: nothing of it commands the reader's terminal."""
-    return "".join("·" if unicodedata.category(letter) in _COMMANDS else letter for letter in text)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in _SPACES else "·" for letter in text)
 
 
 def shortened(text: str) -> str:
