@@ -3,6 +3,7 @@
 Everybody may know it, so it names no space: of assigned ones it says whether any is sensed, and not how many.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
@@ -39,12 +40,13 @@ def privacy_of(
 ) -> PrivacyAnswer:
     """Describe what is known at a site, or at all of them; `sensors` are the kinds that report now, if known."""
     sites = settings.sites if site is None else (site,)
-    standing = [space for one in sites for space in one.spaces_on(today) if space.agent is not None]
+    standing = [space for one in sites for space in one.spaces if space.agent is not None and space.stands_on(today)]
+    purposes = {space.purpose for space in standing}
     return PrivacyAnswer(
         None if site is None else site.id,
         tuple(_sensed(standing)),
-        any(space.purpose is Purpose.ASSIGNED for space in standing),
-        any(space.purpose is Purpose.PRIVATE for space in standing),
+        Purpose.ASSIGNED in purposes,
+        Purpose.PRIVATE in purposes,
         None if sensors is None else tuple(kind for kind in SensorKind if kind in sensors),
         tuple(_kept(settings, sites)),
         tuple(_rights(settings)),
@@ -54,10 +56,8 @@ def privacy_of(
 
 
 def _sensed(standing: Collection[Space]) -> Iterator[PrivacySensed]:
-    for kind in SpaceKind:
-        number = sum(space.kind is kind and space.purpose is Purpose.SHARED for space in standing)
-        if number:
-            yield PrivacySensed(kind, number)
+    numbers = Counter(space.kind for space in standing if space.purpose is Purpose.SHARED)
+    yield from (PrivacySensed(kind, numbers[kind]) for kind in SpaceKind if numbers[kind])
 
 
 def _kept(settings: ServerSettings, sites: Collection[Site]) -> Iterator[PrivacyKept]:
