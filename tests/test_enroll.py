@@ -21,9 +21,11 @@ import pytest
 from click.testing import CliRunner
 
 from perch import commands
+from perch.adapters.age import mark
 from perch.adapters.agent_health import read_agent_health
 from perch.adapters.authority import Authority, key_and_request
 from perch.adapters.broker_members import Members
+from perch.adapters.collector_health import FILE_NAME, layouts_of, write_health
 from perch.adapters.enrolling import enrol
 from perch.adapters.enrolment_clerk import Clerk
 from perch.adapters.enrolment_desk import MOST_AT_ONCE, Answer, Asked, DeskServer
@@ -49,6 +51,7 @@ from tests.enrolled import NOW_S, Heard, Venue, comes_in, venue
 from tests.parts import LOOPBACK, free_port, until
 from tests.serving import EPOCH, OTHER_EPOCH, serving_connected, wall_ms
 from tests.test_collector import entries
+from tests.test_doctor_server import health
 from tests.test_projection_history import append, event
 
 LOCAL = f"::ffff:{LOOPBACK}" if socket.has_dualstack_ipv6() else LOOPBACK
@@ -493,14 +496,22 @@ def test_preparing_again_keeps_authority_and_credentials_and_takes_in_what_the_s
 ) -> None:
     way = place.enrol("pi-2")
     authority, text = (place.files.folder / "ca.pem").read_bytes(), (place.folder / "hq.toml").read_text()
+    read = load_server(place.config)
+    read.data.mkdir(exist_ok=True)
+    write_health(read.data, health(written=mark(), layouts=layouts_of(read.sites)))
+    at_server(place, "prepare")
+    assert "older layout" not in capsys.readouterr().err
     (place.folder / "hq.toml").write_text(text.replace('"pi-3"', '"pi-9"'))
     at_server(place, "prepare")
-    assert "The broker has read it." in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "The broker has read it." in said.out
+    assert "the collector still goes by an older layout of hq" in said.err
     assert (place.files.folder / "ca.pem").read_bytes() == authority
     assert "user hq_pi-9\n" in (place.files.folder / "access.acl").read_text()
     assert comes_in(way)
     (place.folder / "hq.toml").write_text(text)
     at_server(place, "prepare")
+    (read.data / FILE_NAME).unlink()
 
 
 def test_a_certificate_that_is_soon_over_or_for_another_name_is_renewed_and_nobody_notices(

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import click
 
+from perch.adapters.age import mark
 from perch.adapters.broker_files import CONFIGURATION, READERS_SEATS, SEATS, BrokerFiles, now_utc
 from perch.adapters.broker_members import Members
+from perch.adapters.collector_health import read_health
 from perch.adapters.credential_ends import agents_ending, end_of, files_ending
 from perch.adapters.enrolment_clerk import Clerk
 from perch.adapters.instants import wall_ms
@@ -65,6 +67,7 @@ def prepare(config: Path) -> None:
             f"{many} agents are more than a broker has files for", "give it LimitNOFILE=65536: systemctl edit mosquitto"
         )
     _warn_of_left_behind(place)
+    _warn_of_older_layout(place.settings)
     if is_other:
         click.echo("The broker has another configuration now: start it, or start it anew.")
         return
@@ -166,6 +169,14 @@ def _warn_of_left_behind(place: Place) -> None:
     if left:
         what = f"{', '.join(left)} may still come in here, although the site has a broker of its own"
         warn(what, f"perch agents revoke {' '.join(left)}, and invite them at the site")
+
+
+def _warn_of_older_layout(settings: ServerSettings) -> None:
+    """Say that the collector does not know yet what the broker is told now: it reads its files when it starts."""
+    health = read_health(settings.data)
+    if health is not None and not health.is_stale(mark()) and (changed := health.otherwise(settings.sites)):
+        what = f"the collector still goes by an older layout of {', '.join(changed)}"
+        warn(what, "restart it, and the API with it: systemctl restart perch-collector perch-api")
 
 
 def _used_up(clerk: Clerk) -> bool:
