@@ -81,11 +81,15 @@ def write_site(folder: Path, names: tuple[str, ...]) -> Path:
 
 
 def write_server(path: Path, data: Path, at: BrokerAt, api_port: int, influx_port: int | None) -> Path:
-    """Write a `perch.toml` beside the site; its databases are named by the folder, as a lent server may hold others."""
+    """Write a `perch.toml` beside the site; its databases are named by the folder, as a lent server may hold others.
+
+    Nothing is let go of, be its clock decades away: what is to be counted has to be there.
+    """
     influx = (
         "" if influx_port is None else f'[influx]\nurl = "http://127.0.0.1:{influx_port}"\n{_databases(path.parent)}'
     )
-    text = f'data = "{data}"\nsites = ["site.toml"]\n{_broker(at, "perch")}{influx}[api]\nport = {api_port}\n'
+    text = f'data = "{data}"\nsites = ["site.toml"]\n{_broker(at, "perch")}{influx}'
+    text += f"[api]\nport = {api_port}\n[retention]\ntransitions_days = 0\njournal_days = 0\n"
     path.write_text(text, "utf-8")
     return path
 
