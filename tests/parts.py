@@ -307,7 +307,10 @@ class Influx:
         self.server = server
         self.bucket = bucket
         self.zones_bucket = zones_bucket
-        for database in (bucket, zones_bucket):
+        self._create_both()
+
+    def _create_both(self) -> None:
+        for database in (self.bucket, self.zones_bucket):
             self._create(database)
 
     def _create(self, database: str) -> None:
@@ -355,3 +358,8 @@ class Influx:
         """Remove both databases."""
         for database in (self.bucket, self.zones_bucket):
             self._drop(database)
+
+    def lose(self) -> None:
+        """Lose all that is in both databases, which are there again and empty."""
+        self.drop()
+        self._create_both()

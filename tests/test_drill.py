@@ -45,12 +45,6 @@ def in_influxdb(house: House) -> list[dict[str, object]]:
     return [row for name, bucket in buckets for row in house.influxdb.query(f'SELECT * FROM "{name}"', bucket)]  # noqa: S608
 
 
-def empty_influxdb(house: House) -> None:
-    for bucket in (house.influxdb.bucket, house.influxdb.zones_bucket):
-        house.influxdb.server.ask(f'DROP DATABASE "{bucket}"')
-        house.influxdb.server.ask(f'CREATE DATABASE "{bucket}"')
-
-
 @pytest.fixture
 def house(tmp_path: Path, mosquitto: parts.Broker, influxdb: parts.Influx) -> House:
     return House(tmp_path, mosquitto, influxdb)
@@ -80,7 +74,7 @@ def test_last_nights_copy_and_the_agents_make_a_lost_server_whole(house: House, 
         rows_before = in_influxdb(house)
 
     shutil.rmtree(house.folder / "server")
-    empty_influxdb(house)
+    house.influxdb.lose()
     assert commands.run(["restore", str(copy), "--config", str(house.config)]) == 0
     id_after, restored = journal_of(house)
     assert restored == backed_up
