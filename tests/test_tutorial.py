@@ -107,6 +107,7 @@ class Reader:
         """Run a block in a terminal of its own; `program` stands in for `perch` in its last line."""
         *before, last = step.block.rstrip().split("\n")
         words = shlex.split(last)
+        assert words[0] in ("mosquitto", "perch"), "what stays is the last line"
         line = shlex.join([*(program or words[:1]), *words[1:]])
         terminal = subprocess.Popen(
             ["bash", "-euc", self._here("\n".join([*before, f"exec {line}"]))],
