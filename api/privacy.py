@@ -77,6 +77,8 @@ def _kept(settings: ServerSettings, sites: Collection[Site]) -> Iterator[Privacy
         yield PrivacyKept("keys", "server", "until-revoked", None)
         yield _for_days("logins", SESSION_DAYS)
         yield _for_days("watches", MESSAGES_DAYS)
+        yield PrivacyKept("erasures", "server", "for-ever", None)
+        yield PrivacyKept("backups", "backups", "by-hand", None)
     if any(site.bookings for site in sites):
         yield PrivacyKept("bookings", "memory", "latest", None)
 
