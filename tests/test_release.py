@@ -123,6 +123,7 @@ def test_every_target_that_the_page_names_is_there() -> None:
 NAMED = (
     ("docs/tutorial.md", r"^perch (\d\S+)$"),
     ("docs/installers.md", r"perch_occupancy-(\d[^-]*)-py3"),
+    ("docs/sensors.md", r"perch_occupancy-(\d[^-]*)-py3"),
     ("docs/releasing.md", r"perch_occupancy-(\d[^-]*)-py3"),
     ("deploy/agent/setup", r"perch_occupancy-(\d[^-]*)-py3"),
     ("deploy/compose/compose.yaml", r"PERCH_VERSION:-([^}]+)\}"),
