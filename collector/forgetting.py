@@ -57,6 +57,8 @@ class Forgetting:
         self._retention = retention
         self._look_ms = self._scrub_ms = 0
         self._bound: Bound | None = None
+        self._done_ms: int | None = None
+        self._is_whole = False
         self._after = self._gone = 0
         self._boots: dict[AgentKey, Boots] = {}
 
@@ -68,8 +70,10 @@ class Forgetting:
         if self.strike() is not None:
             return
         if self._bound is None and mono_ms >= self._look_ms:
-            self._look_ms = mono_ms + (LOOK_MS if self._has_caught_up() else SOON_MS)
-            self._bound, self._after = self._too_old(), 0
+            self._is_whole = all(reader.position == self._journal.end for reader in self._readers)
+            self._look_ms = mono_ms + (LOOK_MS if self._is_whole else SOON_MS)
+            bound = self._too_old()
+            self._bound, self._after = None if bound is None or bound.before_ms == self._done_ms else bound, 0
         if self._bound is not None:
             self._let_go(self._bound)
         elif mono_ms >= self._scrub_ms:
@@ -90,12 +94,11 @@ class Forgetting:
         if gone.more:
             return
         self._bound = None
+        if self._is_whole:
+            self._done_ms = of.before_ms
         if self._gone:
             log.info("the journal has let go of %d events that came before [retention] journal_days", self._gone)
             self._gone = 0
-
-    def _has_caught_up(self) -> bool:
-        return all(reader.position == self._journal.end for reader in self._readers)
 
     def _too_old(self) -> Bound | None:
         """Say what may go; None where nothing may."""

@@ -13,8 +13,11 @@ from perch.adapters.journal import Run, Stream
 from perch.adapters.journal_codec import ErasedEvent, ErasureEvent
 from perch.contract import AliveEvent, ClockEvent, StateEvent
 from perch.delivery.watermark import Watermark
+from perch.history.answers import answer
+from perch.history.calendar import Calendar
 from perch.history.folding import for_ever
 from perch.history.memory import MemoryHistory
+from perch.history.question import Hours, Question, Resolution, Scope
 from perch.history.source import HistorySource, Stretch
 from perch.history.statements import counted
 from perch.history.timeline import Interval, hold, timeline
@@ -22,7 +25,7 @@ from perch.history.told import Marked, Stated
 from perch.model import DAY_MS, QUARTER_MS, Clock, State
 from perch.settings import Retention
 from tests.forgetful import FIRST_MS, Files, days, files, state
-from tests.history_cases import AGENTS, EPOCHS, SPACES, Case, cases, marked
+from tests.history_cases import AGENTS, EPOCHS, SPACES, Case, cases, marked, site, space
 from tests.influx_following import event
 
 STREAM = Stream("hq", "pi-1", EPOCHS[0])
@@ -144,6 +147,21 @@ def replace_clock(of: StateEvent) -> StateEvent:
     return StateEvent(
         of.seq, of.space, of.state, of.probability, of.count, of.reason, of.wall_ms, of.mono_ms, Clock.UNSYNCED
     )
+
+
+def test_an_answer_about_the_period_says_that_it_was_not_observed(tmp_path: Path) -> None:
+    """Each desk by itself: what is erased of one is no answer's loss of the other."""
+    place = site(space("s1"), space("s2"))
+    with files(tmp_path, KEEPS) as folder:
+        days(folder.journal, 0, 4)
+        folder.erase("s1", FROM_MS, TO_MS)
+        folder.follow()
+        calendar = Calendar(place.time_zone, place.hours, frozenset())
+        window = FROM_MS - 10 * HOUR_MS, FROM_MS + 14 * HOUR_MS
+        asked = Question("coverage", *window, Resolution.TOTAL, Scope.SPACE, Hours.ALL)
+        found = answer(asked, place, folder.history, calendar, TO_MS + DAY_MS)
+    shares = {row.scope: row.value for row in found.rows}
+    assert shares == {"s1": pytest.approx(10 / 24, abs=0.01), "s2": pytest.approx(1, abs=0.01)}
 
 
 def test_sums_of_days_without_words_lose_the_period_and_what_follows_from_it(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def _can_let_go(db: sqlite3.Connection) -> None:
     for statement in SCHEMA.split(";")[-3:]:
         db.execute(statement)
     db.execute("INSERT INTO mention SELECT 0, word FROM word")
-    db.execute("UPDATE journal SET unmentioned = (SELECT coalesce(max(position + count - 1), 0) FROM run)")
+    newest = "SELECT position + count - 1 FROM run ORDER BY position DESC LIMIT 1"
+    db.execute(f"UPDATE journal SET unmentioned = coalesce(({newest}), 0)")  # noqa: S608 - words of our own
 
 
 STEPS = (Step(1, _can_let_go),)
