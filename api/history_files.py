@@ -5,10 +5,12 @@ from pathlib import Path
 from threading import Lock
 
 from api.history import History
+from api.history_gaps import Gaps
 from api.operations import Check
 from perch.adapters.history_kept import KeptReader
 from perch.adapters.journal_reader import JournalReader
 from perch.errors import StorageError
+from perch.history.gaps import GappedSource
 from perch.history.source import HistorySource
 from perch.model import Site
 
@@ -30,17 +32,19 @@ class HistoryFiles:
         self._journal = data / "journal.db"
         self._turn = Lock()
         self._opened: tuple[int, KeptReader] | None = None
+        self._gaps = Gaps(self._journal, self._reader)
 
     def __repr__(self) -> str:
         return f"<HistoryFiles in {self._history}>"
 
     def source(self) -> HistorySource:
-        """Give the words of the past."""
-        return self._reader()
+        """Give the words of the past, in which nothing vouches over a gap."""
+        return GappedSource(self._reader(), self._gaps.at)
 
-    def caveats(self, _from_ms: int) -> tuple[str, ...]:
-        """Say what an answer that begins at a moment cannot know because it is not kept any more."""
-        return ()
+    def caveats(self, from_ms: int) -> tuple[str, ...]:
+        """Say of which sites events are missing between others that came, if their epoch reaches into an answer."""
+        lacking = self._gaps.lacking(from_ms, self._sites)
+        return tuple(_lacking(site, events) for site, events in sorted(lacking.items()))
 
     def checks(self) -> Sequence[tuple[str, Check]]:
         """Name the parts of which answers are made."""
@@ -78,6 +82,14 @@ class HistoryFiles:
             if self._opened is None or self._opened[0] != file:
                 self._opened = (file, KeptReader(self._history))
             return self._opened[1]
+
+
+def _lacking(site: str, events: int) -> str:
+    return (
+        f"At {site} {events} events are missing between others that came: they may be on their way, or another "
+        "collector has them. Until they come, what is not known without them counts as unknown; perch doctor on the "
+        "server names the agents."
+    )
 
 
 def _existing(path: Path) -> Path:

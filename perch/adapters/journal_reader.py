@@ -122,6 +122,25 @@ class JournalReader(Closing):
         for *stream, upto, have in rows:
             yield Stream(*stream), Watermark(upto, _ranges.decode(have))
 
+    def gaps(self) -> dict[Stream, tuple[SeqRange, ...]]:
+        """Give the streams of which later events are here while earlier ones are not, and which those are."""
+        with reported(self._path):
+            rows = self._db.execute("SELECT site, agent, epoch, upto, have FROM stream WHERE have <> x'90'").fetchall()
+        return {Stream(*stream): Watermark(upto, _ranges.decode(have)).gaps for *stream, upto, have in rows}
+
+    def around(self, stream: Stream, first: int, last: int) -> tuple[list[Entry], list[Entry]]:
+        """Give some events of a stream before a number and some after another, the nearest, in order."""
+        asked = (
+            f"SELECT {_COLUMNS} FROM run"  # noqa: S608 - names of our own
+            " WHERE stream = (SELECT stream FROM stream WHERE site = ? AND agent = ? AND epoch = ?) AND seq"
+        )
+        with reported(self._path):
+            early = self._db.execute(f"{asked} < ? ORDER BY seq DESC LIMIT 2", (*stream, first)).fetchall()
+            late = self._db.execute(f"{asked} > ? ORDER BY seq LIMIT 2", (*stream, last)).fetchall()
+        before = (entry for run in reversed(early) for entry in self._entries(run, 0))
+        after = (entry for run in (*early[:1], *late) for entry in self._entries(run, 0))
+        return [one for one in before if _seq(one) < first], [one for one in after if _seq(one) > last]
+
     def gone(self, site: str) -> dict[Stream, int]:
         """Give the largest number that was let go of, for each stream of a site of which any was."""
         with reported(self._path):
@@ -189,6 +208,10 @@ class JournalReader(Closing):
         self._words.update(
             self._db.execute("SELECT word, text FROM word WHERE word > ?", (max(self._words, default=0),))
         )
+
+
+def _seq(entry: Entry) -> int:
+    return entry.event.seq or 0
 
 
 def end_of(connection: sqlite3.Connection) -> int:

@@ -68,6 +68,11 @@ class Watermark:
         return tuple(found)
 
     @property
+    def gaps(self) -> tuple[SeqRange, ...]:
+        """The ranges below the highest settled number that are not settled, in order."""
+        return self.missing(1, self.highest)
+
+    @property
     def highest(self) -> int:
         """The highest settled number, 0 where there is none."""
         return self.have[-1][1] if self.have else self.upto

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from perch.adapters.age import Mark
-from perch.adapters.collector_health import CollectorHealth, FormerJournal, layouts_of, read_health, says_others
+from perch.adapters.collector_health import CollectorHealth, FormerJournal, read_health, says_others
 from perch.adapters.history_reader import HistoryReader
-from perch.adapters.journal_reader import JournalReader
+from perch.adapters.journal_reader import JournalReader, Stream
 from perch.adapters.sqlite import is_in_use, open_reader, reported
+from perch.delivery.watermark import SeqRange
 from perch.doctor.findings import Finding, counted, fault, ok, warn
 from perch.errors import StorageError
 from perch.model import Site
@@ -35,7 +36,7 @@ def look_at_collector(data: Path, now: Mark, sites: Sequence[Site]) -> Iterator[
     elif health.is_stale(now):
         yield _silent(health, now, hangs=is_in_use(data / "journal.db"))
     else:
-        yield from _running(health, now, _changed(health, sites))
+        yield from _running(health, now, health.otherwise(sites))
     if health is not None and health.former is not None:
         yield _missing(health.former)
 
@@ -56,14 +57,6 @@ def _missing(former: FormerJournal) -> Finding:
         "put journal.db back where it was, or restore a backup, with the collector stopped; this is said for a week"
     )
     return warn("collector", what, remedy)
-
-
-def _changed(health: CollectorHealth, sites: Sequence[Site]) -> list[str]:
-    """Name the sites that the files have otherwise than the collector read them."""
-    if health.layouts is None:
-        return []
-    told = layouts_of(sites)
-    return [site for site, digest in told.items() if health.layouts.get(site) not in ("", digest)]
 
 
 def _running(health: CollectorHealth, now: Mark, changed: Sequence[str]) -> Iterator[Finding]:
@@ -121,8 +114,10 @@ def look_at_journal(data: Path) -> Iterator[Finding]:
         yield warn("journal", f"there is none in {data} yet", "it is made when the collector starts")
         return
     with JournalReader(path) as journal:
-        end, known = journal.end(), journal.id
+        end, known, gaps = journal.end(), journal.id, journal.gaps()
     yield ok("journal", f"{counted(end, 'event')}; {_integrity(path)}")
+    if gaps:
+        yield _lacking(gaps)
     history = data / "history.db"
     if not history.exists():
         yield warn("history", f"there is none in {data} yet", "it is made when the collector starts")
@@ -134,6 +129,18 @@ def look_at_journal(data: Path) -> Iterator[Finding]:
         yield warn("history", f"{behind} events behind the journal", "wait, or see the collector's log")
     else:
         yield ok("history", f"{counted(max(0, behind), 'event')} behind the journal; {_integrity(history)}")
+
+
+def _lacking(gaps: Mapping[Stream, Sequence[SeqRange]]) -> Finding:
+    """Say which agents' events are missing between others that came."""
+    agents = {f"{stream.site}/{stream.agent}": 0 for stream in gaps}
+    events = sum(last - first + 1 for ranges in gaps.values() for first, last in ranges)
+    what = f"{counted(events, 'event')} of {_named(agents)} are missing between others that came"
+    remedy = (
+        "look again in a minute, for they may be on their way; if they stay away, another collector has acknowledged"
+        " them: stop that one, and the agents send them again within minutes"
+    )
+    return warn("journal", what, remedy)
 
 
 def _integrity(path: Path) -> str:
