@@ -26,6 +26,9 @@ SHARE_BYTES = 2**16
 COMPANY_MS = 60_000
 """Others are there if they had something to say within this time."""
 
+LOOK_MS = 1_000
+"""How often it is looked for others that have gone: thousands of agents would be looked at for each group."""
+
 TURN_BYTES = 2**14
 GATHER_S = 0.01
 """How long a group gathers: 10 ms more until an acknowledgement buy a fraction of the commits and thread switches."""
@@ -59,6 +62,7 @@ class Inbox:
         self._taken_bytes = 0
         self._turn: deque[Queue] = deque()
         self._heard_ms: dict[Queue, int] = {}
+        self._looked_ms = clock_ms()
         self._held: dict[Queue, int] = {}
 
     def __repr__(self) -> str:
@@ -123,7 +127,9 @@ class Inbox:
             self._go_on(queue, now_ms, self._turn if had[queue] < share else served)
             self._taken_bytes += queue.taken_bytes - before
         self._turn.extend(served)
-        self._heard_ms = {queue: ms for queue, ms in self._heard_ms.items() if now_ms - ms < COMPANY_MS}
+        if now_ms - self._looked_ms >= LOOK_MS:
+            self._looked_ms = now_ms
+            self._heard_ms = {queue: ms for queue, ms in self._heard_ms.items() if now_ms - ms < COMPANY_MS}
         return group
 
     def _go_on(self, queue: Queue, now_ms: int, behind: deque[Queue] | list[Queue]) -> None:
