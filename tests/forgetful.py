@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from collector.forgetting import LOOK_MS, Forgetting
@@ -12,7 +13,10 @@ from perch.adapters.journal import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.erasing import Erasure
 from perch.delivery.watermark import Watermark
+from perch.history.folding import for_ever
 from perch.history.source import BEGINNING_MS, END_MS, Stretch
+from perch.history.statements import counted
+from perch.history.timeline import hold, timeline
 from perch.model import DAY_MS, QUARTER_MS, Clock, Reason, State
 from perch.settings import Retention
 from tests.history_cases import EPOCHS
@@ -52,8 +56,9 @@ class Files:
                 run = Run(stream, BOOT, sent_mono_ms, received_ms, (event,))
                 self.journal.append([run], {stream: mark.add(event.seq, event.seq)})
 
-    def erase(self, space: str, from_ms: int, to_ms: int, site: str = "hq") -> None:
-        self.journal.erase(Erasure(site, space, from_ms, to_ms, to_ms + DAY_MS))
+    def erase(self, space: str, from_ms: int, to_ms: int, now_ms: int | None = None) -> None:
+        erased_ms = to_ms + DAY_MS if now_ms is None else now_ms
+        self.journal.erase(Erasure("hq", space, from_ms, to_ms, erased_ms))
 
     def follow(self, limit: int = 5_000) -> None:
         """Come to the journal's end."""
@@ -80,24 +85,30 @@ class Files:
         """Give the position, epoch and number of each event that is there."""
         return [(entry.position, entry.epoch, entry.event.seq) for entry in self.log.read(0, 10**6)]
 
-    def answers(self, agents: Iterable[str] = ("pi-1",), spaces: Sequence[str] = ("s1", "s2", "s3")) -> list[object]:
-        """Ask for all that is kept: sums of days, and words from the first day of which they are."""
+    def answers(self, unsummed: str = "", agents: Iterable[str] = ("pi-1",)) -> list[object]:
+        """Ask for all that is kept: sums of days, but of one space, and words from the first day of which they are."""
+        spaces = ("s1", "s2", "s3")
         reader = self.history
         words_ms = reader.tiers("hq").words_ms
         asked: list[object] = [reader.tiers("hq"), reader.horizon("hq"), reader.late()]
         for agent in agents:
             stretches = [Stretch(space, agent, max(words_ms, FIRST_MS - DAY_MS), END_MS) for space in spaces]
-            for columns in reader.read("hq", stretches):
-                found = [columns.row(place) for place in range(len(columns))]
-                ends = {vouch.epoch: max(vouch.until_ms, words_ms) for vouch in columns.vouches}
-                asked += [columns.lost, ends, found]
+            for of, columns in zip(stretches, reader.read("hq", stretches), strict=True):
+                rows = (columns.row(place) for place in range(len(columns)))
+                asked.append([row for row in rows if row.time_ms >= words_ms])
+                tenure = for_ever(agent, of.space)
+                held = timeline([hold(counted(columns, tenure), tenure)]).intervals()
+                asked.append(
+                    [replace(one, from_ms=max(one.from_ms, of.from_ms)) for one in held if one.to_ms > of.from_ms]
+                )
             asked.append(reader.marks("hq", agent, words_ms if words_ms > BEGINNING_MS else 0, END_MS))
         sheets = reader.sheets("hq")
         spoken = sheets.spoken()
         for of in sheets.summed(sheets.days(FIRST_MS // DAY_MS - 1, FIRST_MS // DAY_MS + 30)):
             tables = () if of is None else (of.known_ms, of.occupied_ms, of.counted_ms, of.out_ms, of.stated)
             numbers = [] if of is None else of.series.tolist()
-            asked.append({spoken[n]: [table[at].tolist() for table in tables] for at, n in enumerate(numbers)})
+            of_day = {spoken[n]: [table[at].tolist() for table in tables] for at, n in enumerate(numbers)}
+            asked.append({key: told for key, told in of_day.items() if key[1] != unsummed})
         return asked
 
     def bytes(self) -> bytes:

@@ -236,17 +236,18 @@ def check(steps: list[Step]) -> None:
             elif what == "erase" and day:
                 from_ms = FIRST_MS + how * DAY_MS
                 before = folder.log.end()
-                folder.erase("s1", from_ms, from_ms + DAY_MS)
+                now_ms = FIRST_MS + day * DAY_MS
+                folder.erase("s1", from_ms, from_ms + DAY_MS, now_ms)
                 model += [
-                    (entry.position, entry.epoch, entry.event.seq, from_ms + 2 * DAY_MS)
-                    for entry in folder.log.read(before, 10)
+                    (entry.position, entry.epoch, entry.event.seq, now_ms) for entry in folder.log.read(before, 9)
                 ]
                 erased.append((from_ms, from_ms + DAY_MS))
             elif what == "rebuild":
                 folder.follow()
-                before_it = folder.answers()
+                unsummed = "s1" if erased else ""  # made of words, its sums may know some minutes more
+                before_it = folder.answers(unsummed)
                 folder.rebuild()
-                assert folder.answers() == before_it
+                assert folder.answers(unsummed) == before_it
             else:
                 opened.__exit__(None, None, None)
                 opened = files(Path(name))
@@ -272,7 +273,7 @@ def test_whatever_is_told_forgotten_and_made_anew_the_rest_is_as_it_was(steps: l
 
 
 @pytest.mark.long
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_whatever_is_told_forgotten_and_made_anew_the_rest_is_as_it_was_at_length(steps: list[Step]) -> None:
     check(steps)
