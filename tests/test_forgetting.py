@@ -273,7 +273,7 @@ def test_whatever_is_told_forgotten_and_made_anew_the_rest_is_as_it_was(steps: l
 
 
 @pytest.mark.long
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(STEPS)
 def test_whatever_is_told_forgotten_and_made_anew_the_rest_is_as_it_was_at_length(steps: list[Step]) -> None:
     check(steps)
