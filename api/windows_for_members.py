@@ -1,8 +1,8 @@
-"""Of which windows members may ask: of whole days, weeks and months that are over, so that no two windows overlap.
+"""Of which windows members may ask: of whole days, weeks and months that are over.
 
-Rows are those of the calendar, whatever the window: there are no two that differ by an hour, or by a day. What is one
-number for the whole window, or an hour of the week, is for one day, week, month or year. A row is told when it has been
-over for a day, and not before it is whole.
+Rows are those of the calendar, whatever the window: there are no two that differ by less than one of them. What is one
+number for the whole window is for whole days, an hour of the week for a month, a year, or four whole weeks and more.
+A row is told when it has been over for a day, and not before it is whole.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,15 +34,14 @@ MONTH = Step(
 )
 YEAR = Step(lambda day: (day.month, day.day) == (1, 1), lambda day: day.replace(day.year + 1), "on 1 January")
 _ROWS: Mapping[Resolution, Step] = {
+    Resolution.TOTAL: DAY,
     Resolution.HOUR: DAY,
     Resolution.DAY: DAY,
     Resolution.WEEK: WEEK,
     Resolution.MONTH: MONTH,
 }
-_WHOLE: Mapping[Resolution, tuple[tuple[Step, ...], str]] = {
-    Resolution.TOTAL: ((DAY, WEEK, MONTH, YEAR), "one day, one week from Monday, one month or one year"),
-    Resolution.HOUR_OF_WEEK: ((MONTH, YEAR), "one month or one year"),
-}
+_WEEKS_OF_HOURS = 4
+"""An hour of the week is told of no fewer weeks, or it would be a few single hours."""
 
 
 def hour_before(ms: int, site: Site) -> int:
@@ -59,8 +58,8 @@ def told_until(question: Question, site: Site, calendar: Calendar, now_ms: int) 
     until_ms = hour_before(now_ms - LATE_MS, site)
     if question.from_ms >= until_ms:
         raise wrong("from", "what is younger than a day is not for members yet; ask for an earlier day")
-    if question.resolution in _WHOLE:
-        return _of_one(question, calendar, until_ms)
+    if question.resolution is Resolution.HOUR_OF_WEEK:
+        return _of_many_weeks(question, calendar, until_ms)
     step = _ROWS.get(question.resolution, DAY)
     causes = [
         ProblemCause(name, f"members' windows begin and end {step.words}")
@@ -78,12 +77,13 @@ def _begins(ms: int, step: Step, calendar: Calendar) -> bool:
     return calendar.day_start_ms(day) == ms and step.begins(day)
 
 
-def _of_one(question: Question, calendar: Calendar, until_ms: int) -> int:
-    steps, words = _WHOLE[question.resolution]
-    day = calendar.day_of(question.from_ms)
-    ends = [step.following(day) for step in steps if _begins(question.from_ms, step, calendar)]
-    if question.to_ms not in map(calendar.day_start_ms, ends):
-        raise wrong("to", f"members ask this of {words}; of several with a row for each: resolution=day")
+def _of_many_weeks(question: Question, calendar: Calendar, until_ms: int) -> int:
+    first, end = calendar.day_of(question.from_ms), calendar.day_of(question.to_ms)
+    is_whole = all(calendar.day_start_ms(calendar.day_of(ms)) == ms for ms in (question.from_ms, question.to_ms))
+    is_of_calendar = any(step.begins(first) and step.following(first) == end for step in (MONTH, YEAR))
+    is_of_weeks = first.weekday() == end.weekday() == 0 and (end - first).days >= 7 * _WEEKS_OF_HOURS
+    if not is_whole or not (is_of_calendar or is_of_weeks):
+        raise wrong("to", f"members ask this of one month, one year, or {_WEEKS_OF_HOURS} weeks and more from a Monday")
     if question.to_ms > until_ms:
         raise wrong("to", "members are told of this when it has been over for a day; ask for an earlier one")
     return question.to_ms

@@ -27,6 +27,7 @@ from api.planning_for_members import fewest_of, kinds_of_many, require_many, sit
 from api.planning_in_bands import comparison_in_bands, scenario_in_bands, sizing_in_bands
 from api.planning_resources import compared
 from api.problems import ParametersError
+from api.windows_for_members import told_until
 from perch.adapters.cursor import Cursor
 from perch.adapters.history_store import HistoryStore
 from perch.adapters.keys import Role
@@ -140,12 +141,12 @@ def changed_places(world: World, one: str, other: str, days: Sequence[int]) -> W
 
 
 def windows(resolution: Resolution, random: Random | None) -> list[tuple[int, int]]:
-    """Give the windows that members may ask for in June: all of them, or one of each kind."""
+    """Give windows that members may ask for in June: many of them, or one of each kind."""
     days = [(day, day + 1) for day in range(30)]
     weeks = [(day, day + 7) for day in range(0, 28, 7)]
     many = {
-        Resolution.TOTAL: [*days, *weeks, (0, 30)],
-        Resolution.HOUR_OF_WEEK: [(0, 30)],
+        Resolution.TOTAL: [*days, *weeks, (0, 30), (7, 10), (8, 10), (0, 9)],
+        Resolution.HOUR_OF_WEEK: [(0, 30), (0, 28)],
         Resolution.HOUR: [(0, 30)],
         Resolution.DAY: [(0, 30)],
         Resolution.WEEK: [(0, 28)],
@@ -356,3 +357,50 @@ def test_a_cell_of_which_few_are_heard_is_told_with_no_number() -> None:
     with history_of(site, world) as history:
         ((_, rows, _),) = asked(site, history, [days])
     assert {row[2] for row in rows if row[3] is not None} == {"z1"}
+
+
+def in_june(resolution: Resolution, first_hour: int, end_hour: int) -> Question:
+    window = (FIRST_MS + first_hour * HOUR_MS, FIRST_MS + end_hour * HOUR_MS)
+    return Question("time_used_ratio", *window, resolution, Scope.SITE, Hours.ALL)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "first_hour", "end_hour"),
+    [
+        (Resolution.TOTAL, 9, 10),
+        (Resolution.TOTAL, 0, 25),
+        (Resolution.HOUR, 9, 12),
+        (Resolution.DAY, 1, 49),
+        (Resolution.WEEK, 24, 8 * 24),
+        (Resolution.MONTH, 24, 30 * 24),
+        (Resolution.HOUR_OF_WEEK, 0, 7 * 24),
+        (Resolution.HOUR_OF_WEEK, 24, 29 * 24),
+        (Resolution.HOUR_OF_WEEK, 1, 30 * 24),
+    ],
+)
+def test_a_window_that_cuts_rows_finer_than_the_calendar_is_no_members(
+    resolution: Resolution, first_hour: int, end_hour: int
+) -> None:
+    site = a_house(5)
+    with history_of(site, {}) as history, pytest.raises(ParametersError) as refused:
+        told_until(in_june(resolution, first_hour, end_hour), site, history.calendar(site.id), NOW_MS)
+    assert all("members" in cause.what for cause in refused.value.causes)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "days"),
+    [
+        (Resolution.TOTAL, 3),
+        (Resolution.HOUR, 1),
+        (Resolution.DAY, 10),
+        (Resolution.WEEK, 14),
+        (Resolution.MONTH, 30),
+        (Resolution.HOUR_OF_WEEK, 28),
+        (Resolution.HOUR_OF_WEEK, 30),
+    ],
+)
+def test_a_window_of_whole_rows_is_told_to_its_end(resolution: Resolution, days: int) -> None:
+    site = a_house(5)
+    with history_of(site, {}) as history:
+        question = in_june(resolution, 0, days * 24)
+        assert told_until(question, site, history.calendar(site.id), NOW_MS) == question.to_ms
