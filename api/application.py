@@ -6,40 +6,37 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from api import (
-    audit_page,
-    audit_resource,
-    events_resource,
-    forecast_resource,
-    history_resources,
-    live_resources,
-    login_page,
-    metrics,
-    operations,
-    page,
-    planning_resources,
-    privacy_page,
-    spaceapi_resource,
-    watches_resource,
-)
-from api.allowances import Allowances
-from api.audit_taps import Taps
-from api.door import Door
-from api.drawings import Drawings
-from api.entrance import Entrance, open_entrance
-from api.forecasts import Forecasts
-from api.gate import Gate
-from api.history import History
-from api.kept import Kept
-from api.live import Live
+from api import metrics, operations
+from api.audit import resource as audit_resource
+from api.audit.taps import Taps
+from api.document.openapi import DOCUMENT, describe
+from api.entrance.allowances import Allowances
+from api.entrance.door import Door
+from api.entrance.entrance import Entrance, open_entrance
+from api.entrance.gate import Gate
+from api.forecast import resource as forecast_resource
+from api.forecast.forecasts import Forecasts
+from api.history import resources as history_resources
+from api.history.way import History
+from api.live import events as events_resource
+from api.live import resources as live_resources
+from api.live.kept import Kept
+from api.live.live import Live
 from api.metrics import Health
-from api.openapi import DOCUMENT, describe
 from api.operations import Check
+from api.pages import audit as audit_page
 from api.pages import find, manage, space
+from api.pages import login as login_page
+from api.pages import site as page
 from api.planners import comparison_page, planning_page, report_page, week_page
+from api.planning import resources as planning_resources
+from api.plans.drawings import Drawings
+from api.privacy import page as privacy_page
 from api.problems import declare_problems
 from api.replica import LoggedReadings, Replica
-from api.watches import Watches
+from api.spaceapi import resource as spaceapi_resource
+from api.watches import resource as watches_resource
+from api.watches.watches import Watches
 from perch.adapters.readings_log import ReadingsLog
 from perch.settings import Api, Broker, Face, ServerSettings
 

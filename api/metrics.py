@@ -6,15 +6,15 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.access import Matter
-from api.live import Live
-from api.openapi import answers
+from api.document.openapi import answers
+from api.entrance.access import Matter
+from api.live.live import Live
+from api.live.shapes import Readiness
 from api.operations import Check, may_operate
 from api.parameters import StrictRoute, TheReader, required
-from api.shapes import Readiness
-from perch.adapters.collector_health import CollectorHealth
-from perch.adapters.collector_metrics import families_of
-from perch.adapters.exposition import MEDIA_TYPE, Family, Kind, by, text_of
+from perch.adapters.health.collector import CollectorHealth
+from perch.adapters.health.collector_metrics import families_of
+from perch.adapters.health.exposition import MEDIA_TYPE, Family, Kind, by, text_of
 from perch.errors import PerchError
 
 router = APIRouter(route_class=StrictRoute, tags=["operations"])

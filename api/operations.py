@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import State
 
-from api.access import ANYBODY, Matter, Reader
-from api.openapi import DOCUMENT, answers, same_shape
+from api.document.openapi import DOCUMENT, answers, same_shape
+from api.entrance.access import ANYBODY, Matter, Reader
+from api.live.shapes import Health, Part, Readiness, Root
 from api.parameters import StrictRoute, TheLive, TheReader
-from api.shapes import Health, Part, Readiness, Root
 from perch import __version__
 from perch.errors import PerchError
 

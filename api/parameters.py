@@ -13,13 +13,13 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from api.access import NOTED, Matter, Reader
-from api.live import Live
-from api.noting import denied, note
-from api.paging import LONGEST_CURSOR, MOST_ITEMS, Page, question
+from api.entrance.access import NOTED, Matter, Reader
+from api.entrance.noting import denied, note
+from api.live.live import Live
+from api.live.paging import LONGEST_CURSOR, MOST_ITEMS, Page, question
+from api.live.selection import Order, Selection
+from api.live.shapes import ProblemCause
 from api.problems import ParametersError, causes_of, wrong
-from api.selection import Order, Selection
-from api.shapes import ProblemCause
 from perch.model import ID_PATTERN, SpaceKind, State
 
 _ID = f"^{ID_PATTERN.pattern}$"

@@ -12,8 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from api.access import Matter, Reader
-from api.shapes import Problem, ProblemCause
+from api.entrance.access import Matter, Reader
+from api.live.shapes import Problem, ProblemCause
 from perch.errors import InputError, PerchError, QuestionError
 
 MEDIA_TYPE = "application/problem+json"

@@ -15,22 +15,22 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.access import is_own_name
 from api.application import build
-from api.audit_taps import PURGE_S, Taps
-from api.configured_history import configured_history
-from api.entrance import Entrance
-from api.history import History
-from api.keys import Keys
-from api.live import SUBSCRIPTIONS, Live
-from api.origins import Names
+from api.audit.taps import PURGE_S, Taps
+from api.entrance.access import is_own_name
+from api.entrance.entrance import Entrance
+from api.entrance.keys import Keys
+from api.entrance.origins import Names
+from api.history.configured import configured_history
+from api.history.way import History
+from api.live.live import SUBSCRIPTIONS, Live
 from api.readiness import checks_of
 from api.replica import LoggedReadings
-from api.watches import Watches
+from api.watches.watches import Watches
 from api.wire import Crowd, wires
-from perch.adapters.collector_health import read_health
+from perch.adapters.health.collector import read_health
 from perch.adapters.instants import boot_ms, now
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.adapters.readings_log import ReadingsLog
 from perch.adapters.service import Service
 from perch.adapters.watches_file import WatchesFile

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from api.history import Store
-from api.history_influx import HistoryInInflux
+from api.history.influx import HistoryInInflux
+from api.history.way import Store
 from api.operations import Check
 from perch.adapters.age import mark
-from perch.adapters.collector_health import CollectorHealth, read_health, says_others
-from perch.adapters.mqtt import Connection
+from perch.adapters.health.collector import CollectorHealth, read_health, says_others
+from perch.adapters.mqtt.connection import Connection
 from perch.errors import PerchError, StorageError, UnavailableError
 from perch.model import Site
 

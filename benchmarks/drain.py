@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks import servers, venue
 from benchmarks.agent import AGENT, INPUTS, SPACE
 from benchmarks.figures import Figure, wait_for
-from perch.adapters.journal import JournalReader
-from perch.adapters.outbox import Outbox
+from perch.adapters.journal.store import JournalReader
+from perch.adapters.outbox.store import Outbox
 from perch.contract import StateEvent
 from perch.model import Clock, Reason, State
 from tests.parts import Broker

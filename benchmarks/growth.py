@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from benchmarks import servers
 from benchmarks.figures import Figure, cpu_s, resident_mib, wait_for
 from perch import contract
-from perch.adapters.collector_health import read_health
+from perch.adapters.health.collector import read_health
 from perch.contract import VERSION, Batch, Event, StateEvent
 from perch.model import Clock, Reason, State
 from tests.parts import Broker, Influx

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.history.told import Marked, Stated, Told
 from perch.model import (
     DAY_MS,

@@ -30,7 +30,7 @@ Ask = Callable[[], Any]
 def perch(where: Path, spaces: int, days: int) -> Mapping[str, Ask]:
     """Ask Perch."""
     from benchmarks.history_days import OPEN, site_of
-    from perch.adapters.history_store import HistoryReader
+    from perch.adapters.history.store import HistoryReader
     from perch.history.answers import answer
     from perch.history.calendar import Calendar
     from perch.history.planning.sizing import sizing

@@ -13,13 +13,13 @@ from typing import Any
 
 from benchmarks import servers, venue
 from benchmarks.figures import Figure
-from collector.influx_projection import InfluxProjection
-from collector.influx_rows import MEASUREMENTS, Ground, all_lines
+from collector.influx.projection import InfluxProjection
+from collector.influx.rows import MEASUREMENTS, Ground, all_lines
 from collector.projection import BATCH_ENTRIES, Trailing, advance, resume
-from perch.adapters.history_store import HistoryReader
-from perch.adapters.influx import MAX_LINES, InfluxWriter
-from perch.adapters.influx_query import Bucket
-from perch.adapters.journal import JournalReader
+from perch.adapters.history.store import HistoryReader
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import MAX_LINES, InfluxWriter
+from perch.adapters.journal.store import JournalReader
 from perch.history.eras import eras
 from perch.model import Site
 from tests.line_parser import Parsed, parse

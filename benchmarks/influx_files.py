@@ -14,10 +14,10 @@ from benchmarks import servers, venue
 from benchmarks.figures import Figure, cpu_s
 from benchmarks.history_days import site_of
 from benchmarks.year_journal import write_journal
-from collector.influx_projection import InfluxProjection
-from perch.adapters.history_store import HistoryReader
-from perch.adapters.influx import InfluxWriter
-from perch.adapters.journal import JournalReader
+from collector.influx.projection import InfluxProjection
+from perch.adapters.history.store import HistoryReader
+from perch.adapters.influx.writing import InfluxWriter
+from perch.adapters.journal.store import JournalReader
 from tests.parts import Influx, InfluxServer, find_influxdb
 
 SPACES, DAYS = 200, 30

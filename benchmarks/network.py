@@ -19,7 +19,7 @@ from benchmarks import servers
 from benchmarks.drain import ARRIVAL_PER_S
 from benchmarks.figures import Figure, resident_mib, wait_for
 from perch import contract
-from perch.adapters.collector_health import read_health
+from perch.adapters.health.collector import read_health
 from perch.contract import VERSION, Batch, StateEvent
 from perch.model import Clock, Reason, State
 from tests.parts import Broker

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from benchmarks import servers, venue
 from benchmarks.figures import Figure
-from collector.history_projection import HistoryProjection
-from collector.influx_projection import InfluxProjection
+from collector.history.projection import HistoryProjection
+from collector.influx.projection import InfluxProjection
 from collector.projection import BATCH_ENTRIES, Trailing, advance, resume
 from perch import contract
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx import Written
-from perch.adapters.influx_query import Bucket
-from perch.adapters.journal import JournalReader, Run
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import Written
+from perch.adapters.journal.store import JournalReader, Run
 from perch.contract import VERSION, Batch, StateEvent
 from perch.model import Site
 from tests.influx_memory import MemoryInflux

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks import servers, venue
 from benchmarks.figures import Figure
-from perch.adapters.outbox import Outbox
+from perch.adapters.outbox.store import Outbox
 from perch.contract import StateEvent
 from perch.model import Clock, Reason, State
 

@@ -6,10 +6,10 @@ from datetime import time
 from pathlib import Path
 from random import Random
 
-from collector.history_projection import HistoryProjection
+from collector.history.projection import HistoryProjection
 from collector.projection import advance, resume
-from perch.adapters.history_store import HistoryStore
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
+from perch.adapters.history.store import HistoryStore
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.model import QUARTER_MS, Clock, Floor, OpenSpan, Purpose, Reason, Site, Space, SpaceKind, State, Zone

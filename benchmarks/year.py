@@ -27,12 +27,12 @@ from benchmarks import servers
 from benchmarks.figures import Figure, cpu_s, perch, wait_for
 from benchmarks.history_days import PER_AGENT
 from benchmarks.year_journal import write_journal
-from collector.history_projection import HistoryProjection
+from collector.history.projection import HistoryProjection
 from collector.projection import advance, resume
 from perch import contract
-from perch.adapters.collector_health import read_health
-from perch.adapters.history_store import HistoryStore
-from perch.adapters.journal import JournalReader
+from perch.adapters.health.collector import read_health
+from perch.adapters.history.store import HistoryStore
+from perch.adapters.journal.store import JournalReader
 from perch.contract import VERSION, AliveEvent, Batch
 from perch.model import Clock
 from tests.parts import Broker, free_port

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.history_days import PER_AGENT, START_MS, days_transitions
-from perch.adapters.journal import Journal, Run, Stream
+from perch.adapters.journal.store import Journal, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.model import DAY_MS, QUARTER_MS, Clock, Reason, State

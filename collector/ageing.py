@@ -6,7 +6,7 @@ years ahead nothing is let go of.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from perch.adapters.journal import Entry
+from perch.adapters.journal.store import Entry
 from perch.contract import AliveEvent, StateEvent
 from perch.model import DAY_MS, Clock
 from perch.settings import Retention

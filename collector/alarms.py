@@ -2,7 +2,7 @@
 
 import logging
 
-from perch.adapters.collector_health import CollectorHealth, says_others
+from perch.adapters.health.collector import CollectorHealth, says_others
 
 log = logging.getLogger("collector.health")
 

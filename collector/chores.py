@@ -13,8 +13,8 @@ from collector.intake import Intake
 from collector.replay import Discarding, Replaying
 from perch.adapters.errands import Answer, Discard, Erase, Errand, Errands, Replay, failure
 from perch.adapters.instants import now
-from perch.adapters.journal import Journal
-from perch.adapters.quarantine import Quarantine
+from perch.adapters.journal.store import Journal
+from perch.adapters.quarantine.store import Quarantine
 from perch.delivery.liveness import Instant
 from perch.errors import PerchError, StorageError
 

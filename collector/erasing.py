@@ -12,8 +12,8 @@ import msgspec
 from collector.follower import Follower
 from collector.forgetting import Forgetting
 from perch.adapters.errands import Answer, Erase
-from perch.adapters.journal import Journal
-from perch.adapters.quarantine import Quarantine
+from perch.adapters.journal.store import Journal
+from perch.adapters.quarantine.store import Quarantine
 from perch.adapters.upgrade import let_all_copies_go
 from perch.delivery.erasing import KEPT_BACK_MS, Erasure
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from collector import projection
 from collector.projection import Log, Projection, Tally
 from perch.adapters.cursor import Cursor
-from perch.adapters.journal import Entry
+from perch.adapters.journal.store import Entry
 from perch.errors import UnavailableError
 
 LOOK_AGAIN_S = 60.0

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from collector.follower import Follower
-from collector.history_projection import HistoryProjection
-from collector.influx_checked import CheckedInflux
-from collector.influx_projection import InfluxProjection
+from collector.history.projection import HistoryProjection
+from collector.influx.checked import CheckedInflux
+from collector.influx.projection import InfluxProjection
 from collector.patience import Patience
 from collector.projection import Trailing
 from collector.recent import Recent, Remembered
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx import InfluxWriter
-from perch.adapters.journal import JournalReader
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.writing import InfluxWriter
+from perch.adapters.journal.store import JournalReader
 from perch.settings import Influx, ServerSettings
 
 GATHER_S = 1.0

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from collector.telling import AgentKey, tell
-from perch.adapters.journal import Entry, Journal
-from perch.adapters.journal_ageing import Bound, bound
-from perch.adapters.journal_erasing import Arrived, Walked
+from perch.adapters.journal.ageing import Bound, bound
+from perch.adapters.journal.erasing import Arrived, Walked
+from perch.adapters.journal.store import Entry, Journal
 from perch.contract import StateEvent
 from perch.delivery.boots import Boots
 from perch.history.told import Stated

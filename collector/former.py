@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from perch.adapters.collector_health import FormerJournal, read_health
+from perch.adapters.health.collector import FormerJournal, read_health
 from perch.errors import StorageError
 
 REMEMBERED_MS = 7 * 86_400_000

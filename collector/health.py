@@ -12,15 +12,15 @@ from collector.former import former_journal
 from collector.parts import Parts
 from perch import __version__
 from perch.adapters import age
-from perch.adapters.collector_health import (
+from perch.adapters.health.collector import (
     CollectorHealth,
     LiveRowsHealth,
     ProjectionHealth,
     layouts_of,
     write_health,
 )
-from perch.adapters.influx_live import BestEffortWriter
-from perch.adapters.mqtt import ONE_NAME, Connection
+from perch.adapters.influx.live import BestEffortWriter
+from perch.adapters.mqtt.connection import ONE_NAME, Connection
 from perch.delivery.liveness import Instant
 from perch.errors import UnavailableError
 from perch.settings import ServerSettings

@@ -12,7 +12,7 @@ from collector.queues import MESSAGE_BYTES, Queue, Queues
 from collector.sorting import Arrival
 from perch.adapters.instants import boot_ms, now
 from perch.adapters.mailbox import Mailbox
-from perch.adapters.mqtt import Received
+from perch.adapters.mqtt.connection import Received
 
 ROOM_BYTES = 64 * 2**20
 

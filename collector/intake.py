@@ -10,8 +10,8 @@ from collector.others import AGAIN_MS, Others
 from collector.sorting import Arrival, Resorting, Sorted, Sorting
 from perch import contract
 from perch.adapters.errands import Refusal
-from perch.adapters.journal import Journal, Run, Stream
-from perch.adapters.quarantine import Quarantine, Quarantined
+from perch.adapters.journal.store import Journal, Run, Stream
+from perch.adapters.quarantine.store import Quarantine, Quarantined
 from perch.contract import Ack, Address, Publication
 from perch.delivery.liveness import Instant
 from perch.delivery.watermark import Watermark

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from perch import contract
-from perch.adapters.line_protocol import fleet_line, zone_now_line
+from perch.adapters.influx.line_protocol import fleet_line, zone_now_line
 from perch.contract import VALID_FOR_MS, Address, Status
 from perch.delivery.board import Board, Key
 from perch.delivery.fleet import Fleet

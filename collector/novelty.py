@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from collector.accounts import Accounts
-from perch.adapters.journal import Stream
+from perch.adapters.journal.store import Stream
 from perch.delivery.allowance import Allowance
 
 NAMES_OF_AN_AGENT = Allowance(burst=1_000, per_s=60 / 3600)

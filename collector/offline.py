@@ -17,10 +17,10 @@ from collector.intake import Intake
 from collector.live import Live
 from collector.process import SHUTDOWN_S, places
 from perch.adapters.errands import Answer, Errand
-from perch.adapters.history_store import HistoryReader
+from perch.adapters.history.store import HistoryReader
 from perch.adapters.instants import now
-from perch.adapters.journal import Journal
-from perch.adapters.quarantine import Quarantine
+from perch.adapters.journal.store import Journal
+from perch.adapters.quarantine.store import Quarantine
 from perch.delivery.erasing import Erasure
 from perch.errors import PerchError
 from perch.settings import Broker, ServerSettings

@@ -10,10 +10,10 @@ from collector.inbox import Inbox
 from collector.intake import Intake
 from collector.live import Live
 from collector.others import Calls
-from perch.adapters.influx_live import BestEffortWriter
-from perch.adapters.journal import Journal
-from perch.adapters.mqtt import Connection
-from perch.adapters.quarantine import Quarantine
+from perch.adapters.influx.live import BestEffortWriter
+from perch.adapters.journal.store import Journal
+from perch.adapters.mqtt.connection import Connection
+from perch.adapters.quarantine.store import Quarantine
 from perch.errors import PerchError
 
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from perch.adapters.influx import RowStore, Written
-from perch.adapters.influx_query import Bucket, JsonRow
+from perch.adapters.influx.query import Bucket, JsonRow
+from perch.adapters.influx.writing import RowStore, Written
 from perch.errors import UnavailableError
 from perch.settings import Influx
 

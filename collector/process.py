@@ -18,12 +18,12 @@ from collector.others import AGAIN_MS, Calls
 from collector.parts import Parts
 from collector.recent import Recent
 from perch.adapters.errands import Errands
-from perch.adapters.history_store import HistoryReader
-from perch.adapters.influx_live import BestEffortWriter
+from perch.adapters.history.store import HistoryReader
+from perch.adapters.influx.live import BestEffortWriter
 from perch.adapters.instants import boot_ms, now
-from perch.adapters.journal import Journal
-from perch.adapters.mqtt import Connection
-from perch.adapters.quarantine import Quarantine
+from perch.adapters.journal.store import Journal
+from perch.adapters.mqtt.connection import Connection
+from perch.adapters.quarantine.store import Quarantine
 from perch.adapters.service import Service
 from perch.contract import ROOT
 from perch.errors import StorageError, UnavailableError
@@ -100,8 +100,8 @@ def _shown(settings: ServerSettings, reporter: Reporter) -> AbstractContextManag
     """Show metrics where that is asked for."""
     if settings.metrics is None:
         return nullcontext()
-    from perch.adapters.collector_metrics import families_of
-    from perch.adapters.exposition import MetricsPort
+    from perch.adapters.health.collector_metrics import families_of
+    from perch.adapters.health.exposition import MetricsPort
 
     agents = [f"{site}/{agent}" for site, agent in places(settings.sites)]
     try:

@@ -10,7 +10,7 @@ from threading import Event
 from typing import NamedTuple, Protocol
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.journal import Entry
+from perch.adapters.journal.store import Entry
 from perch.errors import UnavailableError
 
 BATCH_ENTRIES = 20_000

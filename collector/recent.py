@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from collector.projection import BATCH_ENTRIES, Log, View
-from perch.adapters.journal import Entry, Run
+from perch.adapters.journal.store import Entry, Run
 
 
 class Recent:

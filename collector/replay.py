@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from collector.intake import Intake
 from perch.adapters.errands import Answer, Refusal
-from perch.adapters.quarantine import Quarantine, Quarantined
+from perch.adapters.quarantine.store import Quarantine, Quarantined
 
 STEP = 50
 DISCARDED_AT_ONCE = 500

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from perch import contract
-from perch.adapters.journal import Run, Stream
-from perch.adapters.journal_codec import ErasedEvent, Kept
-from perch.adapters.quarantine import Suspect
+from perch.adapters.journal.codec import ErasedEvent, Kept
+from perch.adapters.journal.store import Run, Stream
+from perch.adapters.quarantine.store import Suspect
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, ParsedBatch, StateEvent, Unreadable
 from perch.delivery.receiver import Verdict, judge
 from perch.delivery.watermark import Watermark

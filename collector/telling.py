@@ -5,8 +5,8 @@ from enum import IntEnum, auto
 from operator import itemgetter
 from typing import Any
 
-from perch.adapters.journal import Entry
-from perch.adapters.journal_codec import ErasedEvent, ErasureEvent, Kept
+from perch.adapters.journal.codec import ErasedEvent, ErasureEvent, Kept
+from perch.adapters.journal.store import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.delivery.boots import NO_BOOTS, NOWHERE, Boots, Clocked, Clue, Placement
 from perch.delivery.placing import DAY_MS, is_believable, place

@@ -15,9 +15,9 @@ from typing import Self
 from perch import contract
 from perch.adapters.instants import boot_ms
 from perch.adapters.mailbox import Mailbox
-from perch.adapters.mqtt import ONE_NAME, Connection, Received
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_aside import open_or_begin
+from perch.adapters.mqtt.connection import ONE_NAME, Connection, Received
+from perch.adapters.outbox.aside import open_or_begin
+from perch.adapters.outbox.store import Outbox
 from perch.contract import Event
 from perch.errors import ContractError
 from perch.model import Clock as ClockState

@@ -9,8 +9,8 @@ offset stays what it was.
 from collections.abc import Callable, Mapping, Sequence
 
 from perch.adapters.lost_spans import BEFORE_BOOT_MS
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_memory import Mark
+from perch.adapters.outbox.memory import Mark
+from perch.adapters.outbox.store import Outbox
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
 from perch.delivery.lost import Moment
 from perch.model import QUARTER_MS, STEP_MS, Clock, Occupancy, Reading, Reason, SensedSpace, Sensor, State

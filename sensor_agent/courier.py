@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeVar
 
 from perch import contract
-from perch.adapters.outbox import Outbox
+from perch.adapters.outbox.store import Outbox
 from perch.contract import VERSION, Ack, Batch, Event, Publication
 from perch.delivery import hearing, journals
 from perch.delivery import sender as sending

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from perch.adapters.certificates import validities
+from perch.adapters.broker.certificates import validities
 from perch.adapters.instants import wall_ms
 from perch.errors import StorageError
 from perch.settings import Broker

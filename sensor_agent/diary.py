@@ -7,8 +7,8 @@ unless `keep_readings_mib` is set; the oldest go first.
 import logging
 from pathlib import Path
 
-from perch.adapters.csv_files import READINGS
-from perch.adapters.csv_times import format_time
+from perch.adapters.tables.csv_files import READINGS
+from perch.adapters.tables.csv_times import format_time
 from perch.model import DAY_MS
 
 FOLDER = "readings"

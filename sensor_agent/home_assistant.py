@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 
 from perch import __version__
-from perch.adapters.announced import forget_announced, read_announced, write_announced
+from perch.adapters.mqtt.announced import forget_announced, read_announced, write_announced
 from perch.contract import Publication
 from perch.contract.home_assistant import build_discovery, build_no_discovery
 from perch.errors import StorageError

@@ -8,8 +8,8 @@ between, and after it every space is stated anew.
 from collections.abc import Callable, Sequence
 
 from perch.adapters.lost_spans import confessed, given_up
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_memory import Mark
+from perch.adapters.outbox.memory import Mark
+from perch.adapters.outbox.store import Outbox
 from perch.contract import ClockEvent, Event
 from perch.delivery.lost import LossReason, Moment, Span, joined
 from perch.errors import DamagedError, StorageError

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from perch.adapters.exposition import Family, Kind, MetricsPort, Sample, by, one
+from perch.adapters.health.exposition import Family, Kind, MetricsPort, Sample, by, one
 from perch.adapters.instants import boot_ms
 from perch.model import Clock, SensorHealth
 from perch.settings.values import AgentSettings, MetricsAt

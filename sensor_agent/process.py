@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from perch.adapters.instants import boot_ms
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_aside import set_aside
+from perch.adapters.outbox.aside import set_aside
+from perch.adapters.outbox.store import Outbox
 from perch.adapters.service import Service
 from perch.errors import DamagedError, UnavailableError
 from perch.model import Sensor

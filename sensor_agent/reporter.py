@@ -4,7 +4,7 @@ from pathlib import Path
 
 from perch import __version__
 from perch.adapters import age, instants
-from perch.adapters.agent_health import WRITE_MS, WRITE_WAITING_MS, AgentHealth, write_agent_health
+from perch.adapters.health.agent import WRITE_MS, WRITE_WAITING_MS, AgentHealth, write_agent_health
 from perch.errors import StorageError
 from sensor_agent.agent import Agent
 from sensor_agent.clock import Clock

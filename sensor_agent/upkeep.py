@@ -5,8 +5,8 @@ Of what the outbox raises only DamagedError comes through; `trouble` tells of th
 
 from collections.abc import Callable
 
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_aside import put_back
+from perch.adapters.outbox.aside import put_back
+from perch.adapters.outbox.store import Outbox
 from perch.errors import DamagedError, StorageError
 
 PURGE_EVERY_MS = 60_000

@@ -1,7 +1,7 @@
 """A collector in memory: takes what agents send over a real broker, and acknowledges it while it is told to."""
 
 from perch import contract
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.contract import VERSION, Ack, AliveEvent, Event, StateEvent, Unreadable
 from perch.delivery.watermark import Watermark
 from perch.settings import Broker

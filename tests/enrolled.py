@@ -12,11 +12,11 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from perch.adapters.authority import key_and_request
-from perch.adapters.broker_files import BrokerFiles, configuration, now_utc
-from perch.adapters.broker_members import Members
-from perch.adapters.mqtt import Connection, Received
-from perch.adapters.mqtt_way import tls_context
+from perch.adapters.broker.authority import key_and_request
+from perch.adapters.broker.files import BrokerFiles, configuration, now_utc
+from perch.adapters.broker.members import Members
+from perch.adapters.mqtt.connection import Connection, Received
+from perch.adapters.mqtt.way import tls_context
 from perch.contract.credentials import kept_of
 from perch.contract.enrolment import Request
 from perch.contract.roster import user_name

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from collector.forgetting import LOOK_MS, Forgetting
-from collector.history_projection import HistoryProjection
+from collector.history.projection import HistoryProjection
 from collector.projection import advance, resume
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.erasing import Erasure
 from perch.delivery.watermark import Watermark

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from collector.history_projection import HistoryProjection
-from collector.influx_projection import InfluxProjection
-from perch.adapters.journal import Entry
+from collector.history.projection import HistoryProjection
+from collector.influx.projection import InfluxProjection
+from perch.adapters.journal.store import Entry
 from perch.contract import AliveEvent, Event, LostEvent, StateEvent
 from perch.errors import UnavailableError
 from perch.history.told import Lost, Marked, Stated, Told, Unplaced

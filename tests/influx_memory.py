@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from perch.adapters.influx import RefusedLine, Written
-from perch.adapters.influx_query import Bucket, JsonRow
+from perch.adapters.influx.query import Bucket, JsonRow
+from perch.adapters.influx.writing import RefusedLine, Written
 from perch.errors import UnavailableError
 from tests.line_parser import Parsed, Value, parse
 

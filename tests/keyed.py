@@ -13,18 +13,18 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
 
 from api.application import serving, with_routes
-from api.audit_taps import Taps
-from api.entrance import Entrance
-from api.history_files import history_in_files
-from api.keys import Keys
-from api.live import Live
-from api.origins import Names
-from api.watches import Watches
+from api.audit.taps import Taps
+from api.entrance.entrance import Entrance
+from api.entrance.keys import Keys
+from api.entrance.origins import Names
+from api.history.files import history_in_files
+from api.live.live import Live
+from api.watches.watches import Watches
 from perch import contract
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.adapters.keys import KeysFile, Role
-from perch.adapters.mqtt import Received
+from perch.adapters.mqtt.connection import Received
 from perch.adapters.readings_log import ReadingsLog
 from perch.adapters.watches_file import WatchesFile
 from perch.adapters.webhooks import Destinations

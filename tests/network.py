@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from api.history_files import history_in_files
-from perch.adapters.collector_health import read_health
-from perch.adapters.journal import JournalReader, Stream
+from api.history.files import history_in_files
+from perch.adapters.health.collector import read_health
+from perch.adapters.journal.store import JournalReader, Stream
 from perch.chaos.checker import Found, Line, check
 from perch.chaos.part import Part
 from perch.chaos.testimony import Testimony, digest

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from hypothesis import strategies as st
 
-from perch.adapters.journal import Entry
+from perch.adapters.journal.store import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.model import Clock, Reason
 from tests.history_cases import AGENTS, EPOCHS, SPACES, STATEMENTS

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from collector.ageing import FOR_EVER
-from collector.history_projection import HistoryProjection, Store
+from collector.history.projection import HistoryProjection, Store
 from perch.adapters.cursor import Cursor
-from perch.adapters.journal import Entry
+from perch.adapters.journal.store import Entry
 from perch.delivery.boots import NO_BOOTS, Boots
 from perch.delivery.erasing import Erasure
 from perch.history.memory import MemoryHistory

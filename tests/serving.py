@@ -13,7 +13,7 @@ import httpx
 
 from api import process
 from perch import contract
-from perch.adapters.mqtt import Connection
+from perch.adapters.mqtt.connection import Connection
 from perch.contract import LiveState, Publication, SensorStatus, Status
 from perch.model import (
     Clock,

@@ -15,9 +15,9 @@ from gpiozero import Device
 from gpiozero.pins.mock import MockPin, MockTriggerPin
 
 from perch import contract
-from perch.adapters.csv_files import read_readings
-from perch.adapters.mqtt import Connection
-from perch.adapters.outbox import Outbox
+from perch.adapters.mqtt.connection import Connection
+from perch.adapters.outbox.store import Outbox
+from perch.adapters.tables.csv_files import read_readings
 from perch.contract import Ack, Event, LostEvent, StateEvent
 from perch.errors import PerchError, UnavailableError
 from perch.model import Reading, Reason, SensedSpace, Sensor, SensorHealth, SensorKind, SpaceKind, State

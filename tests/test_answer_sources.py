@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.influx_rows import Ground, all_lines
+from collector.influx.rows import Ground, all_lines
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx import InfluxWriter
-from perch.adapters.influx_history import InfluxHistory
-from perch.adapters.influx_query import Bucket
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.history import InfluxHistory
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import InfluxWriter
 from perch.history.answers import answer, transitions
 from perch.history.eras import eras
 from perch.history.layout import Tenure, by_space, standings, tenures

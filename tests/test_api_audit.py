@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from api.access import Matter, Reader, Role
-from api.audit_taps import UNDO_MS, Taps
+from api.audit.taps import UNDO_MS, Taps
+from api.entrance.access import Matter, Reader, Role
 from perch.adapters.audit_file import AuditFile, Outcome, Tapped
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.history.looks import SETTLED_MS, Look
 from perch.history.told import Marked, Stated
 from perch.model import DAY_MS, QUARTER_MS, Dating, Reason, State

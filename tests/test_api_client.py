@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from api.application import with_routes
-from api.finishing import operations
+from api.document.finishing import operations
 from tests.parts import free_port
 from tests.serving import Served, server_settings, serving
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.history.told import Marked
 from tests.parts import free_port, until
 from tests.serving import EPOCH, Served, a_site, server_settings, serving

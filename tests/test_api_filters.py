@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
 from api.application import build, serving, with_routes
-from api.audit_taps import Taps
-from api.history_files import history_in_files
-from api.live import Live
-from api.paging import Page, keyed_page, question, ranked_page
+from api.audit.taps import Taps
+from api.history.files import history_in_files
+from api.live.live import Live
+from api.live.paging import Page, keyed_page, question, ranked_page
 from perch import contract
-from perch.adapters.mqtt import Received
+from perch.adapters.mqtt.connection import Received
 from perch.contract import LiveState
 from perch.delivery.liveness import Instant
 from perch.model import Clock, Purpose, Reason, SpaceKind, State

@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from api.forecast_resource import present_of
-from api.forecasts import Forecasts
-from api.history import History
-from api.history_files import HistoryFiles, history_in_files
-from api.live import Live
+from api.forecast.forecasts import Forecasts
+from api.forecast.resource import present_of
+from api.history.files import HistoryFiles, history_in_files
+from api.history.way import History
+from api.live.live import Live
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
-from perch.adapters.mqtt import Received
+from perch.adapters.history.store import HistoryStore
+from perch.adapters.mqtt.connection import Received
 from perch.contract import LiveState, build_state
 from perch.delivery.liveness import Instant
 from perch.history.forecast.asking import Present

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.history.told import Marked, Stated, Told
 from perch.model import QUARTER_MS, Dating, Reason, State
 from tests.parts import free_port

@@ -17,9 +17,9 @@ from starlette.types import ASGIApp
 
 from api import process
 from api.application import build
-from api.audit_taps import Taps
-from api.history_files import history_in_files
-from api.live import Live
+from api.audit.taps import Taps
+from api.history.files import history_in_files
+from api.live.live import Live
 from perch.errors import InputError, PerchError
 from perch.model import State
 from perch.settings import Api

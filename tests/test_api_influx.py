@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from collector.influx_rows import Ground, all_lines
+from collector.influx.rows import Ground, all_lines
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx import InfluxWriter
-from perch.adapters.influx_query import Bucket
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import InfluxWriter
 from perch.commands import run
 from perch.doctor.examining import examine
 from perch.doctor.server import server_checks

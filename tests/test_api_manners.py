@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from api.allowances import MOST_KNOWN, Allowances, address_of
 from api.application import build
-from api.audit_taps import Taps
-from api.history_files import history_in_files
-from api.live import Live
+from api.audit.taps import Taps
+from api.entrance.allowances import MOST_KNOWN, Allowances, address_of
+from api.history.files import history_in_files
+from api.live.live import Live
 from perch.delivery.liveness import Instant
 from perch.settings import Api
 from tests.serving import a_site

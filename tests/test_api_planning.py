@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.history.told import Marked, Stated, Told
 from perch.model import Dating, Reason, State
 from tests.parts import free_port

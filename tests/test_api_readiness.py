@@ -13,10 +13,10 @@ import pytest
 from api import process
 from api.readiness import _collector
 from perch.adapters.age import mark
-from perch.adapters.collector_health import CollectorHealth, ProjectionHealth, layouts_of, write_health
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
-from perch.adapters.journal import Journal, Run, Stream
+from perch.adapters.health.collector import CollectorHealth, ProjectionHealth, layouts_of, write_health
+from perch.adapters.history.store import HistoryStore
+from perch.adapters.journal.store import Journal, Run, Stream
 from perch.chaos import small_disks
 from perch.contract import AliveEvent
 from perch.delivery.watermark import Watermark

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from tests.parts import free_port
 from tests.serving import Served, a_site, server_settings, serving
 from tests.test_api_planning import history

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.feed import Feed, Subscription
-from api.feeds import Audience, Sight
-from api.live import Live
+from api.live.feed import Feed, Subscription
+from api.live.feeds import Audience, Sight
+from api.live.live import Live
 from perch import contract
-from perch.adapters.mqtt import Received
+from perch.adapters.mqtt.connection import Received
 from perch.contract import HEARTBEAT_S, VALID_FOR_MS, LiveState, Publication, Status
 from perch.delivery.liveness import Instant
 from perch.model import Clock, Reason, State

@@ -9,8 +9,8 @@ import pytest
 from fastapi.concurrency import run_in_threadpool
 
 from api.application import with_routes
-from api.history import History
-from api.history_files import HistoryFiles
+from api.history.files import HistoryFiles
+from api.history.way import History
 from api.turns import AT_ONCE
 from perch.adapters.keys import Role
 from perch.errors import UnavailableError

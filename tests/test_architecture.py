@@ -55,7 +55,7 @@ IMPURE = ("time", "socket", "threading", "os", "random", "secrets", "subprocess"
 PLANTED: list[tuple[laws.Law, str, str]] = [
     (laws.no_shell_imports_a_shell, "collector.main", "from api import board"),
     (laws.no_shell_imports_a_shell, "dashboards.build", "def build():\n    import collector.journal"),
-    (laws.arrows_point_down, "perch.adapters.mqtt", "from collector import intake"),
+    (laws.arrows_point_down, "perch.adapters.mqtt.connection", "from collector import intake"),
     (laws.arrows_point_down, "perch.model", "from perch.contract import ROOT"),
     (laws.arrows_point_down, "perch.settings.site", "from perch.venue import people"),
     (laws.arrows_point_down, "perch.errors", "from perch import model"),

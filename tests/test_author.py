@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.outbox import Outbox
+from perch.adapters.outbox.store import Outbox
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
 from perch.model import QUARTER_MS, Clock, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State
 from sensor_agent.author import MARK_EVERY_MS, Author

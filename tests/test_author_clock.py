@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perch.adapters.outbox import Outbox
+from perch.adapters.outbox.store import Outbox
 from perch.contract import AliveEvent, ClockEvent, Event, StateEvent
 from perch.model import QUARTER_MS, STEP_MS, Clock, Reason, SensedSpace, Sensor, SensorKind, SpaceKind
 from sensor_agent.author import GAP_MS, MARK_EVERY_MS, Author

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from perch import commands
-from perch.adapters import database_copy
 from perch.adapters.audit_file import AuditFile
-from perch.adapters.backup import BROKER_FILES
-from perch.adapters.history_store import HistoryReader
-from perch.adapters.journal import Entry, Journal, JournalReader
+from perch.adapters.backup import database_copy
+from perch.adapters.backup.making import BROKER_FILES
+from perch.adapters.history.store import HistoryReader
+from perch.adapters.journal.store import Entry, Journal, JournalReader
 from perch.adapters.keys import KeysFile, Role
-from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
+from perch.adapters.quarantine.store import Quarantine, QuarantineReader, Suspect
 from tests.configurations import site_toml
 from tests.test_projection_history import append, event
 

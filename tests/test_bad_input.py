@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from collector.room import await_room
-from perch.adapters.journal import Journal, Run, Stream
-from perch.adapters.mqtt import Connection
+from perch.adapters.journal.store import Journal, Run, Stream
+from perch.adapters.mqtt.connection import Connection
 from perch.chaos import small_disks
 from perch.commands import run
 from perch.commands.doctor import show

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.commands import run
 from perch.model import SpaceKind
 from perch.venue.written import site_toml, spaces_csv

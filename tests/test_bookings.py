@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.booking_feeds import KEPT_S, BookingFeeds
-from perch.adapters.calendar_fetch import fetch
-from perch.adapters.calendar_times import MOST_ENTRIES, bookings_in, times_in
+from perch.adapters.bookings.calendar_fetch import fetch
+from perch.adapters.bookings.calendar_times import MOST_ENTRIES, bookings_in, times_in
+from perch.adapters.bookings.feeds import KEPT_S, BookingFeeds
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.commands import run
 from perch.errors import InputError, PerchError, UnavailableError
 from perch.history.answers import answer

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.authority import Authority
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.broker.authority import Authority
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.contract import Publication, topic
 from perch.contract.bridge import Centre, bridge_lines, bridge_topic, edge_name
 from perch.contract.credentials import kept_of, mosquitto_passwords

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.broker_files import READERS_SEATS, SEATS, configuration
+from perch.adapters.broker.files import READERS_SEATS, SEATS, configuration
 from perch.contract import Publication
 from perch.model import Identity
 from perch.settings import Broker

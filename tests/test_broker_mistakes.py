@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from perch import commands
-from perch.adapters.authority import AGENT_DAYS, Authority, key_and_request
-from perch.adapters.broker_files import ACL, AGENTS, CERTIFICATE, CONFIGURATION, READERS, ROSTER, SERVER
-from perch.adapters.broker_reload import tell
-from perch.adapters.certificates import validities
-from perch.adapters.credential_ends import files_ending
-from perch.adapters.mqtt import Connection
+from perch.adapters.broker.authority import AGENT_DAYS, Authority, key_and_request
+from perch.adapters.broker.certificates import validities
+from perch.adapters.broker.credential_ends import files_ending
+from perch.adapters.broker.files import ACL, AGENTS, CERTIFICATE, CONFIGURATION, READERS, ROSTER, SERVER
+from perch.adapters.broker.reload import tell
+from perch.adapters.mqtt.connection import Connection
 from perch.doctor.agent_broker import look_at_broker
 from perch.doctor.enrolment import look_at_enrolment
 from perch.doctor.findings import Verdict

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
-from collector.influx_rows import MEASUREMENTS, Ground, all_lines
-from perch.adapters.history_reader import HistoryReader
-from perch.adapters.influx_query import Bucket
+from collector.influx.rows import MEASUREMENTS, Ground, all_lines
+from perch.adapters.history.reader import HistoryReader
+from perch.adapters.influx.query import Bucket
 from perch.history.eras import eras
 from perch.model import Clock, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.settings import AgentSettings, Broker, SensingSettings, load_server

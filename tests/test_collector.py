@@ -16,10 +16,10 @@ from collector import process
 from collector.others import AGAIN_MS
 from collector.parts import DeadPartError
 from perch import contract
-from perch.adapters.collector_health import CollectorHealth, read_health
-from perch.adapters.journal import Entry, JournalReader
-from perch.adapters.mqtt import Connection, Received
-from perch.adapters.quarantine import QuarantineReader
+from perch.adapters.health.collector import CollectorHealth, read_health
+from perch.adapters.journal.store import Entry, JournalReader
+from perch.adapters.mqtt.connection import Connection, Received
+from perch.adapters.quarantine.store import QuarantineReader
 from perch.contract import AliveEvent, Batch, Event, Publication, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from perch import __version__, commands
-from perch.adapters.csv_files import read_states
+from perch.adapters.tables.csv_files import read_states
 from perch.commands.output import print_table
 from perch.errors import Complaint, InputError, PerchError, StorageError
 

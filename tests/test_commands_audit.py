@@ -9,10 +9,10 @@ import pytest
 
 from perch import commands
 from perch.adapters.audit_file import AuditFile, Tapped
-from perch.adapters.csv_times import format_time
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.adapters.instants import wall_ms
+from perch.adapters.tables.csv_times import format_time
 from perch.history.looks import Look
 from perch.history.told import Stated
 from perch.model import DAY_MS, Dating, Reason, State

@@ -10,10 +10,10 @@ import pytest
 
 from perch import contract
 from perch.adapters.audit_file import AuditFile, Tapped
-from perch.adapters.history_store import HistoryReader
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
-from perch.adapters.journal_codec import ErasedEvent
-from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
+from perch.adapters.history.store import HistoryReader
+from perch.adapters.journal.codec import ErasedEvent
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
+from perch.adapters.quarantine.store import Quarantine, QuarantineReader, Suspect
 from perch.contract import AliveEvent, Batch, StateEvent
 from perch.delivery.erasing import Erasure
 from perch.delivery.watermark import Watermark

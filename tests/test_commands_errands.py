@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from collector.influx_rows import MEASUREMENTS
+from collector.influx.rows import MEASUREMENTS
 from collector.replay import DISCARDED_AT_ONCE
 from perch import commands, contract
 from perch.adapters.errands import Answer, Errands, Rebuild, Replay
-from perch.adapters.history_store import HistoryReader
-from perch.adapters.influx import LATEST_MS, InfluxWriter, Written
-from perch.adapters.influx_query import Bucket
-from perch.adapters.journal import Journal, Run, Stream
-from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
+from perch.adapters.history.store import HistoryReader
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import LATEST_MS, InfluxWriter, Written
+from perch.adapters.journal.store import Journal, Run, Stream
+from perch.adapters.quarantine.store import Quarantine, QuarantineReader, Suspect
 from perch.adapters.sqlite import claim
 from perch.commands.errands import have_done, show_progress
 from perch.contract import AliveEvent, Event, StateEvent

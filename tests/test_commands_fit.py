@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from perch.adapters.csv_times import format_time
+from perch.adapters.tables.csv_times import format_time
 from perch.commands import run
 from perch.model import Reading
 from perch.sensing import offline

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.outbox import Outbox
+from perch.adapters.outbox.store import Outbox
 from perch.contract import VERSION, Ack, AliveEvent, Event, Publication
 from perch.delivery.hearing import Settled
 from perch.errors import StorageError

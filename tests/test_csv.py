@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.csv_files import (
+from perch.adapters.tables.csv_files import (
     CountedRow,
     StatedRow,
     Survey,
@@ -20,7 +20,7 @@ from perch.adapters.csv_files import (
     state_line,
     survey_readings,
 )
-from perch.adapters.csv_times import FIRST_MS, LAST_MS, format_time, parse_time
+from perch.adapters.tables.csv_times import FIRST_MS, LAST_MS, format_time, parse_time
 from perch.errors import InputError
 from perch.model import Occupancy, Reading, Reason, State
 from perch.settings.reading import RefusedError

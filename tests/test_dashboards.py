@@ -19,9 +19,9 @@ from dashboards.lint import complaints
 from dashboards.live import live
 from dashboards.panels import SPACES, override
 from dashboards.spaces import spaces
-from perch.adapters.influx import InfluxWriter, Written
-from perch.adapters.influx_query import Bucket
-from perch.adapters.line_protocol import fleet_line, integers_line, zone_key, zone_now_line
+from perch.adapters.influx.line_protocol import fleet_line, integers_line, zone_key, zone_now_line
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import InfluxWriter, Written
 from perch.commands.dashboards import dashboards
 from perch.errors import PerchError
 from tests.parts import Influx

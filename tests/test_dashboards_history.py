@@ -11,15 +11,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from collector.influx_rows import Ground, all_lines
+from collector.influx.rows import Ground, all_lines
 from dashboards import alerts, building, zones
 from dashboards.fleet import fleet
 from dashboards.network import network
 from dashboards.spaces import spaces
 from dashboards.week import week
-from perch.adapters.influx import InfluxWriter, Written
-from perch.adapters.influx_query import Bucket
-from perch.adapters.line_protocol import fleet_line, zone_now_line
+from perch.adapters.influx.line_protocol import fleet_line, zone_now_line
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import InfluxWriter, Written
 from perch.history.answers import answer, transitions
 from perch.history.calendar import Calendar
 from perch.history.eras import eras

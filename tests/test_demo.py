@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.settings import Broker
 from tests import parts
 from tests.demos import START_S, Demo, shared, still_there

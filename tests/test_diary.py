@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.csv_files import read_readings
-from perch.adapters.csv_times import parse_time
+from perch.adapters.tables.csv_files import read_readings
+from perch.adapters.tables.csv_times import parse_time
 from perch.contract import StateEvent
 from perch.model import DAY_MS, Reading, SensedSpace, Sensor, SensorKind, SpaceKind
 from perch.sensing import offline

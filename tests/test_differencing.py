@@ -17,19 +17,19 @@ from typing import Any
 
 import pytest
 
-from api.access import Reader
-from api.history import History
-from api.history_files import history_in_files
-from api.history_for_members import METRICS, answer_for_members
-from api.history_of_groups import HistoryOfGroups, observed_site, site_to
-from api.planning_answers import comparison_answer, scenario_answer, sizing_answer
-from api.planning_for_members import fewest_of, kinds_of_many, require_many, site_for_members
-from api.planning_in_bands import comparison_in_bands, scenario_in_bands, sizing_in_bands
-from api.planning_resources import compared
+from api.entrance.access import Reader
+from api.history.files import history_in_files
+from api.history.for_members import METRICS, answer_for_members
+from api.history.of_groups import HistoryOfGroups, observed_site, site_to
+from api.history.way import History
+from api.history.windows_for_members import told_until
+from api.planning.answers import comparison_answer, scenario_answer, sizing_answer
+from api.planning.for_members import fewest_of, kinds_of_many, require_many, site_for_members
+from api.planning.in_bands import comparison_in_bands, scenario_in_bands, sizing_in_bands
+from api.planning.resources import compared
 from api.problems import ParametersError
-from api.windows_for_members import told_until
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.adapters.keys import Role
 from perch.history.cells import FEWEST_SPACES, Reach, pieces_of
 from perch.history.planning.changes import Add

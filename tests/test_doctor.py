@@ -15,13 +15,13 @@ from gpiozero import Device
 
 from perch.adapters import age
 from perch.adapters.age import Mark
-from perch.adapters.agent_health import AgentHealth, read_agent_health, write_agent_health
-from perch.adapters.clock_probe import ClockLook, look_at_clock
-from perch.adapters.disk_probe import Ground, ground_of, time_to_write
-from perch.adapters.journal import Journal
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_look import OutboxLook
-from perch.adapters.quarantine import Quarantine
+from perch.adapters.health.agent import AgentHealth, read_agent_health, write_agent_health
+from perch.adapters.health.clock_probe import ClockLook, look_at_clock
+from perch.adapters.health.disk_probe import Ground, ground_of, time_to_write
+from perch.adapters.journal.store import Journal
+from perch.adapters.outbox.look import OutboxLook
+from perch.adapters.outbox.store import Outbox
+from perch.adapters.quarantine.store import Quarantine
 from perch.adapters.sqlite import READ_ONLY_DISK
 from perch.commands import doctor as command
 from perch.contract import AliveEvent

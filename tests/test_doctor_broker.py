@@ -13,11 +13,11 @@ import pytest
 from collector import process
 from perch import contract
 from perch.adapters import age
-from perch.adapters.agent_health import AgentHealth
-from perch.adapters.broker_files import ROSTER
-from perch.adapters.collector_health import read_health
-from perch.adapters.journal import JournalReader
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.broker.files import ROSTER
+from perch.adapters.health.agent import AgentHealth
+from perch.adapters.health.collector import read_health
+from perch.adapters.journal.store import JournalReader
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.contract import AliveEvent, Batch, SensorStatus
 from perch.contract.roster import Member, Roster, encode, without_member
 from perch.doctor import agent_broker, server_broker

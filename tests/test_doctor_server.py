@@ -17,17 +17,17 @@ import pytest
 
 from collector.former import former_journal
 from perch.adapters.age import Mark, mark
-from perch.adapters.collector_health import (
+from perch.adapters.health.collector import (
     CollectorHealth,
     FormerJournal,
     ProjectionHealth,
     layouts_of,
     write_health,
 )
-from perch.adapters.history_store import HistoryStore
-from perch.adapters.influx_cursor import Progress, ProgressFile
-from perch.adapters.journal import Journal
-from perch.adapters.quarantine import Quarantine
+from perch.adapters.history.store import HistoryStore
+from perch.adapters.influx.cursor import Progress, ProgressFile
+from perch.adapters.journal.store import Journal
+from perch.adapters.quarantine.store import Quarantine
 from perch.adapters.sqlite import claim
 from perch.doctor.api import look_at_api
 from perch.doctor.findings import Finding, Verdict

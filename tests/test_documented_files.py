@@ -13,8 +13,8 @@ from standardwebhooks.webhooks import Webhook
 
 from perch import commands
 from perch.adapters import age
-from perch.adapters.collector_health import CollectorHealth, write_health
-from perch.adapters.journal import Journal
+from perch.adapters.health.collector import CollectorHealth, write_health
+from perch.adapters.journal.store import Journal
 from perch.contract.rights import agent_rights, farewell_rights, mosquitto_acl, server_rights
 from perch.model import State
 from perch.settings import load_agent, load_server

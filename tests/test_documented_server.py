@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from perch import commands
-from perch.adapters.csv_times import format_time
-from perch.adapters.journal import Journal, Run, Stream
+from perch.adapters.journal.store import Journal, Run, Stream
 from perch.adapters.keys import KeysFile, Role
-from perch.adapters.quarantine import QuarantineReader
+from perch.adapters.quarantine.store import QuarantineReader
+from perch.adapters.tables.csv_times import format_time
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.history.told import Marked, Stated

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.quarantine_reader import CODES
+from perch.adapters.quarantine.reader import CODES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from perch import commands
-from perch.adapters.collector_health import read_health
-from perch.adapters.journal import JournalReader
-from perch.adapters.mqtt import Connection
+from perch.adapters.health.collector import read_health
+from perch.adapters.journal.store import JournalReader
+from perch.adapters.mqtt.connection import Connection
 from tests import parts
 from tests.parts import until
 from tests.test_whole_way import RECORDED, House, assert_numbers_agree, milliseconds, perch, process, settled

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perch import commands
-from perch.adapters.collector_health import write_health
+from perch.adapters.health.collector import write_health
 from perch.contract import topic
 from perch.doctor.bridge import look_at_bridge, look_for_a_stranger
 from perch.doctor.findings import Verdict

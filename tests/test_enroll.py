@@ -22,14 +22,14 @@ from click.testing import CliRunner
 
 from perch import commands
 from perch.adapters.age import mark
-from perch.adapters.agent_health import read_agent_health
-from perch.adapters.authority import Authority, key_and_request
-from perch.adapters.broker_members import Members
-from perch.adapters.collector_health import FILE_NAME, layouts_of, write_health
-from perch.adapters.enrolling import enrol
-from perch.adapters.enrolment_clerk import Clerk
-from perch.adapters.enrolment_desk import MOST_AT_ONCE, Answer, Asked, DeskServer
-from perch.adapters.journal import Journal
+from perch.adapters.broker.authority import Authority, key_and_request
+from perch.adapters.broker.enrolling import enrol
+from perch.adapters.broker.enrolment_clerk import Clerk
+from perch.adapters.broker.enrolment_desk import MOST_AT_ONCE, Answer, Asked, DeskServer
+from perch.adapters.broker.members import Members
+from perch.adapters.health.agent import read_agent_health
+from perch.adapters.health.collector import FILE_NAME, layouts_of, write_health
+from perch.adapters.journal.store import Journal
 from perch.contract import LiveState, Status, build_state, build_status, will
 from perch.contract.credentials import kept_of
 from perch.contract.desk import MOST_WRONG

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perch import commands
-from perch.adapters.mqtt import Received
+from perch.adapters.mqtt.connection import Received
 from perch.contract import parse_status
 from perch.contract.bridge import Centre, bridge_lines
 from perch.model import Identity

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perch.adapters.journal import Run, Stream
-from perch.adapters.journal_codec import ErasedEvent, ErasureEvent
+from perch.adapters.journal.codec import ErasedEvent, ErasureEvent
+from perch.adapters.journal.store import Run, Stream
 from perch.contract import AliveEvent, ClockEvent, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.history.answers import answer

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from collector.history_projection import HistoryProjection
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx_query import Bucket
-from perch.adapters.journal import Entry
-from perch.adapters.journal_codec import ErasureEvent
+from collector.history.projection import HistoryProjection
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.query import Bucket
+from perch.adapters.journal.codec import ErasureEvent
+from perch.adapters.journal.store import Entry
 from perch.history.calendar import HOUR_MS
 from perch.model import DAY_MS, QUARTER_MS
 from perch.settings import Retention

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Generator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.feed import KEEP_ALIVE_S, QUEUE_EVENTS, WINDOW_EVENTS, Feed, Subscription, frame
+from api.live.feed import KEEP_ALIVE_S, QUEUE_EVENTS, WINDOW_EVENTS, Feed, Subscription, frame
 from tests.examples import usually
 
 FIRST = 1_000

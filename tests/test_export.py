@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.table_files import csv_texts, write_table
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.tables.files import csv_texts, write_table
 from perch.commands import run
 from perch.errors import StorageError
 from perch.history import answers

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.commands import run
 from perch.history.told import Marked, Stated, Told
 from perch.model import Dating, Reason, Site, State

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.application import serving, with_routes
-from api.entrance import LOGINS_PER_MINUTE, TRIES_PER_MINUTE
+from api.entrance.entrance import LOGINS_PER_MINUTE, TRIES_PER_MINUTE
 from api.operations import KEPT_MS
 from api.problems import OVER_S, Incidents
 from perch.adapters.keys import Role

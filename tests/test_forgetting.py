@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perch.adapters.history_store import HistoryReader
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
-from perch.adapters.journal_ageing import Bound
-from perch.adapters.journal_codec import ErasedEvent
-from perch.adapters.journal_merge import merge
+from perch.adapters.history.store import HistoryReader
+from perch.adapters.journal.ageing import Bound
+from perch.adapters.journal.codec import ErasedEvent
+from perch.adapters.journal.merge import merge
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, ClockEvent, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.history.source import Stretch
@@ -138,8 +138,8 @@ def test_a_clock_that_was_set_long_after_moves_what_still_holds_and_loses_nothin
 KILLED = """
 import sys
 from pathlib import Path
-from perch.adapters.journal import Journal
-from perch.adapters.journal_ageing import Bound
+from perch.adapters.journal.store import Journal
+from perch.adapters.journal.ageing import Bound
 with Journal.open(Path(sys.argv[1])) as journal:
     journal.let_go(Bound(2**50, 2**50, 2**50), 0)
 """

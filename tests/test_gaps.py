@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.history_files import HistoryFiles
-from collector.history_projection import HistoryProjection
+from api.history.files import HistoryFiles
+from collector.history.projection import HistoryProjection
 from collector.projection import advance, resume
-from perch.adapters.history_store import HistoryStore
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
+from perch.adapters.history.store import HistoryStore
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
 from perch.codes import STATES
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_file import WEEK_MS
-from perch.adapters.history_store import HistoryReader, HistoryStore
+from perch.adapters.history.file import WEEK_MS
+from perch.adapters.history.store import HistoryReader, HistoryStore
 from perch.history.layout import Tenure, by_space, standings, tenures
 from perch.history.memory import MemoryHistory
 from perch.history.source import Columns, EpochSpan, Horizon, Mark, StateRow, Stretch, Together, Vouch, WordSource

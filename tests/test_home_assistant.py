@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from perch import contract
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.contract.home_assistant import build_discovery, build_no_discovery, discovery_topic
 from perch.errors import InputError
 from perch.model import Clock, State

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collector.inbox import GROUP, Inbox
 from collector.queues import MESSAGE_BYTES, THROTTLED_ROOM, TRAFFIC_OF_AN_AGENT
-from perch.adapters.mqtt import Received
+from perch.adapters.mqtt.connection import Received
 from perch.delivery import allowance as tokens
 from perch.delivery.allowance import Allowance, Bucket
 from tests.examples import usually

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.influx import EARLIEST_MS, LATEST_MS, InfluxWriter, RefusedLine, Written, quoted
-from perch.adapters.influx_live import BestEffortWriter
-from perch.adapters.influx_query import Bucket, InfluxQuery, QueryError
-from perch.adapters.line_protocol import fleet_line, occupancy_line, row_ns, space_key, tag_value, zone_now_line
+from perch.adapters.influx.line_protocol import fleet_line, occupancy_line, row_ns, space_key, tag_value, zone_now_line
+from perch.adapters.influx.live import BestEffortWriter
+from perch.adapters.influx.query import Bucket, InfluxQuery, QueryError
+from perch.adapters.influx.writing import EARLIEST_MS, LATEST_MS, InfluxWriter, RefusedLine, Written, quoted
 from perch.errors import StorageError, UnavailableError
 from perch.model import State
 from perch.settings.values import Influx as InfluxSettings

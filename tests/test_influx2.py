@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from perch.adapters.influx import LATEST_MS, InfluxWriter, Written
-from perch.adapters.influx_query import Bucket
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import LATEST_MS, InfluxWriter, Written
 from perch.errors import UnavailableError
 from perch.settings.values import Influx as InfluxSettings
 from tests.influx2 import Influx2

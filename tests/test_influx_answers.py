@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from perch.adapters.influx import InfluxWriter
-from perch.adapters.influx_query import Bucket
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import InfluxWriter
 from perch.errors import UnavailableError
 from perch.settings.values import Influx
 

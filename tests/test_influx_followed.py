@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from collector.follower import Follower
-from collector.history_projection import HistoryProjection
-from collector.influx_projection import InfluxProjection
-from collector.influx_rows import MEASUREMENTS, Ground, all_lines
+from collector.history.projection import HistoryProjection
+from collector.influx.projection import InfluxProjection
+from collector.influx.rows import MEASUREMENTS, Ground, all_lines
 from collector.projection import Trailing, advance, resume
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx import InfluxWriter
-from perch.adapters.influx_query import Bucket
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import InfluxWriter
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.history.eras import eras

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perch.adapters.journal import Entry
+from perch.adapters.journal.store import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.errors import UnavailableError
 from perch.model import QUARTER_MS, Clock, Reason, SpaceKind, State

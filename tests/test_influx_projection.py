@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.influx_reach import Reach
-from collector.influx_rows import MOST_DAYS, Ground, all_lines, in_pieces
+from collector.influx.reach import Reach
+from collector.influx.rows import MOST_DAYS, Ground, all_lines, in_pieces
 from perch.adapters.cursor import Cursor
-from perch.adapters.influx_cursor import Progress, ProgressFile
-from perch.adapters.influx_query import Bucket
-from perch.adapters.line_protocol import NS_PER_MS
+from perch.adapters.influx.cursor import Progress, ProgressFile
+from perch.adapters.influx.line_protocol import NS_PER_MS
+from perch.adapters.influx.query import Bucket
 from perch.errors import StorageError, UnavailableError
 from perch.history.calendar import DAY_MS
 from perch.history.eras import eras

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from perch.adapters.influx import LATEST_MS, InfluxWriter, Written, quoted
-from perch.adapters.influx_history import InfluxHistory
-from perch.adapters.influx_probe import kept_hours
-from perch.adapters.influx_query import Bucket, InfluxQuery, QueryError
+from perch.adapters.influx.history import InfluxHistory
+from perch.adapters.influx.probe import kept_hours
+from perch.adapters.influx.query import Bucket, InfluxQuery, QueryError
+from perch.adapters.influx.writing import LATEST_MS, InfluxWriter, Written, quoted
 from perch.errors import PerchError
 from perch.settings.values import Influx
 from tests import influx2, parts

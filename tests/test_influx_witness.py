@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from collector.influx_checked import CheckedInflux
-from collector.influx_projection import InfluxProjection
-from collector.influx_witness import LOOK_BACK_S, MISSES, WitnessedStore, witness_of
+from collector.influx.checked import CheckedInflux
+from collector.influx.projection import InfluxProjection
+from collector.influx.witness import LOOK_BACK_S, MISSES, WitnessedStore, witness_of
 from collector.projection import Tally, Trailing, advance, resume
-from perch.adapters.influx import LATEST_MS, InfluxWriter, RefusedLine, Written
-from perch.adapters.influx_query import Bucket, JsonRow
-from perch.adapters.line_protocol import alive_line, integers_line, occupancy_line, space_key, zone_key
+from perch.adapters.influx.line_protocol import alive_line, integers_line, occupancy_line, space_key, zone_key
+from perch.adapters.influx.query import Bucket, JsonRow
+from perch.adapters.influx.writing import LATEST_MS, InfluxWriter, RefusedLine, Written
 from perch.errors import UnavailableError
 from perch.model import Clock, Reason, State
 from tests.history_cases import site

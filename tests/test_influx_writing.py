@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from collector.influx_rows import Lines
-from collector.influx_writing import write_lines
-from perch.adapters.influx import MAX_LINES
-from perch.adapters.influx_query import Bucket
+from collector.influx.rows import Lines
+from collector.influx.writing import write_lines
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import MAX_LINES
 from perch.errors import UnavailableError
 
 WAIT_S = 10.0

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from perch import __version__, commands
-from perch.adapters.outbox import Outbox
+from perch.adapters.outbox.store import Outbox
 from perch.contract import AliveEvent
 from perch.contract.rights import agent_rights, mosquitto_acl
 from perch.model import Clock, State

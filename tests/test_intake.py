@@ -13,8 +13,8 @@ from collector.intake import Intake
 from collector.live import Live
 from collector.sorting import MAX_RANGES, Arrival, consecutive
 from perch import contract
-from perch.adapters.journal import Journal, JournalReader, Stream
-from perch.adapters.quarantine import Quarantine, Quarantined, QuarantineReader
+from perch.adapters.journal.store import Journal, JournalReader, Stream
+from perch.adapters.quarantine.store import Quarantine, Quarantined, QuarantineReader
 from perch.contract import Ack, AliveEvent, Batch, Event, LostEvent, Publication, StateEvent
 from perch.delivery.liveness import Instant
 from perch.delivery.watermark import Watermark

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from perch.adapters import journal_codec
-from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
+from perch.adapters.journal import codec as journal_codec
+from perch.adapters.journal.store import Entry, Journal, JournalReader, Run, Stream
 from perch.chaos import small_disks
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.delivery.watermark import Watermark
@@ -255,7 +255,7 @@ def test_a_missing_journal_cannot_be_read(path: Path) -> None:
 FILL_UP = """
 import resource, sys
 from pathlib import Path
-from perch.adapters.journal import Journal
+from perch.adapters.journal.store import Journal
 from perch.delivery.watermark import Watermark
 from perch.errors import StorageError
 from tests.test_journal import STREAMS, run_of
@@ -299,7 +299,7 @@ def test_a_journal_that_cannot_be_opened_for_want_of_room_says_so_and_accuses_no
 KILLED = """
 import sys
 from pathlib import Path
-from perch.adapters.journal import Journal
+from perch.adapters.journal.store import Journal
 from perch.delivery.watermark import Watermark
 from tests.test_journal import STREAMS, run_of
 journal, upto = Journal.open(Path(sys.argv[1])), 0

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
-from perch.adapters.journal_merge import merge
+from perch.adapters.journal.merge import merge
+from perch.adapters.journal.store import Entry, Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent
 from perch.delivery.watermark import Watermark
 from perch.errors import PerchError

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.door import Door
-from api.keys import BELIEVED_S, Keys
-from api.login_page import way_on
-from api.origins import Names
+from api.entrance.door import Door
+from api.entrance.keys import BELIEVED_S, Keys
+from api.entrance.origins import Names
+from api.pages.login import way_on
 from perch.adapters.api_file import changing
 from perch.adapters.keys import DAY_S, MOST_SESSIONS, PATTERN, SESSION_DAYS, KeysFile, Role, Session, hash_of, key_of
 from perch.adapters.readings_log import Reading, ReadingsLog

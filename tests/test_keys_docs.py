@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from perch import commands
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.adapters.instants import wall_ms
 from perch.adapters.keys import PATTERN, KeysFile, Role
 from perch.settings import load_server

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from collector.history_projection import HistoryProjection
-from collector.influx_projection import InfluxProjection
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx import Written
-from perch.adapters.influx_query import Bucket
-from perch.adapters.journal import Entry
+from collector.history.projection import HistoryProjection
+from collector.influx.projection import InfluxProjection
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import Written
+from perch.adapters.journal.store import Entry
 from perch.contract import ClockEvent, Event, LostEvent, StateEvent
 from perch.history.source import Columns, Stretch, Together
 from perch.model import Clock, Reason, State

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_memory import Mark
+from perch.adapters.outbox.memory import Mark
+from perch.adapters.outbox.store import Outbox
 from perch.contract import ClockEvent, Event, LostEvent, StateEvent
 from perch.errors import DamagedError, StorageError
 from perch.model import QUARTER_MS, Clock, Reason, SensedSpace, Sensor, SensorKind, SpaceKind, State

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perch.adapters import line_protocol
-from perch.adapters.line_protocol import LineError
+from perch.adapters.influx import line_protocol
+from perch.adapters.influx.line_protocol import LineError
 from perch.model import Clock, Reason, State
 from tests.line_parser import Parsed, Value, parse
 

@@ -17,11 +17,21 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector import process as collector
 from perch.adapters import age
-from perch.adapters.collector_health import CollectorHealth, LiveRowsHealth, ProjectionHealth
-from perch.adapters.collector_metrics import families_of
-from perch.adapters.exposition import ASKING_AT_ONCE, MEDIA_TYPE, Family, Kind, MetricsPort, Sample, by, one, text_of
-from perch.adapters.history_store import HistoryStore
-from perch.adapters.journal import Journal
+from perch.adapters.health.collector import CollectorHealth, LiveRowsHealth, ProjectionHealth
+from perch.adapters.health.collector_metrics import families_of
+from perch.adapters.health.exposition import (
+    ASKING_AT_ONCE,
+    MEDIA_TYPE,
+    Family,
+    Kind,
+    MetricsPort,
+    Sample,
+    by,
+    one,
+    text_of,
+)
+from perch.adapters.history.store import HistoryStore
+from perch.adapters.journal.store import Journal
 from perch.errors import UnavailableError
 from perch.settings import load_agent
 from perch.settings.values import MetricsAt

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from perch.adapters import age
-from perch.adapters.collector_health import CollectorHealth, ProjectionHealth
-from perch.adapters.collector_metrics import families_of
-from perch.adapters.exposition import Family, Kind, Sample, text_of
+from perch.adapters.health.collector import CollectorHealth, ProjectionHealth
+from perch.adapters.health.collector_metrics import families_of
+from perch.adapters.health.exposition import Family, Kind, Sample, text_of
 from tests.parts import CACHE
 
 ROOT = Path(__file__).parents[1]

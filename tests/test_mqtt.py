@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.contract import Publication
 from perch.errors import StorageError, UnavailableError
 from perch.settings import Broker

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.agent_health import read_agent_health
-from perch.adapters.mqtt import Connection
-from perch.adapters.mqtt_again import LONGEST_WAIT_S, SOON_S, SUSPICIOUS, Again, after
+from perch.adapters.health.agent import read_agent_health
+from perch.adapters.mqtt.again import LONGEST_WAIT_S, SOON_S, SUSPICIOUS, Again, after
+from perch.adapters.mqtt.connection import Connection
 from perch.model import SensedSpace, SpaceKind
 from perch.settings import AgentSettings, Broker, SensingSettings
 from sensor_agent.agent import Agent

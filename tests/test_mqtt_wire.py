@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from perch.adapters.mqtt_wire import Message, PacketSocket, QuickClient, packet_length, read_message
+from perch.adapters.mqtt.wire import Message, PacketSocket, QuickClient, packet_length, read_message
 from tests.examples import usually
 
 PINGRESP = b"\xd0\x00"

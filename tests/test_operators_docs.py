@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.journal import Journal, JournalReader, Stream
-from perch.adapters.journal_codec import ErasedEvent
+from perch.adapters.journal.codec import ErasedEvent
+from perch.adapters.journal.store import Journal, JournalReader, Stream
 from perch.contract import StateEvent
 from perch.model import Clock, Reason, State
 from tests.parts import free_port

@@ -8,7 +8,7 @@ import pytest
 from collector.others import AGAIN_MS, CALL_MS, FORGET_CALLER_MS, FORGET_MS, REMEMBERED, Calls, Others
 from perch import contract
 from perch.adapters import age
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.contract import Ack, Address, Publication
 from perch.doctor.findings import Verdict
 from perch.doctor.stores import look_at_collector

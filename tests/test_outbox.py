@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.outbox import KEEP_SETTLED_MS, LIVED_NOTED_MS, RECEIPT_MS, Outbox
-from perch.adapters.outbox_memory import Mark
+from perch.adapters.outbox.memory import Mark
+from perch.adapters.outbox.store import KEEP_SETTLED_MS, LIVED_NOTED_MS, RECEIPT_MS, Outbox
 from perch.contract import AliveEvent
 from perch.delivery.hearing import Settled
 from perch.delivery.sender import Lane
@@ -167,7 +167,7 @@ def test_what_the_sender_starts_from_is_what_was_settled(
 WRITER = """
 import sys
 from pathlib import Path
-from perch.adapters.outbox import Outbox
+from perch.adapters.outbox.store import Outbox
 from perch.contract import AliveEvent
 from perch.model import Clock
 with Outbox.open(Path(sys.argv[1])) as outbox:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from gpiozero import Device
 
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_aside import KEEP, aside, open_or_begin, set_aside
-from perch.adapters.outbox_memory import Mark
+from perch.adapters.outbox.aside import KEEP, aside, open_or_begin, set_aside
+from perch.adapters.outbox.memory import Mark
+from perch.adapters.outbox.store import Outbox
 from perch.contract import AliveEvent, Event
 from perch.errors import DamagedError, StorageError
 from perch.model import Clock, SensedSpace, Sensor, SensorKind, SpaceKind, State

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_aside import aside, open_or_begin, put_back
-from perch.adapters.outbox_look import look_at_outbox
+from perch.adapters.outbox.aside import aside, open_or_begin, put_back
+from perch.adapters.outbox.look import look_at_outbox
+from perch.adapters.outbox.store import Outbox
 from perch.adapters.sqlite import lock_of
 from perch.contract import AliveEvent
 from perch.errors import StorageError

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perch.adapters.lost_spans import confessed
-from perch.adapters.outbox import Outbox
-from perch.adapters.outbox_room import BYTES_PER_EVENT
+from perch.adapters.outbox.room import BYTES_PER_EVENT
+from perch.adapters.outbox.store import Outbox
 from perch.chaos import small_disks
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent
 from perch.delivery.hearing import Settled

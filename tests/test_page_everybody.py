@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from api.access import Role
+from api.entrance.access import Role
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.adapters.keys import KeysFile
 from perch.contract import SensorStatus
 from perch.contract.home_assistant import STATE

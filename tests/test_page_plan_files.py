@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.plan_check import check_plans, remarks
-from api.plans import read_plan
+from api.plans.check import check_plans, remarks
+from api.plans.plans import read_plan
 from perch.commands.site import site as command
 from perch.errors import InputError
 from perch.model import Floor, Site, Space, SpaceKind, Zone

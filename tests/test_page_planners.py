@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from api.access import Matter, Reader
-from api.navigation import ways
-from api.page import page_words
+from api.entrance.access import Matter, Reader
+from api.pages.navigation import ways
+from api.pages.site import page_words
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.adapters.keys import Role
 from perch.model import SpaceKind
 from tests.parts import free_port

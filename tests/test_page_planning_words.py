@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from api.assets import text_of as text_in
+from api.pages.assets import text_of as text_in
 from api.pages.languages import Language
 from api.planners.wording import put_over, speak, words_in
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history.store import HistoryStore
 from perch.history.definitions import DEFINITIONS
 from perch.history.planning.definitions import PLANS
 from perch.history.told import Marked, Stated, Told

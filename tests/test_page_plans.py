@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.plans import Plan, read_plan
+from api.plans.plans import Plan, read_plan
 from perch.errors import InputError
 
 SITES = Path(__file__).parent.parent / "perch" / "venue" / "network"

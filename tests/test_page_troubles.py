@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.access import Matter
 from api.application import serving, with_routes
-from api.navigation import _PAGES
+from api.entrance.access import Matter
+from api.pages.navigation import _PAGES
 from api.wanted import prefers_page
 from perch.adapters.keys import Role
 from perch.settings import Api

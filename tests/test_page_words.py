@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.assets import text_of
+from api.pages.assets import text_of
 from api.pages.languages import Language, filled, preferred, words_in
 from perch.history.forecast.silence import Why
 from perch.model import Reason, SensorHealth, SpaceKind, State

@@ -8,8 +8,8 @@ import pytest
 
 from collector.followers import connection_to
 from collector.patience import PATIENCE_S, Patience
-from perch.adapters.influx_live import BestEffortWriter
-from perch.adapters.influx_query import Bucket
+from perch.adapters.influx.live import BestEffortWriter
+from perch.adapters.influx.query import Bucket
 from perch.settings import Influx
 from tests import parts
 from tests.influx_memory import MemoryInflux

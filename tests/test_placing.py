@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.telling import heard
-from perch.adapters.journal import Entry
+from perch.adapters.journal.store import Entry
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.delivery.boots import NO_BOOTS, Clue
 from perch.delivery.placing import is_believable, place, take

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.application import with_routes
-from api.planning_in_bands import comparison_in_bands
-from api.planning_shapes import ComparisonAnswer, ComparisonBounds, PeriodItem
+from api.planning.in_bands import comparison_in_bands
+from api.planning.shapes import ComparisonAnswer, ComparisonBounds, PeriodItem
 from perch.adapters.keys import Role
 from perch.history.bands import BANDS, FEW, NUMBERS, RATIOS
 from perch.history.definitions import DEFINITIONS

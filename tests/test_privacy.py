@@ -13,12 +13,12 @@ import zxingcpp
 from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
 
-from api.access import MAY_READ
 from api.application import serving, with_routes
-from api.notice import code_of, sheet
+from api.entrance.access import MAY_READ
 from api.pages.languages import Language
-from api.privacy import MATTERS, privacy_of
-from api.privacy_words import kept_rows, privacy_words, sections, table
+from api.privacy.notice import code_of, sheet
+from api.privacy.privacy import MATTERS, privacy_of
+from api.privacy.words import kept_rows, privacy_words, sections, table
 from perch.adapters.keys import Role
 from perch.commands.privacy import privacy as command
 from perch.model import BookingFeed, Purpose, SensorKind, SpaceKind

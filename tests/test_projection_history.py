@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.history_projection import HistoryProjection
+from collector.history.projection import HistoryProjection
 from collector.projection import Log, Trailing, advance, resume, run
 from collector.telling import tell
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.journal import Entry, Journal, JournalReader, Run, Stream
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.journal.store import Entry, Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, ClockEvent, Event, LostEvent, StateEvent
 from perch.delivery.boots import NO_BOOTS
 from perch.delivery.watermark import Watermark
@@ -281,10 +281,10 @@ def test_only_one_process_writes_a_history(tmp_path: Path, store: HistoryStore) 
 FOLLOWER = """
 import sys
 from pathlib import Path
-from collector.history_projection import HistoryProjection
+from collector.history.projection import HistoryProjection
 from collector.projection import advance, resume
-from perch.adapters.history_store import HistoryStore
-from perch.adapters.journal import JournalReader
+from perch.adapters.history.store import HistoryStore
+from perch.adapters.journal.store import JournalReader
 folder = Path(sys.argv[1])
 log, store = JournalReader(folder / "journal.db"), HistoryStore.open(folder / "history.db")
 projection = HistoryProjection(store, log)

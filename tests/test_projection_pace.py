@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from collector.projection import BATCH_ENTRIES, Trailing, advance, resume, run
 from perch.adapters.cursor import Cursor
-from perch.adapters.journal import Entry
+from perch.adapters.journal.store import Entry
 from perch.contract import AliveEvent
 from perch.model import Clock
 

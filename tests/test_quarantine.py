@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.quarantine import (
+from perch.adapters.quarantine.store import (
     MAX_AGE_DAYS,
     MAX_PAYLOAD_BYTES,
     Quarantine,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collector.recent import Recent, Remembered
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
 from perch.contract import AliveEvent, Event, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.model import Clock, Reason, State

@@ -10,8 +10,8 @@ from collector.intake import Intake
 from collector.live import Live
 from collector.replay import STEP, Replaying
 from perch.adapters.errands import Answer
-from perch.adapters.journal import Journal, JournalReader, Stream
-from perch.adapters.quarantine import Quarantine, QuarantineReader, Suspect
+from perch.adapters.journal.store import Journal, JournalReader, Stream
+from perch.adapters.quarantine.store import Quarantine, QuarantineReader, Suspect
 from perch.contract import Event
 from perch.delivery.liveness import Instant
 from perch.delivery.watermark import Watermark

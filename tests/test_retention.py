@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.history import History
-from api.history_files import HistoryFiles
+from api.history.files import HistoryFiles
+from api.history.way import History
 from collector.followers import followers_of
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_kept import KeptReader
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.journal import Entry, Journal, Run, Stream
+from perch.adapters.history.kept import KeptReader
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.journal.store import Entry, Journal, Run, Stream
 from perch.contract import AliveEvent, StateEvent
 from perch.delivery.watermark import Watermark
 from perch.errors import QuestionError
@@ -389,8 +389,8 @@ def test_who_is_killed_while_days_are_summed_up_goes_on_with_the_next(tmp_path: 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from perch.adapters import history_ageing
-from perch.adapters.history_store import HistoryStore
+from perch.adapters.history import ageing as history_ageing
+from perch.adapters.history.store import HistoryStore
 folder, day, reached = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 sum_day, left = history_ageing.sum_day, [reached]
 def killed(*args):

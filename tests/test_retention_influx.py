@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from collector.history_projection import HistoryProjection
-from collector.influx_projection import InfluxProjection
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx_query import Bucket
-from perch.adapters.journal import Entry
+from collector.history.projection import HistoryProjection
+from collector.influx.projection import InfluxProjection
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.query import Bucket
+from perch.adapters.journal.store import Entry
 from perch.history.calendar import HOUR_MS
 from perch.history.told import Marked, Stated, Told
 from perch.model import DAY_MS, QUARTER_MS, Reason, Site, State

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from collector.queues import TRAFFIC_OF_AN_AGENT
-from perch.adapters.collector_health import CollectorHealth, read_health
-from perch.adapters.quarantine import QuarantineReader
+from perch.adapters.health.collector import CollectorHealth, read_health
+from perch.adapters.quarantine.store import QuarantineReader
 from tests import parts, rogue
 from tests.parts import until
 from tests.test_collector import Agent, command, entries, state

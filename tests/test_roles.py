@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from api import events_resource
-from api.access import MAY_READ, Matter, Reader
 from api.application import with_routes
-from api.feed import Subscription
+from api.entrance.access import MAY_READ, Matter, Reader
+from api.live import events as events_resource
+from api.live.feed import Subscription
 from perch.adapters.keys import Role
 from perch.model import State
 from tests.keyed import HIDDEN, INSIDE, SPACES, Answer, Keyed, asked

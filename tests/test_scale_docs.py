@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.collector_health import read_health
-from perch.adapters.journal import Journal
+from perch.adapters.health.collector import read_health
+from perch.adapters.journal.store import Journal
 from tests.network import SITE, SPACE, perch
 from tests.parts import Broker, answers, free_port, until
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perch.adapters.cursor import Cursor
-from perch.adapters.history_file import PACKED, RAW
-from perch.adapters.history_store import HistoryReader, HistoryStore
+from perch.adapters.history.file import PACKED, RAW
+from perch.adapters.history.store import HistoryReader, HistoryStore
 from perch.history.asked import Asked, asked
 from perch.history.crowd import levels
 from perch.history.memory import MemoryHistory

@@ -7,7 +7,7 @@ import pytest
 
 from perch.adapters import age
 from perch.adapters.age import Mark, age_seconds
-from perch.adapters.agent_health import AgentHealth
+from perch.adapters.health.agent import AgentHealth
 from perch.adapters.whole_file import write_whole
 from perch.errors import StorageError
 from perch.model import Clock

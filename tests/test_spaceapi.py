@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.spaceapi_resource import open_by
+from api.spaceapi.resource import open_by
 from perch.adapters.keys import KeysFile, Role
 from perch.errors import InputError
 from perch.history.calendar import Calendar

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perch import commands
-from perch.adapters.journal_reader import SCHEMA_VERSION
+from perch.adapters.journal.reader import SCHEMA_VERSION
 from perch.adapters.keys import KeysFile, Role
 from perch.adapters.scrubbing import Scrubber
 from tests.configurations import agent_toml

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.outbox import Outbox
+from perch.adapters.outbox.store import Outbox
 from perch.contract import VERSION, Ack, AliveEvent, Publication
 from perch.delivery import hearing, journals
 from perch.delivery import sender as sending

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perch.adapters.csv_files import read_readings, read_states, read_truth, survey_readings
+from perch.adapters.tables.csv_files import read_readings, read_states, read_truth, survey_readings
 from perch.commands import run
 from perch.model import Reading, Site
 from perch.settings import load_sensing, load_site

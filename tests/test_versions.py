@@ -17,13 +17,17 @@ from pathlib import Path
 import pytest
 
 from perch import contract
-from perch.adapters import api_file, audit_file, journal_reader, outbox_file, quarantine, quarantine_reader, upgrade
+from perch.adapters import api_file, audit_file, upgrade
 from perch.adapters.audit_file import AuditFile
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
-from perch.adapters.journal_ageing import Bound
+from perch.adapters.journal import reader as journal_reader
+from perch.adapters.journal.ageing import Bound
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
 from perch.adapters.keys import KeysFile, Role
-from perch.adapters.outbox import Outbox
-from perch.adapters.quarantine import Quarantine, QuarantineReader
+from perch.adapters.outbox import file as outbox_file
+from perch.adapters.outbox.store import Outbox
+from perch.adapters.quarantine import reader as quarantine_reader
+from perch.adapters.quarantine import store as quarantine
+from perch.adapters.quarantine.store import Quarantine, QuarantineReader
 from perch.adapters.upgrade import Step, copy_of
 from perch.contract import AliveEvent, ClockEvent, LostEvent, StateEvent
 from perch.delivery.watermark import Watermark

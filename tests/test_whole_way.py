@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perch.adapters.collector_health import read_health
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.health.collector import read_health
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.adapters.sqlite import open_reader
 from perch.errors import PerchError
 from perch.settings import Broker

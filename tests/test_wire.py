@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.gate import Gate
+from api.entrance.gate import Gate
 from api.wire import MOST_ADDRESS_BYTES, MOST_BODY_BYTES, MOST_HEAD_BYTES, Crowd, Patience, wires
 from tests.parts import LOOPBACK, until
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 from perch import contract
-from perch.adapters.mqtt import Connection
+from perch.adapters.mqtt.connection import Connection
 from perch.contract import LiveState, Status
 from perch.model import Clock, Reason, State
 from perch.settings import Broker

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from api.shapes import AgentItem, SensorItem, SpaceItem
+from api.live.shapes import AgentItem, SensorItem, SpaceItem
 from perch.model import State
 
 

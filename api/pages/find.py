@@ -7,19 +7,19 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.access import Matter, Reader
-from api.forecast_resource import present_of
-from api.forecasts import Forecasts
-from api.kept import Kept
-from api.live import Live, Shown
-from api.live_resources import visible
+from api.entrance.access import Matter, Reader
+from api.forecast.forecasts import Forecasts
+from api.forecast.resource import present_of
+from api.live.kept import Kept
+from api.live.live import Live, Shown
+from api.live.resources import visible
+from api.live.selection import Selection, rank
 from api.pages.frame import PageResponse, frame_of, page_answer, question_in, render
 from api.pages.languages import Words, count, say
 from api.pages.later import Pool, later
 from api.pages.rows import moment_of, row_of
 from api.pages.wishes import asked, feature_field, field, href, seats_field, wish_of
 from api.parameters import TheLive, TheReader, required
-from api.selection import Selection, rank
 from perch.model import Site, Space, SpaceKind, State
 
 router = APIRouter(include_in_schema=False)

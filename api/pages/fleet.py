@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from api.live.shapes import AgentItem, SensorItem
 from api.pages.attention import Alert, Weight
 from api.pages.languages import Words, count, filled, say
 from api.pages.rows import Moment, moment_of
-from api.shapes import AgentItem, SensorItem
 
 
 class Line(NamedTuple):

@@ -9,11 +9,11 @@ from fastapi import Request, Response
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from starlette.types import Message, Receive, Scope, Send
 
-from api.access import Reader
-from api.assets import assets, text_of
-from api.kept import Answer, AnswerResponse, Question, question_of, tag_of
-from api.navigation import ways
+from api.entrance.access import Reader
+from api.live.kept import Answer, AnswerResponse, Question, question_of, tag_of
+from api.pages.assets import assets, text_of
 from api.pages.languages import NAMES, PARAMETER, Language, Words, language_of, remembering, words_in
+from api.pages.navigation import ways
 from api.wanted import prefers_page
 
 HTML = b"text/html; charset=utf-8"

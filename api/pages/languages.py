@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import Request
 
-from api.assets import text_of
+from api.pages.assets import text_of
 
 Words = dict[str, Any]
 COOKIE = "perch_language"

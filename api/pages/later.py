@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from api.forecasts import Forecasts
+from api.forecast.forecasts import Forecasts
 from api.moments import parse_moment, zone_of
 from api.pages.languages import Words, say
 from api.pages.rows import moment_of, percent

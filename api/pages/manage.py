@@ -7,11 +7,13 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.access import Matter, Reader
-from api.history import History
-from api.history_resources import TheHistory
-from api.live import Live
-from api.live_resources import visible
+from api.entrance.access import Matter, Reader
+from api.history.resources import TheHistory
+from api.history.way import History
+from api.live.live import Live
+from api.live.resources import visible
+from api.live.selection import Selection
+from api.live.shapes import SpaceItem
 from api.moments import day_at
 from api.operations import Check
 from api.pages.attention import attention
@@ -24,8 +26,6 @@ from api.pages.rows import hours_of, moment_of, percent, tally_of
 from api.pages.typical import WEEKS, Typical, typical
 from api.parameters import TheLive, TheReader, required
 from api.problems import not_found
-from api.selection import Selection
-from api.shapes import SpaceItem
 from perch.errors import PerchError
 from perch.model import Site, SpaceKind, State
 from perch.settings.holidays import closed_days

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from api.live.shapes import SpaceItem, Tally
 from api.moments import rfc3339
 from api.pages.languages import Words, count, say
-from api.shapes import SpaceItem, Tally
 from perch.model import OpenSpan, Reason, Site, State
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.access import NOT_INCLUDED, Matter, Reader
-from api.history import History
-from api.history_resources import TheHistory
-from api.live import Live, Shown
+from api.entrance.access import NOT_INCLUDED, Matter, Reader
+from api.entrance.noting import note
+from api.history.resources import TheHistory
+from api.history.way import History
+from api.live.live import Live, Shown
+from api.live.shapes import SensorItem
 from api.moments import day_at, next_midnight_ms, parse_moment, zone_of
-from api.noting import note
 from api.pages.frame import Frame, frame_of, is_page_wanted, render, sent
 from api.pages.languages import PARAMETER, Words, say
 from api.pages.rows import ago, moment_of, row_of
@@ -22,7 +23,6 @@ from api.planners import space_page as past
 from api.planners.charts import timeline
 from api.planners.stretches import stretches
 from api.problems import not_found
-from api.shapes import SensorItem
 from api.turns import in_turn
 from perch.errors import PerchError
 from perch.model import Site

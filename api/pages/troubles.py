@@ -11,12 +11,12 @@ from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Scope, Send
 
-from api.access import NOT_INCLUDED, Matter, Reader
-from api.assets import assets
+from api.entrance.access import NOT_INCLUDED, Matter, Reader
+from api.live.shapes import Problem
+from api.pages.assets import assets
 from api.pages.frame import HTML, Frame, frame_of, render
 from api.pages.languages import Language, Words, language_of, say, words_in
 from api.problems import MEDIA_TYPE
-from api.shapes import Problem
 from api.wanted import has_pages, prefers_page
 
 _VARY = (b"vary", b"Accept")

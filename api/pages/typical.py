@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from api.history import History
+from api.history.way import History
 from api.moments import day_at, parse_moment, zone_of
 from perch.history.question import HourRow, Hours, Question, Resolution, Row
 from perch.model import QUARTER_MS, Site

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from api.live.selection import Selection
 from api.pages.languages import Words, say
-from api.selection import Selection
 from perch.model import Site, Space, SpaceKind, State
 
 NAMES = ("site", "floor", "zone", "kind", "feature", "min_capacity", "state")

@@ -8,16 +8,16 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from api.access import Reader
-from api.history import History
-from api.history_of_groups import site_to
-from api.live import Live
+from api.entrance.access import Reader
+from api.history.of_groups import site_to
+from api.history.way import History
+from api.live.live import Live
+from api.live.shapes import ProblemCause
 from api.moments import day_at, parse_moment, zone_of
-from api.page import visible_sites
 from api.pages.languages import PARAMETER, language_of
+from api.pages.site import visible_sites
 from api.planners.wording import say, speak
 from api.problems import ParametersError, not_found
-from api.shapes import ProblemCause
 from perch.errors import PerchError
 from perch.history.kept import SPARE_DAYS
 from perch.history.layout import layout_at, standings

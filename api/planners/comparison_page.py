@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
-from api.access import Matter
-from api.history import History
-from api.history_of_groups import observed_site
-from api.history_resources import TheHistory
+from api.entrance.access import Matter
+from api.history.of_groups import observed_site
+from api.history.resources import TheHistory
+from api.history.way import History
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
 from api.planners import wording
@@ -19,7 +19,7 @@ from api.planners.asking import Asked
 from api.planners.frame import answered, day_field, definitions, option
 from api.planners.planning_page import meanings
 from api.planners.wording import say, words
-from api.planning_resources import compared
+from api.planning.resources import compared
 from api.turns import taking_turns
 from perch.history.definitions import DEFINITIONS
 from perch.history.planning.comparison import Compared, Comparison, Period

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
-from api.access import Reader
+from api.entrance.access import Reader
+from api.live.shapes import ProblemCause
 from api.pages.frame import frame_of, is_page_wanted, template
 from api.pages.languages import PARAMETER, Language, language_of, remembering
 from api.planners.asking import Asked, Wish, is_day, kinds_of
 from api.planners.wording import meaning, put_over, say, words
 from api.problems import ParametersError
-from api.shapes import ProblemCause
 from perch.errors import PerchError, QuestionError
 from perch.history.definitions import DEFINITIONS
 from perch.model import SpaceKind

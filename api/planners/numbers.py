@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from api.history import History
+from api.history.way import History
 from api.moments import zone_of
 from api.planners import wording
 from api.planners.asking import Wish

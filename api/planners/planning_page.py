@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from api.access import Matter
-from api.history import History
-from api.history_resources import TheHistory
+from api.entrance.access import Matter
+from api.history.resources import TheHistory
+from api.history.way import History
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
 from api.planners import wording
@@ -18,7 +18,7 @@ from api.planners.frame import answered, api_address, definitions, form
 from api.planners.numbers import observed
 from api.planners.what_if import NAMES, SEVERAL, read_changes, told
 from api.planners.wording import say
-from api.planning_resources import sized
+from api.planning.resources import sized
 from api.turns import taking_turns
 from perch.history.planning.definitions import PLANS
 from perch.history.planning.sizing import Shortfall, Sizing

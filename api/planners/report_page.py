@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.access import Matter
-from api.history import History
-from api.history_of_groups import is_left_out
-from api.history_resources import TheHistory
+from api.entrance.access import Matter
+from api.history.of_groups import is_left_out
+from api.history.resources import TheHistory
+from api.history.way import History
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
 from api.planners import planning_page, week_page, wording

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from fastapi import Request, Response
 
-from api.access import Reader
-from api.history import History
-from api.live import Live
+from api.entrance.access import Reader
+from api.history.way import History
+from api.live.live import Live
 from api.moments import parse_moment
 from api.pages.languages import words_in as states_and_reasons
 from api.planners import wording

@@ -5,9 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.access import Matter
-from api.history import History
-from api.history_resources import TheHistory
+from api.entrance.access import Matter
+from api.history.resources import TheHistory
+from api.history.way import History
 from api.moments import zone_of
 from api.parameters import TheLive, TheReader, required
 from api.planners import wording

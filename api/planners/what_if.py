@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from api.history import History
+from api.history.way import History
 from api.planners import wording
 from api.planners.asking import Asked, Wish, whole
 from api.planners.wording import say, words

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api.assets import text_of
+from api.pages.assets import text_of
 from api.pages.languages import Language, filled
 from perch.history.definitions import DEFINITIONS
 from perch.history.question import Definition

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from perch.adapters.csv_files import read_readings, read_truth
+from perch.adapters.tables.csv_files import read_readings, read_truth
 from perch.model import Reading, SensedSpace, Sensor
 from perch.settings import load_sensing
 from perch.venue import recordings as carried

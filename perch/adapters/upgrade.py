@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perch.adapters import crash_points
-from perch.adapters.database_copy import verify_copy
-from perch.adapters.disk_probe import ground_of
+from perch.adapters.backup.database_copy import verify_copy
+from perch.adapters.health.disk_probe import ground_of
 from perch.adapters.sqlite import reported, schema_version, transaction
 from perch.errors import StorageError
 

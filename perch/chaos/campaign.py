@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from perch.adapters.collector_health import read_health
+from perch.adapters.health.collector import read_health
 from perch.adapters.sqlite import open_reader
 from perch.chaos import small_disks
 from perch.chaos.corpus import visitors

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 
-from perch.adapters.journal_reader import Stream
+from perch.adapters.journal.reader import Stream
 
 Numbers = Mapping[Stream, Mapping[int, str]]
 """A digest of the content of each event, by stream and sequence number."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from perch.adapters.journal_reader import Stream
+from perch.adapters.journal.reader import Stream
 from perch.contract import parse_up
 
 EPOCH, BOOT = "f" * 32, "f" * 16

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from perch.adapters import journal_backup
-from perch.adapters.outbox import Outbox
+from perch.adapters.journal import backup as journal_backup
+from perch.adapters.outbox.store import Outbox
 from perch.adapters.sqlite import open_reader
 from perch.chaos.faults import Broken, Deed, Fault
 from perch.chaos.stage import LONGER_THAN_ITS_WORD_S, Stage, answers

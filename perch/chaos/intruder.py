@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.contract import Publication
 from perch.settings.values import Broker
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.settings.values import Broker
 
 LATEST_S = 60.0

@@ -7,10 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from perch.adapters.journal import Journal, JournalReader
-from perch.adapters.journal_codec import ErasedEvent, ErasureEvent
-from perch.adapters.journal_reader import Entry, Stream
-from perch.adapters.outbox import Outbox
+from perch.adapters.journal.codec import ErasedEvent, ErasureEvent
+from perch.adapters.journal.reader import Entry, Stream
+from perch.adapters.journal.store import Journal, JournalReader
+from perch.adapters.outbox.store import Outbox
 from perch.adapters.sqlite import open_reader
 from perch.chaos.checker import Found, Kept, LostSpan, Projection
 from perch.chaos.corpus import visitors

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from perch import contract
-from perch.adapters.journal_reader import Stream
-from perch.adapters.outbox import Outbox
+from perch.adapters.journal.reader import Stream
+from perch.adapters.outbox.store import Outbox
 from perch.contract import Event
 
 DIGEST_BYTES = 6

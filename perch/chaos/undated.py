@@ -8,7 +8,7 @@ absent from history.
 
 from collections.abc import Iterable
 
-from perch.adapters.journal_reader import Entry, Stream
+from perch.adapters.journal.reader import Entry, Stream
 from perch.contract import AliveEvent, ClockEvent, StateEvent
 
 YEAR_2000_MS = 946_684_800_000

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import click
 
 from perch.adapters.age import mark
-from perch.adapters.broker_files import CONFIGURATION, READERS_SEATS, SEATS, BrokerFiles, now_utc
-from perch.adapters.broker_members import Members
-from perch.adapters.collector_health import read_health
-from perch.adapters.credential_ends import agents_ending, end_of, files_ending
-from perch.adapters.enrolment_clerk import Clerk
+from perch.adapters.broker.credential_ends import agents_ending, end_of, files_ending
+from perch.adapters.broker.enrolment_clerk import Clerk
+from perch.adapters.broker.files import CONFIGURATION, READERS_SEATS, SEATS, BrokerFiles, now_utc
+from perch.adapters.broker.members import Members
+from perch.adapters.health.collector import read_health
 from perch.adapters.instants import wall_ms
 from perch.commands.agents_desk import expect
 from perch.commands.examples import ExampleCommand, ExampleGroup
@@ -139,7 +139,7 @@ def list_(config: Path, as_json: bool) -> None:
 
     List all agents: whether they may come in, since when, and when something of them was stored last.
     """
-    from perch.adapters.journal_last import last_received
+    from perch.adapters.journal.last import last_received
 
     place = _place(config)
     layout = [(site.id, agent) for site in place.settings.sites for agent in site.agents]

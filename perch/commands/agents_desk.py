@@ -6,10 +6,10 @@ from contextlib import suppress
 
 import click
 
-from perch.adapters.broker_files import CERTIFICATE, BrokerFiles
-from perch.adapters.broker_members import Members
-from perch.adapters.enrolment_clerk import Clerk
-from perch.adapters.enrolment_desk import DeskServer
+from perch.adapters.broker.enrolment_clerk import Clerk
+from perch.adapters.broker.enrolment_desk import DeskServer
+from perch.adapters.broker.files import CERTIFICATE, BrokerFiles
+from perch.adapters.broker.members import Members
 from perch.adapters.instants import wall_ms
 from perch.adapters.mailbox import Mailbox
 from perch.commands.output import warn

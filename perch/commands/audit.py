@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from perch.adapters.audit_file import AuditFile
-from perch.adapters.csv_files import TRUTH
-from perch.adapters.csv_times import format_time
-from perch.adapters.history_kept import KeptReader
+from perch.adapters.history.kept import KeptReader
 from perch.adapters.instants import wall_ms
+from perch.adapters.tables.csv_files import TRUTH
+from perch.adapters.tables.csv_times import format_time
 from perch.commands.audit_import import import_truth
 from perch.commands.audit_words import print_report
 from perch.commands.examples import ExampleCommand, ExampleGroup

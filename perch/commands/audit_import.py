@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perch.adapters.audit_file import MOST_LOOKS, AuditFile, Outcome, Tapped
-from perch.adapters.csv_files import CountedRow, read_truth
-from perch.adapters.csv_times import format_time
+from perch.adapters.tables.csv_files import CountedRow, read_truth
+from perch.adapters.tables.csv_times import format_time
 from perch.errors import Complaint, InputError, StorageError
 from perch.history.layout import Standing, by_space, standing_at, standings
 from perch.history.looks import Look

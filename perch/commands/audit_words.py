@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from perch.adapters.csv_times import format_time
+from perch.adapters.tables.csv_times import format_time
 from perch.commands.output import print_table
 from perch.history.accuracy import NOT_ENOUGH, Estimate, Figures
 from perch.history.audit import Report, SensorAudit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from perch.adapters.backup_manifest import Manifest, told
+from perch.adapters.backup.manifest import Manifest, told
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import print_json, warn
 from perch.commands.progress import Progress
@@ -29,8 +29,8 @@ def backup(to: Path, config: ServerConfig, keep: int | None, as_json: bool) -> N
     InfluxDB is not in it: it is written anew from the journal. Whoever has a backup can pass for this server: keep it
     as closely.
     """
-    from perch.adapters import backup as making
-    from perch.adapters import backup_archive as archives
+    from perch.adapters.backup import archive as archives
+    from perch.adapters.backup import making
     from perch.adapters.configuration_files import configuration_files
 
     path = config.found()
@@ -61,7 +61,7 @@ def backup(to: Path, config: ServerConfig, keep: int | None, as_json: bool) -> N
 
 def _let_go(folder: Path, keep: int | None) -> tuple[list[Path], StorageError | None]:
     """Remove older backups; that this does not work is no word against the one that was made."""
-    from perch.adapters import backup as making
+    from perch.adapters.backup import making
 
     try:
         return making.let_go(folder, keep) if keep is not None else [], None

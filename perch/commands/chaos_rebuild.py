@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.history_projection import HistoryProjection
-from collector.influx_rows import MEASUREMENTS, Ground, all_lines
+from collector.history.projection import HistoryProjection
+from collector.influx.rows import MEASUREMENTS, Ground, all_lines
 from collector.projection import advance, resume
-from perch.adapters.history_store import HistoryReader, HistoryStore
-from perch.adapters.influx import InfluxWriter
-from perch.adapters.influx_query import Bucket
-from perch.adapters.journal import JournalReader
-from perch.adapters.journal_reader import Stream
+from perch.adapters.history.store import HistoryReader, HistoryStore
+from perch.adapters.influx.query import Bucket
+from perch.adapters.influx.writing import InfluxWriter
+from perch.adapters.journal.reader import Stream
+from perch.adapters.journal.store import JournalReader
 from perch.chaos.checker import Projection
 from perch.history.eras import eras
 from perch.history.source import BEGINNING_MS, END_MS, Stretch

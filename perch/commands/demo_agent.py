@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from perch.adapters.csv_files import read_readings
+from perch.adapters.tables.csv_files import read_readings
 from perch.commands.demo_history import HEAD_START_MS
 from perch.commands.stopping import stop_on_signals, stop_with_parent
 from perch.model import Reading

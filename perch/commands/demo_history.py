@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from perch.adapters.journal import Journal, Run, Stream
+from perch.adapters.journal.store import Journal, Run, Stream
 from perch.contract import MAX_EVENTS
 from perch.delivery.watermark import Watermark
 from perch.model import Site

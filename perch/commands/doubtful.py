@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from perch.adapters.csv_times import format_time
+from perch.adapters.tables.csv_times import format_time
 from perch.commands.output import warn
 from perch.model import DAY_MS, SensedSpace, Sensor
 from perch.sensing.doubts import Doubts, Heard

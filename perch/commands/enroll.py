@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from perch.adapters.credential_files import Owner, place, see_room
-from perch.adapters.enrolling import Credential, enrol
-from perch.adapters.mqtt_visit import Visit
+from perch.adapters.broker.credential_files import Owner, place, see_room
+from perch.adapters.broker.enrolling import Credential, enrol
+from perch.adapters.mqtt.visit import Visit
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import shortened
 from perch.contract.enrolment import Invitation, parse_invitation

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from perch.adapters.errands import Erase
-from perch.adapters.journal_reader import JournalReader
+from perch.adapters.journal.reader import JournalReader
 from perch.commands.errands import have_done, show_progress
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json, print_table, warn
@@ -94,7 +94,7 @@ def backups(folder: Path, config: ServerConfig, as_json: bool) -> None:
     Erase from all backups in a folder what was ever erased here: each is written anew, read back, and takes the place
     of the old one. Backups that are one file (.tar) are named and left: unpack them, or let them go.
     """
-    from perch.adapters.backup_manifest import NAME
+    from perch.adapters.backup.manifest import NAME
     from perch.commands.erasing_backups import erase_in
 
     with _journal(load_server(config.found())) as journal:
@@ -148,7 +148,7 @@ def _journal(settings: ServerSettings) -> JournalReader:
 
 
 def _say_what_would_be(settings: ServerSettings, erasure: Erasure, *, as_json: bool) -> None:
-    from perch.adapters.journal_erasing import count
+    from perch.adapters.journal.erasing import count
 
     with _journal(settings) as journal:
         events = count(journal, erasure)

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from perch.adapters.audit_file import AuditFile
-from perch.adapters.backup import HISTORY, JOURNAL
-from perch.adapters.backup_manifest import DATA, Held, Manifest, read_manifest, sha256_of, write_manifest
-from perch.adapters.database_copy import verify_copy
-from perch.adapters.journal_reader import JournalReader
+from perch.adapters.backup.database_copy import verify_copy
+from perch.adapters.backup.making import HISTORY, JOURNAL
+from perch.adapters.backup.manifest import DATA, Held, Manifest, read_manifest, sha256_of, write_manifest
+from perch.adapters.journal.reader import JournalReader
 from perch.adapters.sqlite import open_alone, reported
 from perch.adapters.whole_file import sync_folder
 from perch.delivery.erasing import Erasure

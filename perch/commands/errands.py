@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from perch.adapters.age import mark
-from perch.adapters.collector_health import read_health
 from perch.adapters.errands import Answer, Errand, Errands
+from perch.adapters.health.collector import read_health
 from perch.adapters.sqlite import claim
 from perch.commands.output import warn
 from perch.errors import PerchError, StorageError, UnavailableError

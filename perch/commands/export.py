@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from api.configured_history import configured_history
-from api.history import History
+from api.history.configured import configured_history
+from api.history.way import History
 from api.moments import parse_moment
 from perch.adapters.instants import wall_ms
-from perch.adapters.table_files import check_target, write_table
+from perch.adapters.tables.files import check_target, write_table
 from perch.commands.examples import ExampleCommand
 from perch.commands.output import print_json, warn
 from perch.commands.progress import Progress

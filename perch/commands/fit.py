@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from perch.adapters.csv_files import read_readings, read_truth, survey_readings
-from perch.adapters.csv_times import format_time
+from perch.adapters.tables.csv_files import read_readings, read_truth, survey_readings
+from perch.adapters.tables.csv_times import format_time
 from perch.commands.doubtful import warn_of, warn_of_strangers
 from perch.commands.examples import ExampleCommand
 from perch.commands.fit_account import account_values, print_account

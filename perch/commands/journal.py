@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from perch.adapters.journal import Journal, JournalReader
-from perch.adapters.journal_merge import merge
+from perch.adapters.journal.merge import merge
+from perch.adapters.journal.store import Journal, JournalReader
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import warn
 from perch.commands.progress import Progress

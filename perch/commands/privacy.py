@@ -42,8 +42,8 @@ def show(config: ServerConfig, site: str | None, agents: Sequence[Path], languag
     Print what the page /privacy says, by this configuration. A running server also knows which sensors report.
     """
     from api.pages.languages import Language
-    from api.privacy import privacy_of
-    from api.privacy_words import plain, privacy_words
+    from api.privacy.privacy import privacy_of
+    from api.privacy.words import plain, privacy_words
 
     settings = load_server(config.found())
     one = _chosen(settings, site)
@@ -68,9 +68,9 @@ def notice(config: ServerConfig, site: str | None, agents: Sequence[Path], langu
 
     Write one A4 page to print and hang up, with a code that leads to the page /privacy of this server.
     """
-    from api.notice import address_of, sheet
     from api.pages.languages import Language
-    from api.privacy import privacy_of
+    from api.privacy.notice import address_of, sheet
+    from api.privacy.privacy import privacy_of
 
     settings = load_server(config.found())
     one = _chosen(settings, site)

@@ -53,7 +53,7 @@ def agent(
 
 
 def _replay(settings: AgentSettings, path: Path, speed: float | None, shift: bool, end_with_parent: int | None) -> None:
-    from perch.adapters.csv_files import read_readings, survey_readings
+    from perch.adapters.tables.csv_files import read_readings, survey_readings
     from perch.commands.doubtful import warn_of_strangers
     from sensor_agent import replay
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from perch.adapters.errands import Rebuild
-from perch.adapters.history_reader import HistoryReader
-from perch.adapters.journal_reader import JournalReader
+from perch.adapters.history.reader import HistoryReader
+from perch.adapters.journal.reader import JournalReader
 from perch.commands.errands import have_done, show_progress
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import print_json, warn

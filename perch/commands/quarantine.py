@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from perch.adapters.errands import Answer, Discard, Replay
-from perch.adapters.quarantine_reader import Quarantined, QuarantineReader
+from perch.adapters.quarantine.reader import Quarantined, QuarantineReader
 from perch.commands.errands import have_done, show_progress
 from perch.commands.examples import ExampleCommand, ExampleGroup
 from perch.commands.output import one_line, print_json, print_table, warn

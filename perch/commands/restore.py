@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from perch.adapters import backup_archive as archives
-from perch.adapters.backup_manifest import CONFIGURATION, Manifest, read_manifest
+from perch.adapters.backup import archive as archives
+from perch.adapters.backup.manifest import CONFIGURATION, Manifest, read_manifest
 from perch.commands.erasing_backups import erase_in_data, known_beside
 from perch.commands.examples import ExampleCommand
 from perch.commands.install_again import lost_password
@@ -56,7 +56,7 @@ def restore(backup: Path, config: Path, listed: Path | None, as_json: bool) -> N
 
 
 def _restore(backup: Path, manifest: Manifest, config: Path, erased: Sequence[Erasure], *, as_json: bool) -> None:
-    from perch.adapters import restore as putting
+    from perch.adapters.backup import restore as putting
 
     putting.require_known(backup, manifest)
     is_new = not config.exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from perch.adapters.csv_files import STATES, Survey, both_line, read_readings, state_line, survey_readings
+from perch.adapters.tables.csv_files import STATES, Survey, both_line, read_readings, state_line, survey_readings
 from perch.commands.doubtful import warn_of, warn_of_deaf, warn_of_strangers
 from perch.commands.examples import ExampleCommand
 from perch.commands.progress import Progress

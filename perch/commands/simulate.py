@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from perch.adapters.csv_files import READINGS, STATES, TRUTH, state_line
-from perch.adapters.csv_times import format_time
+from perch.adapters.tables.csv_files import READINGS, STATES, TRUTH, state_line
+from perch.adapters.tables.csv_times import format_time
 from perch.commands.examples import ExampleCommand
 from perch.errors import PerchError
 from perch.model import Reading, is_id

@@ -30,7 +30,7 @@ def check(path: Path, as_json: bool) -> None:
     Say which spaces are missing on the plan of their floor, drawn twice, or drawn and not in the layout, and which
     plans cannot be shown at all: everything at once, each with what to do.
     """
-    from api.plan_check import check_plans, remarks
+    from api.plans.check import check_plans, remarks
 
     site = load_site(path)
     if complaints := check_plans(site, _today(site)):
@@ -73,7 +73,7 @@ def draft(path: Path, only: str | None, folder: Path | None) -> None:
 
 
 def _draft(site: Site, floor: str, path: Path) -> None:
-    from api.plan_check import spaces_of
+    from api.plans.check import spaces_of
     from perch.settings.draft import draft_plan
 
     latest: dict[str, Space] = {row.id: row for row in site.spaces if row.floor == floor}

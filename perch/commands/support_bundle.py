@@ -20,10 +20,10 @@ from typing import Any
 import click
 
 from perch import __version__
-from perch.adapters.agent_health import FILE_NAME as AGENT_HEALTH
-from perch.adapters.collector_health import FILE_NAME as COLLECTOR_HEALTH
-from perch.adapters.journal_last import NAME as JOURNAL
-from perch.adapters.journal_reader import JournalReader
+from perch.adapters.health.agent import FILE_NAME as AGENT_HEALTH
+from perch.adapters.health.collector import FILE_NAME as COLLECTOR_HEALTH
+from perch.adapters.journal.last import NAME as JOURNAL
+from perch.adapters.journal.reader import JournalReader
 from perch.adapters.scrubbing import Scrubber, secrets_of, without_secrets
 from perch.adapters.sqlite import open_reader
 from perch.adapters.whole_file import write_whole

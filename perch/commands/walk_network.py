@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from perch import contract
 from perch.adapters.mailbox import Mailbox
-from perch.adapters.mqtt import Connection, Received
+from perch.adapters.mqtt.connection import Connection, Received
 from perch.contract import SensorStatus, Status
 from perch.errors import ContractError, PerchError, UnavailableError
 from perch.model import Sensor, SensorHealth, SensorKind

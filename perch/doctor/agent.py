@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from perch.adapters import age
-from perch.adapters.clock_probe import look_at_clock as clock
+from perch.adapters.health.clock_probe import look_at_clock as clock
 from perch.doctor.agent_broker import look_at_broker
 from perch.doctor.clock import look_at_clock
 from perch.doctor.disk import MIB, look_at_disk

@@ -10,10 +10,10 @@ import secrets
 from collections.abc import Iterator
 
 from perch import __version__, contract
-from perch.adapters.agent_health import AgentHealth
-from perch.adapters.mqtt import Received
-from perch.adapters.mqtt_visit import Answer, Visit
-from perch.adapters.mqtt_way import credentials, place
+from perch.adapters.health.agent import AgentHealth
+from perch.adapters.mqtt.connection import Received
+from perch.adapters.mqtt.visit import Answer, Visit
+from perch.adapters.mqtt.way import credentials, place
 from perch.contract import Batch, topic
 from perch.contract.home_assistant import build_discovery
 from perch.doctor import broker as way

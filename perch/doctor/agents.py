@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from perch.adapters import instants
-from perch.adapters.broker_files import ROSTER
-from perch.adapters.mqtt import Received
+from perch.adapters.broker.files import ROSTER
+from perch.adapters.mqtt.connection import Received
 from perch.contract import VALID_FOR_MS, Status, parse_state, parse_status, parse_topic
 from perch.contract.roster import Roster, decode
 from perch.contract.topics import user_name

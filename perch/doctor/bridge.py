@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perch.adapters.age import Mark
-from perch.adapters.collector_health import read_health
+from perch.adapters.health.collector import read_health
 from perch.contract.bridge import bridge_topic
 from perch.doctor import broker as way
 from perch.doctor.findings import Finding, fault, ok

@@ -6,10 +6,10 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from perch.adapters.certificates import Validity, validities
-from perch.adapters.mqtt_visit import Visit
-from perch.adapters.mqtt_way import in_the_clear, place
-from perch.adapters.tls_probe import reach, shake_hands, speaks_tls
+from perch.adapters.broker.certificates import Validity, validities
+from perch.adapters.broker.tls_probe import reach, shake_hands, speaks_tls
+from perch.adapters.mqtt.visit import Visit
+from perch.adapters.mqtt.way import in_the_clear, place
 from perch.contract import ROOT
 from perch.doctor.findings import Finding, fault, fault_of, ok, warn
 from perch.errors import PerchError, UnavailableError

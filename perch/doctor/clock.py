@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from perch.adapters.clock_probe import ClockLook
+from perch.adapters.health.clock_probe import ClockLook
 from perch.doctor.findings import Finding, fault, ok, warn
 from perch.model import EARLIEST_MS
 

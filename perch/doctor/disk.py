@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from perch.adapters.disk_probe import Ground, ground_of, time_to_write
+from perch.adapters.health.disk_probe import Ground, ground_of, time_to_write
 from perch.doctor.findings import Finding, fault, ok, warn
 
 MIB = 2**20

@@ -5,9 +5,9 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from perch.adapters.broker_files import ROSTER
-from perch.adapters.credential_ends import BROKERS, agents_ending, files_ending
-from perch.adapters.tls_probe import validity_shown
+from perch.adapters.broker.credential_ends import BROKERS, agents_ending, files_ending
+from perch.adapters.broker.files import ROSTER
+from perch.adapters.broker.tls_probe import validity_shown
 from perch.contract.roster import decode
 from perch.doctor.findings import Finding, fault, ok, warn
 from perch.errors import PerchError

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from perch.adapters.influx import InfluxWriter
-from perch.adapters.influx_cursor import ProgressFile
-from perch.adapters.influx_history import InfluxHistory
-from perch.adapters.influx_probe import Greeting, greet, kept_hours
-from perch.adapters.influx_query import Bucket, InfluxQuery, database_of, is_version_1
-from perch.adapters.line_protocol import NS_PER_MS
+from perch.adapters.influx.cursor import ProgressFile
+from perch.adapters.influx.history import InfluxHistory
+from perch.adapters.influx.line_protocol import NS_PER_MS
+from perch.adapters.influx.probe import Greeting, greet, kept_hours
+from perch.adapters.influx.query import Bucket, InfluxQuery, database_of, is_version_1
+from perch.adapters.influx.writing import InfluxWriter
 from perch.doctor.broker import is_here
 from perch.doctor.findings import Finding, fault, ok, warn
 from perch.settings import Influx, Retention

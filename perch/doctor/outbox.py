@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perch.adapters.age import Mark
-from perch.adapters.agent_health import AgentHealth, read_agent_health
-from perch.adapters.outbox_look import OutboxLook, look_at_outbox
+from perch.adapters.health.agent import AgentHealth, read_agent_health
+from perch.adapters.outbox.look import OutboxLook, look_at_outbox
 from perch.adapters.sqlite import is_in_use
 from perch.doctor.findings import Finding, counted, fault, fault_of, ok, warn
 from perch.errors import StorageError

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from perch.adapters.age import mark
-from perch.adapters.clock_probe import look_at_clock as clock
+from perch.adapters.health.clock_probe import look_at_clock as clock
 from perch.doctor.api import look_at_api
 from perch.doctor.audit import look_at_audit
 from perch.doctor.bridge import look_at_bridge, look_for_a_stranger

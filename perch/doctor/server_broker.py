@@ -8,8 +8,8 @@ import secrets
 from collections.abc import Iterator, Sequence
 
 from perch import contract
-from perch.adapters.mqtt import Received
-from perch.adapters.mqtt_visit import Answer, Visit
+from perch.adapters.mqtt.connection import Received
+from perch.adapters.mqtt.visit import Answer, Visit
 from perch.contract import Ack, Publication, topic
 from perch.doctor import broker as way
 from perch.doctor.agents import look_at_agents

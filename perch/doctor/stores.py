@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from perch.adapters.age import Mark
-from perch.adapters.collector_health import CollectorHealth, FormerJournal, read_health, says_others
-from perch.adapters.history_reader import HistoryReader
-from perch.adapters.journal_reader import JournalReader, Stream
+from perch.adapters.health.collector import CollectorHealth, FormerJournal, read_health, says_others
+from perch.adapters.history.reader import HistoryReader
+from perch.adapters.journal.reader import JournalReader, Stream
 from perch.adapters.sqlite import is_in_use, open_reader, reported
 from perch.delivery.watermark import SeqRange
 from perch.doctor.findings import Finding, counted, fault, ok, warn

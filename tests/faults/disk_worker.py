@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from perch.adapters.journal import Journal, Run, Stream
-from perch.adapters.outbox import Outbox
+from perch.adapters.journal.store import Journal, Run, Stream
+from perch.adapters.outbox.store import Outbox
 from perch.contract import StateEvent
 from perch.delivery.hearing import Settled
 from perch.delivery.watermark import Watermark

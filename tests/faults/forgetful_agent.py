@@ -10,7 +10,7 @@ import click
 from paho.mqtt.client import MQTTMessageInfo
 
 from perch import contract
-from perch.adapters.mqtt import Received
+from perch.adapters.mqtt.connection import Received
 from perch.commands.chaos_agent import play
 from perch.contract import Ack, Publication
 from perch.delivery.watermark import Watermark

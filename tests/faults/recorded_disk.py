@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters.journal import Journal, JournalReader
-from perch.adapters.outbox import Outbox
+from perch.adapters.journal.store import Journal, JournalReader
+from perch.adapters.outbox.store import Outbox
 from perch.contract import Event
 from perch.errors import PerchError
 from tests.faults.disk_worker import event

@@ -16,9 +16,9 @@ from collector.intake import Intake
 from collector.live import Live
 from collector.sorting import Arrival
 from perch import contract
-from perch.adapters import journal_backup
-from perch.adapters.journal import Journal, JournalReader, Run, Stream
-from perch.adapters.quarantine import Quarantine, QuarantineReader
+from perch.adapters.journal import backup as journal_backup
+from perch.adapters.journal.store import Journal, JournalReader, Run, Stream
+from perch.adapters.quarantine.store import Quarantine, QuarantineReader
 from perch.chaos import testimony
 from perch.chaos.campaign import FAULTS, Weighed, deal
 from perch.chaos.corpus import bad_inputs, visitors

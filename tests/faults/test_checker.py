@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from perch.adapters.journal_reader import Entry, Stream
+from perch.adapters.journal.reader import Entry, Stream
 from perch.chaos.checker import Found, Kept, LostSpan, Projection, check
 from perch.chaos.transitions import Word, due, stored
 from perch.chaos.undated import undated

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from perch.adapters import journal_backup
-from perch.adapters.journal import Journal, Run
-from perch.adapters.outbox import Outbox
+from perch.adapters.journal import backup as journal_backup
+from perch.adapters.journal.store import Journal, Run
+from perch.adapters.outbox.store import Outbox
 from perch.chaos.campaign import FAULTS
 from perch.chaos.corpus import visitors
 from perch.chaos.faults import Fault

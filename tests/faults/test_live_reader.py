@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from perch.adapters.mqtt import Connection
+from perch.adapters.mqtt.connection import Connection
 from perch.chaos.live_reader import LiveReader
 from perch.contract import Publication
 from perch.settings.values import Broker as BrokerSettings

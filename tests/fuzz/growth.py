@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from perch import contract
-from perch.adapters.csv_files import read_states, read_truth, survey_readings
+from perch.adapters.tables.csv_files import read_states, read_truth, survey_readings
 from perch.contract import MAX_PAYLOAD_BYTES
 from perch.errors import PerchError
 from perch.settings import load_agent, load_sensing, load_server, load_site

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from perch.adapters import line_protocol as lines
+from perch.adapters.influx import line_protocol as lines
 from perch.model import Clock, Reason, State
 from tests.line_parser import Parsed, Value
 

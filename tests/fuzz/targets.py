@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from perch import contract
-from perch.adapters import journal_codec
-from perch.adapters.csv_files import read_states, read_truth, survey_readings
-from perch.adapters.line_protocol import LineError
+from perch.adapters.influx.line_protocol import LineError
+from perch.adapters.journal import codec as journal_codec
+from perch.adapters.tables.csv_files import read_states, read_truth, survey_readings
 from perch.contract import Batch, Event, StateEvent, Status, Unreadable
 from perch.errors import ContractError, InputError
 from perch.settings import load_agent, load_sensing, load_server, load_site

@@ -1,0 +1,1 @@
+"""What holds now, over HTTP."""

@@ -1,0 +1,1 @@
+"""What Perch knows of people, made of the running configuration."""

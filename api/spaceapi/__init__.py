@@ -1,0 +1,1 @@
+"""A site as SpaceAPI has it."""

@@ -1,0 +1,1 @@
+"""The projection into the history file."""

@@ -1,0 +1,1 @@
+"""Copies of what a server keeps, and the way back."""

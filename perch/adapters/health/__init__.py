@@ -1,0 +1,1 @@
+"""How a program does: written beside its files, and for Prometheus."""

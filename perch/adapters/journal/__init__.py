@@ -1,0 +1,1 @@
+"""The journal file: every event that was accepted, once, in the order of its coming."""

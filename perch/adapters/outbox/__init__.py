@@ -1,0 +1,1 @@
+"""An agent's outbox: events that nobody has acknowledged yet, on its own disk."""

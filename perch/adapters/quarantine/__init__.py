@@ -1,0 +1,1 @@
+"""Messages that could not be taken, kept for whoever looks into them."""
