@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -182,8 +183,12 @@ class Keyed:
         headers: Mapping[str, str] | None = None,
         then: Callable[[], object] | None = None,
     ) -> Answer:
-        """Ask the application; a stream of events is left after its snapshot, unless something happens `then`."""
-        return asyncio.run(asked(self.app, method, address, body, headers or {}, then))
+        """Ask the application; a stream of events is left after its snapshot, unless something happens `then`.
+
+        It has a thread of its own: a browser that is open keeps this one's event loop.
+        """
+        with ThreadPoolExecutor(1) as elsewhere:
+            return elsewhere.submit(asyncio.run, asked(self.app, method, address, body, headers or {}, then)).result()
 
 
 def scope_of(method: str, address: str, headers: Mapping[str, str], http_version: str) -> dict[str, Any]:

@@ -65,7 +65,7 @@ PLANTED: list[tuple[laws.Law, str, str]] = [
     (
         laws.pure_packages_keep_apart,
         "perch.sensing.hold",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from perch.adapters.mqtt import Connection",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from perch.adapters.mqtt import connection",
     ),
     (laws.pure_packages_keep_apart, "perch.delivery.sender", "import perch.settings"),
     (laws.pure_packages_keep_apart, "perch.delivery.receiver", "from perch import contract"),

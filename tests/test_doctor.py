@@ -230,7 +230,7 @@ def test_an_outbox_that_nobody_uses_is_examined_and_left_as_it_was(tmp_path: Pat
 def test_events_that_were_not_yet_moved_out_of_the_log_are_seen(tmp_path: Path) -> None:
     """As an agent leaves it that was killed: the newest events are in the file beside it."""
     script = (
-        "import os,sys\nfrom pathlib import Path\nfrom perch.adapters.outbox import Outbox\n"
+        "import os,sys\nfrom pathlib import Path\nfrom perch.adapters.outbox.store import Outbox\n"
         "from perch.contract import AliveEvent\nfrom perch.model import Clock\n"
         "box = Outbox.open(Path(sys.argv[1]))\nbox.begin('e' * 32, 'b' * 16)\n"
         "box.append('e' * 32, [AliveEvent(1, 1, 1, Clock.OK)])\nos._exit(0)"

@@ -532,7 +532,7 @@ def test_the_list_tells_when_something_of_an_agent_was_stored_last(
 ) -> None:
     assert listed(place, capsys)["hq/pi-1"]["last_event"] is None
     data = place.folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     with Journal.open(data / "journal.db") as journal:
         append(journal, [event(number) for number in range(1, 21)])
         append(journal, [event(21)])

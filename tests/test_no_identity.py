@@ -150,8 +150,8 @@ def test_no_table_of_a_database_has_a_column_for_it(trees: dict[Path, ast.Module
 
 def test_no_tag_or_field_of_influxdb_is_of_it(trees: dict[Path, ast.Module]) -> None:
     names: set[str] = set()
-    for file in ("line_protocol", "influx_statements"):
-        for text in texts(trees[ROOT / "perch" / "adapters" / f"{file}.py"]):
+    for file in ("line_protocol", "statements"):
+        for text in texts(trees[ROOT / "perch" / "adapters" / "influx" / f"{file}.py"]):
             names |= {text} if re.fullmatch(r"\w+", text) else set(re.findall(r"(\w+)=", text))
     assert {"site", "space", "state", "people"} <= names
     assert sorted(name for name in names if is_refused(name)) == []

@@ -287,6 +287,9 @@ class InAging(HistoryFiles):
     def source(self) -> HistorySource:
         return self._aging
 
+    def caveats(self, _from_ms: int) -> tuple[str, ...]:
+        return ()
+
 
 def test_days_that_go_while_an_answer_is_worked_out_refuse_nobody(tmp_path: Path) -> None:
     case, path = a_fortnight(), tmp_path / "history.db"

@@ -140,9 +140,9 @@ KILLED_AT = [
     for moment in ("copied:1", "written:1", "committed:1")
 ] + [("quarantine-1", "quarantine.db/written:2")]
 OPENERS = {
-    "journal": "from perch.adapters.journal import Journal as File",
-    "quarantine": "from perch.adapters.quarantine import Quarantine as File",
-    "outbox": "from perch.adapters.outbox import Outbox as File",
+    "journal": "from perch.adapters.journal.store import Journal as File",
+    "quarantine": "from perch.adapters.quarantine.store import Quarantine as File",
+    "outbox": "from perch.adapters.outbox.store import Outbox as File",
 }
 
 

@@ -186,7 +186,8 @@ class TestCrashPoints:
     """Dying at a named point."""
 
     APPEND = (
-        "from pathlib import Path; from perch.adapters.outbox import Outbox; from perch.contract import AliveEvent\n"
+        "from pathlib import Path; from perch.adapters.outbox.store import Outbox\n"
+        "from perch.contract import AliveEvent\n"
         "from perch.model import Clock\n"
         "with Outbox.open(Path('outbox.db')) as outbox:\n"
         "    outbox.begin('e' * 32, 'b' * 16)\n"

@@ -41,9 +41,13 @@ def copy_database(source: Path, copy: Path, show: Show = show_nothing, pages: in
 
 
 def verify_copy(copy: Path) -> int:
-    """Read a whole copy of a database; gives its schema version. Raises DamagedError where it is not whole."""
+    """Read a whole copy of a database; gives its schema version. Raises DamagedError where it is not whole.
+
+    Every page and row is looked at. Whether an index agrees with its table is not: that takes four times as long, and
+    an index can be made again.
+    """
     with closing(_immutable(copy)) as db, reported(copy):
-        (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise DamagedError(f"{copy} is damaged: {found}", _RESTORE_ANOTHER)
         return int(db.execute("PRAGMA user_version").fetchone()[0])

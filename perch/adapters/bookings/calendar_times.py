@@ -23,7 +23,7 @@ CPU_S, PATIENCE_S = 20, 60
 MEMORY_BYTES = 1024**3
 
 _TOO_MANY, _NO_CALENDAR, _NO_PACKAGE = 3, 4, 5
-_CHILD = "from perch.adapters.calendar_times import main; main()"
+_CHILD = "from perch.adapters.bookings.calendar_times import main; main()"
 _WHY = {
     _TOO_MANY: f"more than {MOST_TIMES:,} bookings in this window",
     _NO_CALENDAR: "it is no iCalendar, or a broken one",
