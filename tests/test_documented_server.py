@@ -217,9 +217,18 @@ def test_looks_are_reported_exported_fitted_and_imported_as_the_page_says(place:
 
 def test_home_assistants_entry_is_removed_as_the_page_says(place: Place, broker: Broker) -> None:
     program("mosquitto_pub")
+    entry, status = "homeassistant/device/perch_hq_pi-3/config", "perch/v1/hq/pi-3/status"
+
+    def first_retained() -> str:
+        """Ask for both: what is retained of the first comes first."""
+        return _shell(f"mosquitto_sub -h 127.0.0.1 -p {broker.port} -C 1 -W 10 -F %t -t {entry} -t {status}").strip()
+
     with Speaker(broker, agent="pi-3") as pi:
         pi.beat()
-    carry_out_all(place, "docs/home-assistant.md", "sh")
+        _shell(f"mosquitto_pub -h 127.0.0.1 -p {broker.port} -r -m told -t {entry}")
+        assert first_retained() == entry
+        carry_out_all(place, "docs/home-assistant.md", "sh")
+        assert first_retained() == status
 
 
 def test_the_quarantine_is_listed_replayed_and_emptied_as_the_page_says(place: Place, broker: Broker) -> None:

@@ -168,7 +168,7 @@ def test_a_simulated_venue_is_lived_through_as_the_page_says(tmp_path: Path, mos
     with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True) as it:
         try:
             until(lambda: it.poll() is None and answers(api), 60)
-            until(lambda: coverage(f"{asked}&hours=all") > 0.8, 240)
+            assert until(lambda: coverage(f"{asked}&hours=all") > 0.8, 240)
         finally:
             os.killpg(it.pid, signal.SIGTERM)
 
